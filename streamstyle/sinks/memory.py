@@ -1,0 +1,71 @@
+"""A sink that keeps what it is given: for tests, and for programs that go on with the frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Self
+
+from streamstyle.stream import Checkpoint, Frame, Packet, SinkItem
+
+
+class MemorySink:
+    """Keeps frames, packets and checkpoints. A context manager.
+
+    Args:
+        checkpoint_seconds: film seconds between the checkpoints it asks for, or None for none.
+
+    Attributes:
+        frames: the frames written so far, with copies of their pixels, for a writer may use its buffer again.
+        packets: the packets written so far.
+        checkpoints: the checkpoints written so far.
+        items: frames, packets and checkpoints in the order of writing.
+        closed: `close` was called.
+        aborted: `abort` was called.
+
+    Raises:
+        ValueError: from `write`, after `close` or `abort`.
+    """
+
+    def __init__(self, *, checkpoint_seconds: float | None = None) -> None:
+        self.checkpoint_seconds = checkpoint_seconds
+        self.items: list[SinkItem] = []
+        self.closed = False
+        self.aborted = False
+
+    @property
+    def frames(self) -> list[Frame]:
+        return [item for item in self.items if isinstance(item, Frame)]
+
+    @property
+    def packets(self) -> list[Packet]:
+        return [item for item in self.items if isinstance(item, Packet)]
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        return [item for item in self.items if isinstance(item, Checkpoint)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def write(self, item: SinkItem) -> None:
+        """Keep the item."""
+        if self.closed or self.aborted:
+            raise ValueError("the sink is closed, expected all writes before that")
+        if isinstance(item, Frame):
+            alpha = None if item.alpha is None else item.alpha.copy()
+            item = replace(item, pixels=item.pixels.copy(), alpha=alpha)
+        self.items.append(item)
+
+    def close(self) -> None:
+        """Take no more; what was written stays."""
+        self.closed = True
+
+    def abort(self) -> None:
+        """Take no more; what was written stays, for a test to look at."""
+        self.aborted = True

@@ -1,0 +1,55 @@
+"""What tests share: real films, devices, fixed seeds, a home of their own."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for the fixture `media` bears the mark `media`."""
+    for item in items:
+        if "media" in getattr(item, "fixturenames", ()):
+            item.add_marker("media")
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:  # not imported for the sake of tests that do without
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes what the user has."""
+    monkeypatch.setenv("STREAMSTYLE_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def media() -> Path:
+    """The folder of real films that STREAMSTYLE_TEST_MEDIA names."""
+    named = os.environ.get("STREAMSTYLE_TEST_MEDIA")
+    if not named:
+        pytest.skip("STREAMSTYLE_TEST_MEDIA names no folder of real films")
+    if not Path(named).is_dir():
+        pytest.skip(f"STREAMSTYLE_TEST_MEDIA names {named}, which is no folder")
+    return Path(named)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Each device in turn; without CUDA its turn is skipped, or fails where FAIL_WITHOUT_CUDA=1."""
+    import torch
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        if os.environ.get("FAIL_WITHOUT_CUDA") == "1":
+            pytest.fail("FAIL_WITHOUT_CUDA=1, and no CUDA device is there")
+        pytest.skip("no CUDA device")
+    return str(request.param)
