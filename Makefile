@@ -1,0 +1,45 @@
+# make demo    stylise the sample clip
+# make test    check style and types, run every test
+# Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  FILM=out.mp4  PIP_ARGS="…"
+
+PYTHON ?= python3
+CLIP ?= samples/harbour.mp4
+FILM ?= demo.mp4
+PIP_ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS)
+
+.PHONY: help demo test
+.NOTPARALLEL:
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+demo: .venv/installed
+	@$(BIN)/streamstyle stylize "$(CLIP)" "$(FILM)" -y
+	@echo "The stylised film lies in $(abspath $(FILM))"
+
+test: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# The stamps are files, so that a second call installs nothing; a changed pyproject.toml does it again.
+.venv/made:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "$(PYTHON) is not there; name another: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "streamstyle needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" --version 2>&1);" \
+	    "name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/made pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
+.venv/installed-dev: .venv/made pyproject.toml
+	$(PIP) -e '.[dev]'
+	@touch .venv/installed $@

@@ -1,0 +1,249 @@
+"""What every source, sink and effect promises. A class joins by being in its table, and a maker below.
+
+The tables say what there is; the makers say how to get a small one. A class without a maker fails.
+"""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamstyle.sinks.images import FolderSink, StillSink
+from streamstyle.sinks.memory import MemorySink
+from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
+from streamstyle.sources.memory import MemorySource
+from streamstyle.stream import Checkpoint, Frame, Moment
+
+
+def table(module: str, name: str, until_then: list[type]) -> dict[str, Any]:
+    """The table of that name, or the classes known here as long as it is not there."""
+    found = getattr(pytest.importorskip(module), name, None)
+    return found or {kind.__name__: kind for kind in until_then}
+
+
+SOURCES = table("streamstyle.sources", "SOURCES", [StillSource, FolderSource, AnimationSource, MemorySource])
+SINKS = table("streamstyle.sinks", "SINKS", [StillSink, FolderSink, MemorySink])
+EFFECTS = table("streamstyle.effects", "EFFECTS", [])
+
+
+def noise(count: int = 1, height: int = 10, width: int = 16) -> np.ndarray:
+    return np.random.default_rng(4).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+def frames(count: int) -> list[Frame]:
+    ticks = Fraction(1, 25)
+    return [Frame(pixels, i, ticks, 1, reset=i == 0) for i, pixels in enumerate(noise(count))]
+
+
+def make_still(kind: type, folder: Path) -> Any:
+    Image.fromarray(noise()[0]).save(folder / "a.png")
+    return kind(folder / "a.png")
+
+
+def make_folder(kind: type, folder: Path) -> Any:
+    for number, pixels in enumerate(noise(3)):
+        Image.fromarray(pixels[: 10 - number]).save(folder / f"{number}.png")
+    return kind(folder)
+
+
+def make_animation(kind: type, folder: Path) -> Any:
+    first, *rest = [Image.fromarray(pixels) for pixels in noise(3)]
+    first.save(folder / "a.webp", save_all=True, append_images=rest, duration=[20, 60, 20])
+    return kind(folder / "a.webp")
+
+
+def make_memory(kind: type, folder: Path) -> Any:
+    return kind(frames(3))
+
+
+def make_film(kind: type, folder: Path) -> Any:
+    writer = cv2.VideoWriter(str(folder / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (32, 24))
+    for pixels in noise(3, 24, 32):
+        writer.write(pixels)
+    writer.release()
+    return kind(str(folder / "a.avi"))
+
+
+SOURCE_MAKERS: dict[str, Callable[[type, Path], Any]] = {
+    "StillSource": make_still,
+    "FolderSource": make_folder,
+    "AnimationSource": make_animation,
+    "MemorySource": make_memory,
+    "VideoSource": make_film,
+}
+# Each gives the sink and the name under which its output is to appear, None where it has no one name.
+SINK_MAKERS: dict[str, Callable[[type, Path], tuple[Any, Path | None]]] = {
+    "StillSink": lambda kind, folder: (kind(folder / "a.png"), folder / "a.png"),
+    "FolderSink": lambda kind, folder: (kind(folder / "pictures"), None),
+    "MemorySink": lambda kind, folder: (kind(), None),
+    "VideoSink": lambda kind, folder: (
+        kind(folder / "a.mp4", MemorySource(frames(1)).info),
+        folder / "a.mp4",
+    ),
+}
+
+
+def make_style(kind: type, folder: Path, device: str) -> Any:
+    from streamstyle.networks import StyleNet
+    from streamstyle.weights import save_style
+
+    path = folder / "random.safetensors"
+    if not path.exists():
+        save_style(path, StyleNet(), {})
+    return kind(path, device=device)
+
+
+EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
+    "Identity": lambda kind, folder, device: kind(),
+    "Style": make_style,
+}
+
+
+def made(makers: dict[str, Any], kind: Any, *context: Any) -> Any:
+    """One of that kind, from its maker."""
+    if kind.__name__ not in makers:
+        pytest.fail(
+            f"tests/test_contracts.py has no maker for {kind.__name__}: add one, it joins the contract"
+        )
+    return makers[kind.__name__](kind, *context)
+
+
+@pytest.fixture(params=SOURCES.values(), ids=SOURCES.keys())
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    with made(SOURCE_MAKERS, request.param, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(params=SINKS.values(), ids=SINKS.keys())
+def sink_and_name(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Path | None]:
+    sink: tuple[Any, Path | None] = made(SINK_MAKERS, request.param, tmp_path)
+    return sink
+
+
+@pytest.fixture(params=EFFECTS.values(), ids=EFFECTS.keys())
+def effects(request: pytest.FixtureRequest, tmp_path: Path, device: str) -> Callable[[], Any]:
+    """A function that makes equal effects, each as if the program had just started."""
+    return lambda: made(EFFECT_MAKERS, request.param, tmp_path, device)
+
+
+def test_a_class_without_a_maker_fails():
+    with pytest.raises(pytest.fail.Exception, match="no maker for Fraction"):
+        made(SOURCE_MAKERS, Fraction)
+
+
+def test_source_gives_upright_rgb_bytes_at_increasing_times(source):
+    given = [item for item in source if isinstance(item, Frame)]
+    assert given
+    for frame in given:
+        assert frame.pixels.dtype == np.uint8
+        assert frame.pixels.ndim == 3 and frame.pixels.shape[2] == 3
+        assert frame.pixels.flags.c_contiguous
+        assert frame.time_base == source.info.time_base
+        assert frame.alpha is None or frame.alpha.shape == frame.pixels.shape[:2]
+    times = [frame.pts for frame in given]
+    assert times == sorted(set(times))
+
+
+def test_source_begins_with_a_reset_and_conceals_nothing_of_a_sound_input(source):
+    given = [item for item in source if isinstance(item, Frame)]
+    assert given[0].reset
+    assert not any(frame.concealed for frame in given)
+    assert source.lost == 0
+
+
+def test_source_info_is_known_before_and_true(source):
+    info = source.info
+    first = next(item for item in source if isinstance(item, Frame))
+    assert first.pixels.shape == (info.height, info.width, 3)
+    assert info.has_alpha == (first.alpha is not None)
+    assert info.kind in ("film", "still", "folder")
+    assert info.name
+
+
+def test_sink_closed_twice_is_complete_once(sink_and_name):
+    sink, name = sink_and_name
+    with sink:
+        sink.write(frames(1)[0])
+        assert name is None or not name.exists()
+    content = name.read_bytes() if name else b"none"
+    assert content
+    sink.close()
+    assert name is None or name.read_bytes() == content
+
+
+def test_sink_leaves_no_name_after_an_exception(sink_and_name):
+    sink, name = sink_and_name
+    with pytest.raises(RuntimeError, match="power"), sink:
+        sink.write(frames(1)[0])
+        raise RuntimeError("power")
+    sink.abort()
+    sink.close()
+    assert name is None or not name.exists()
+
+
+def test_sink_takes_the_checkpoints_it_asks_for_and_others(sink_and_name):
+    sink, _ = sink_and_name
+    assert sink.checkpoint_seconds is None or sink.checkpoint_seconds > 0
+    with sink:
+        sink.write(frames(1)[0])
+        sink.write(Checkpoint(1, {"phase": 0.5}))
+
+
+def image(number: int, height: int, width: int, device: str) -> Any:
+    """(3, H, W) float in [0, 1], another for each number."""
+    import torch
+
+    pixels = torch.rand(3, height, width, generator=torch.Generator().manual_seed(number))
+    return pixels.to(device)
+
+
+def play(effect: Any, numbers: range, device: str, size: tuple[int, int] = (24, 32)) -> Any:
+    """What the effect makes of the last of these pictures, after all the others."""
+    for number in numbers:
+        given = image(number, *size, device)
+        result = effect(given, Moment(number, number / 25, cut=number == numbers.start))
+    return result
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (17, 33), (24, 32)])
+def test_effect_keeps_size_kind_and_range(effects, device, size):
+    import torch
+
+    given = image(0, *size, device)
+    result = effects()(given.clone(), Moment(0, 0.0, cut=True))
+    assert result.shape == given.shape
+    assert result.dtype == given.dtype
+    assert result.device.type == device
+    assert torch.isfinite(result).all()
+    assert result.min() >= 0 and result.max() <= 1
+
+
+def test_effect_leaves_its_input_alone(effects, device):
+    given = image(0, 24, 32, device)
+    kept = given.clone()
+    effects()(given, Moment(0, 0.0, cut=True))
+    assert (given == kept).all()
+
+
+def test_effect_forgets_everything_on_reset(effects, device):
+    """After other pictures and a reset it does what a new one does, bit for bit."""
+    used = effects()
+    play(used, range(5, 8), device)
+    used.reset()
+    assert (play(used, range(2), device) == play(effects(), range(2), device)).all()
+
+
+def test_effect_goes_on_from_its_state_as_if_never_stopped(effects, device):
+    whole, before, after = effects(), effects(), effects()
+    play(before, range(3), device)
+    state = before.state()
+    play(before, range(3, 4), device)  # the state is that of its moment, not a window on the effect
+    after.restore(state)
+    expected = play(whole, range(4), device)
+    given = image(3, 24, 32, device)
+    assert (after(given, Moment(3, 3 / 25)) == expected).all()
