@@ -66,11 +66,11 @@ class Checkpoint:
 
     Attributes:
         frames: number of frames before this point.
-        state: what `Effect.state` returned after the last of them.
+        state: what `Effect.state` returned after the last of them, tensors as arrays.
     """
 
     frames: int
-    state: Mapping[str, Tensor | float | int]
+    state: Mapping[str, np.ndarray | float | int]
 
 
 Item = Frame | Packet
@@ -137,9 +137,15 @@ class StreamInfo:
 class Source(Protocol):
     """Gives frames and, in demux order, packets of the other tracks. A context manager.
 
+    Attributes:
+        info: known from the start.
+        lost: frames that are known to be missing from the input and could not be concealed, so far.
+
     Raises:
         InputError: on opening or iterating, when nothing can be read.
     """
+
+    lost: int
 
     @property
     def info(self) -> StreamInfo: ...

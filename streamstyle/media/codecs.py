@@ -1,0 +1,235 @@
+"""Video codecs by the names users give, with defaults that look good, and what each container can hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import av
+
+from streamstyle.errors import UsageError
+
+_X264_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+_NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One way to encode pictures.
+
+    Attributes:
+        encoder: FFmpeg's name.
+        pixel_format: default sample format.
+        quality: default of `--crf`, lower is better; None where the codec has no such knob.
+        quality_option: what the encoder calls it.
+        qualities: allowed range of `--crf`, both ends included.
+        preset: default of `--preset`.
+        preset_option: what the encoder calls it.
+        presets: allowed values; empty where the codec has none.
+        options: further encoder options.
+        bits_per_pixel: of stylised film at the defaults, for the estimate of disk space; measured on the
+    """
+
+    encoder: str
+    pixel_format: str = "yuv420p"
+    quality: float | None = None
+    quality_option: str = "crf"
+    qualities: tuple[float, float] = (0, 51)
+    preset: str | None = None
+    preset_option: str = "preset"
+    presets: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    bits_per_pixel: float = 0.5
+    segment: str = "mp4"
+
+
+CODECS: dict[str, Codec] = {
+    "h264": Codec("libx264", quality=18, preset="medium", presets=_X264_PRESETS),
+    "hevc": Codec(
+        "libx265",
+        quality=20,
+        preset="medium",
+        presets=_X264_PRESETS,
+        options={"x265-params": "log-level=error"},
+    ),
+    "av1": Codec(
+        "libsvtav1", quality=28, qualities=(1, 63), preset="8", presets=tuple(map(str, range(11)))
+    ),
+    "vp9": Codec(
+        "libvpx-vp9",
+        quality=24,
+        qualities=(0, 63),
+        preset="4",
+        preset_option="cpu-used",
+        presets=tuple(map(str, range(9))),
+        options={"row-mt": "1", "deadline": "good"},
+    ),
+    "prores": Codec(
+        "prores_ks",
+        pixel_format="yuv422p10le",
+        preset="hq",
+        preset_option="profile",
+        presets=("proxy", "lt", "standard", "hq", "4444", "4444xq"),
+        bits_per_pixel=6,
+        segment="mov",
+    ),
+    "ffv1": Codec("ffv1", pixel_format="bgr0", options={"level": "3", "slicecrc": "1"}, bits_per_pixel=14, segment="nut"),
+    "h264_nvenc": Codec(
+        "h264_nvenc", quality=19, quality_option="cq", preset="p5", presets=_NVENC_PRESETS, options={"rc": "vbr"}
+    ),
+    "hevc_nvenc": Codec(
+        "hevc_nvenc", quality=21, quality_option="cq", preset="p5", presets=_NVENC_PRESETS, options={"rc": "vbr"}
+    ),
+    "av1_nvenc": Codec(
+        "av1_nvenc", quality=24, quality_option="cq", preset="p5", presets=_NVENC_PRESETS, options={"rc": "vbr"}
+    ),
+    # For pictures that are read again before the end, such as the frames of a GIF.
+    "lossless_rgb": Codec(
+        "libx264rgb", pixel_format="rgb24", quality=0, preset="ultrafast", presets=_X264_PRESETS, bits_per_pixel=14
+    ),
+}
+
+_H26X = ("h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc")
+
+
+@dataclass(frozen=True)
+class ContainerFormat:
+    """A file format for films.
+
+    Attributes:
+        muxer: FFmpeg's name.
+        codecs: video codecs it is written with, the default first.
+        audio: encoder for audio that it cannot hold as it is; None where it holds no sound.
+        subtitle: encoder for text subtitles that it cannot hold as they are; None where it holds none.
+        options: muxer options of a finished file.
+    """
+
+    muxer: str
+    codecs: tuple[str, ...]
+    audio: str | None = "aac"
+    subtitle: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+_FASTSTART = {"movflags": "+faststart"}
+_MP4 = ContainerFormat("mp4", (*_H26X, "vp9"), "aac", "mov_text", _FASTSTART)
+
+CONTAINERS: dict[str, ContainerFormat] = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": ContainerFormat("mov", (*_H26X, "prores"), "aac", "mov_text", _FASTSTART),
+    ".mkv": ContainerFormat("matroska", (*_H26X, "vp9", "prores", "ffv1"), "aac", "subrip"),
+    ".webm": ContainerFormat("webm", ("vp9", "av1", "av1_nvenc"), "libopus", "webvtt"),
+    ".avi": ContainerFormat("avi", ("h264", "ffv1"), "libmp3lame", None),
+    ".gif": ContainerFormat("gif", ("lossless_rgb",), None, None),
+}
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """What the user asked of the encoder; None stands for the codec's default.
+
+    Attributes:
+        codec: name in CODECS, or "auto".
+        quality: `--crf`.
+        preset: `--preset`.
+        pixel_format: `--pix-fmt`.
+        bit_rate: bits per second; takes the place of `quality`.
+        threads: encoder threads. They are pinned, as x264 gives other bytes for another number.
+    """
+
+    codec: str = "auto"
+    quality: float | None = None
+    preset: str | None = None
+    pixel_format: str | None = None
+    bit_rate: int | None = None
+    threads: int = min(os.cpu_count() or 1, 8)
+
+
+def container_format(path: str | Path) -> ContainerFormat:
+    """The format for a file name.
+
+    Raises:
+        UsageError: its ending names no format that can be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in CONTAINERS:
+        raise UsageError(f"{path}: cannot write {suffix or 'a file without ending'}; films: {' '.join(CONTAINERS)}")
+    return CONTAINERS[suffix]
+
+
+def choose_codec(container: ContainerFormat, options: EncodeOptions, where: str) -> tuple[str, Codec]:
+    """(name, codec) for a container, with the options checked.
+
+    "auto" takes NVENC where it opens, the container's default otherwise.
+
+    Raises:
+        UsageError: the codec is unknown, cannot be opened, does not fit the container, or an option does
+            not fit the codec.
+    """
+    name = options.codec
+    if name == "auto":
+        name = container.codecs[0]
+        if name == "h264" and _opens("h264_nvenc"):
+            name = "h264_nvenc"
+    if name not in CODECS:
+        raise UsageError(f"--codec {name}: unknown; known are auto {' '.join(container.codecs)}")
+    if name not in container.codecs:
+        raise UsageError(f"--codec {name}: {where} cannot hold it; it holds {' '.join(container.codecs)}")
+    codec = CODECS[name]
+    if name.endswith("_nvenc") and not _opens(name):
+        raise UsageError(f"--codec {name}: no NVIDIA encoder answers on this machine")
+    _check(name, codec, options)
+    return name, codec
+
+
+def _check(name: str, codec: Codec, options: EncodeOptions) -> None:
+    if options.quality is not None:
+        low, high = codec.qualities
+        if codec.quality is None:
+            raise UsageError(f"--crf {options.quality:g}: codec {name} has no such setting")
+        if not low <= options.quality <= high:
+            raise UsageError(f"--crf {options.quality:g}: codec {name} takes {low:g} to {high:g}")
+    if options.preset is not None and options.preset not in codec.presets:
+        known = " ".join(codec.presets) or "none"
+        raise UsageError(f"--preset {options.preset}: codec {name} knows {known}")
+    if options.pixel_format is not None:
+        formats = [f.name for f in av.Codec(codec.encoder, "w").video_formats or ()]
+        if options.pixel_format not in formats:
+            raise UsageError(f"--pix-fmt {options.pixel_format}: codec {name} takes {' '.join(formats)}")
+
+
+@cache
+def _opens(name: str) -> bool:
+    """Whether the encoder really works here: a driver may be missing, a device may have no encoder."""
+    context = av.CodecContext.create(CODECS[name].encoder, "w")
+    context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
+    context.time_base = Fraction(1, 25)
+    try:
+        context.open()
+    except (av.error.FFmpegError, OSError, ValueError):
+        return False
+    return True
+
+
+def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
+    """Options for the encoder, as FFmpeg wants them."""
+    chosen = dict(codec.options)
+    preset = options.preset or codec.preset
+    if preset is not None:
+        chosen[codec.preset_option] = preset
+    if options.bit_rate is None and codec.quality is not None:
+        quality = codec.quality if options.quality is None else options.quality
+        chosen[codec.quality_option] = f"{quality:g}"
+    if codec.encoder == "libx265":
+        chosen["x265-params"] += f":pools={options.threads}"
+    if codec.encoder == "libsvtav1":
+        chosen["svtav1-params"] = f"lp={options.threads}"
+        os.environ.setdefault("SVT_LOG", "1")  # errors only; the library prints on its own
+    return chosen

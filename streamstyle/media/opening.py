@@ -1,0 +1,102 @@
+"""Opens films so that nothing is read but what the user named.
+
+FFmpeg follows references: a playlist, a concat script or an SDP file, under whatever name, makes it open
+other files and network connections. Two whitelists, of protocols and of formats, refuse all of these.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+
+from streamstyle.errors import InputError
+
+URL_SCHEMES = ("http", "https", "rtsp", "rtmp", "rtmps", "udp", "tcp")
+
+# Containers and raw streams that hold pictures themselves; none of them names another file.
+_FILE_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,nut,mxf,dv,"
+    "h264,hevc,vvc,av1,obu,ivf,m4v,h261,h263,mjpeg,vc1,yuv4mpegpipe,rm,swf,y4m,wtv,gxf,"
+    "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,gif_pipe,webp"
+)
+_URL_FORMATS = _FILE_FORMATS + ",live_flv,rtsp,sdp,rtp,hls,mpjpeg"
+_URL_PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,crypto"
+
+_TIMEOUT_SECONDS = (20.0, 20.0)  # open, read; for what may never answer
+
+# What PyAV raises on damaged files besides its own errors (metadata, sizes, missing decoders).
+DAMAGE = (av.error.FFmpegError, ValueError, EOFError, IndexError, OverflowError, NotImplementedError)
+
+
+def is_url(name: str) -> bool:
+    """Whether `name` is a URL of a scheme that may be opened."""
+    return "://" in name and urlsplit(name).scheme.lower() in URL_SCHEMES
+
+
+def reason(error: BaseException) -> str:
+    """The cause of a PyAV error in words, on one line, without the file name."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
+
+
+def open_input(name: str) -> InputContainer:
+    """Open a film: a path, a URL or "-" for stdin.
+
+    Raises:
+        InputError: the file is missing, no regular file, not readable, or holds no known film.
+    """
+    if name == "-":
+        return _open(sys.stdin.buffer, name, _FILE_FORMATS, "pipe,file")
+    if is_url(name):
+        return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, timeout=_TIMEOUT_SECONDS)
+    if "://" in name and not Path(name).exists():
+        allowed = ", ".join(URL_SCHEMES)
+        raise InputError(f"{name}: this kind of URL is not opened; allowed are {allowed}")
+    path = regular_file(name)
+    return _open(str(path), name, _FILE_FORMATS, "file")
+
+
+def regular_file(name: str | Path) -> Path:
+    """The absolute path of a readable regular file.
+
+    Raises:
+        InputError: it is missing, is not a regular file, or may not be read.
+    """
+    path = Path(name).absolute()
+    try:
+        if not path.exists():
+            raise InputError(f"{name}: no such file")
+        if not path.is_file():
+            raise InputError(f"{name}: not a regular file")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({reason(error)})") from error
+    if empty:
+        raise InputError(f"{name}: the file is empty")
+    return path
+
+
+def _open(file: Any, name: str, formats: str, protocols: str, timeout: Any = None) -> InputContainer:
+    options = {"format_whitelist": formats, "protocol_whitelist": protocols}
+    try:
+        container = av.open(file, container_options=options, metadata_errors="replace", timeout=timeout)
+    except MemoryError as error:
+        raise InputError(f"{name}: a damaged header asks for more memory than there is") from error
+    except (*DAMAGE, OSError) as error:
+        raise InputError(f"{name}: not a film that can be read ({reason(error)})") from error
+    return container
+
+
+def guarded(step: Callable[[], Any], name: str) -> Any:
+    """The result of `step`, with PyAV's errors turned into an InputError that names the input."""
+    try:
+        return step()
+    except (*DAMAGE, OSError) as error:
+        raise InputError(f"{name}: {reason(error)}") from error

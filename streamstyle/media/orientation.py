@@ -1,0 +1,64 @@
+"""Rotation and mirroring: read once from the display matrix, baked into the pixels.
+
+Networks have to see upright pictures, so the matrix is applied and dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import av
+import numpy as np
+
+_log = logging.getLogger("streamstyle")
+
+# The eight symmetries of a rectangle: ((a, b), (c, d)) of the display matrix, where a source point (x, y)
+# is shown at (a x + c y, b x + d y), y down (ISO/IEC 14496-12, 6.2.2) -> numpy steps (transpose, flips).
+_SYMMETRIES: dict[tuple[int, int, int, int], tuple[bool, bool, bool]] = {
+    (1, 0, 0, 1): (False, False, False),
+    (-1, 0, 0, 1): (False, False, True),
+    (1, 0, 0, -1): (False, True, False),
+    (-1, 0, 0, -1): (False, True, True),
+    (0, 1, 1, 0): (True, False, False),
+    (0, 1, -1, 0): (True, False, True),
+    (0, -1, 1, 0): (True, True, False),
+    (0, -1, -1, 0): (True, True, True),
+}
+
+Orientation = tuple[bool, bool, bool]
+UPRIGHT: Orientation = (False, False, False)
+
+
+def read_orientation(frame: av.VideoFrame, name: str) -> Orientation:
+    """The steps (transpose, flip up-down, flip left-right) that make the picture upright.
+
+    Call it for the first frame only: reading side data of every frame keeps the frames alive until the
+    next full garbage collection.
+    """
+    matrix = None
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            matrix = np.frombuffer(bytes(data), dtype="<i4")
+    if matrix is None or matrix.size != 9:
+        return UPRIGHT
+    linear = matrix[[0, 1, 3, 4]].astype(np.float64)
+    size = np.abs(linear).max()
+    if size > 0:
+        signs = tuple(int(v) for v in np.rint(linear / size))
+        exact = np.allclose(linear / size, np.rint(linear / size), atol=0.02)
+        if exact and signs in _SYMMETRIES:
+            return _SYMMETRIES[signs]
+    _log.warning("%s: its rotation is not a multiple of 90 degrees and is ignored", name)
+    return UPRIGHT
+
+
+def turn(pixels: np.ndarray, orientation: Orientation) -> np.ndarray:
+    """(H, W, C) pixels made upright; C-contiguous."""
+    transpose, up_down, left_right = orientation
+    if transpose:
+        pixels = pixels.swapaxes(0, 1)
+    if up_down:
+        pixels = pixels[::-1]
+    if left_right:
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,276 @@
+"""Films: files, URLs and pipes, read per packet, with every frame and every time kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from streamstyle.errors import InputError
+from streamstyle.media.colour import BT709, ToRGB, is_wide, resolve_tags
+from streamstyle.media.decoding import Decoded, Decoder, read_packets
+from streamstyle.media.deinterlacing import Deinterlacer
+from streamstyle.media.opening import DAMAGE, is_url, open_input
+from streamstyle.media.orientation import read_orientation, turn
+from streamstyle.media.scaling import fitted_size
+from streamstyle.media.timestamps import Timeline
+from streamstyle.media.tracks import beside, choose_video, duration_seconds, expected_frames, frame_rate
+from streamstyle.stream import Frame, Item, Packet, StreamInfo
+
+_log = logging.getLogger("streamstyle")
+
+# Tracks may be interleaved loosely: with a length given, reading goes on for this long behind its end.
+_INTERLEAVE_SECONDS = 2.0
+
+
+class VideoSource:
+    """A film as upright RGB frames, and the packets of its audio and subtitle tracks.
+
+    Damaged places: a frame that is lost or flagged as corrupt repeats the last good one, so that timing
+    holds, and is marked `concealed`.
+
+    Args:
+        name: path, URL or "-" for stdin.
+        start: seconds to leave out at the beginning.
+        length: seconds to read, or None for all.
+        size: scale to exactly (width, height).
+        max_size: scale down so that the longer side is at most this.
+        fps: repeat and leave out frames to reach this constant rate; None keeps every frame as it is.
+        deinterlace: weave interlaced frames into progressive ones.
+
+    Raises:
+        InputError: the input cannot be opened or holds no frame.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        start: float = 0.0,
+        length: float | None = None,
+        size: tuple[int, int] | None = None,
+        max_size: int | None = None,
+        fps: Fraction | None = None,
+        deinterlace: bool = True,
+    ) -> None:
+        self.lost = 0
+        self._name = name
+        self._fps = fps
+        self._container = open_input(name)
+        try:
+            self._stream = choose_video(self._container, name)
+            self._tracks = beside(self._container)
+            self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
+            self._rate = frame_rate(self._stream)
+            self._decoder = Decoder(self._stream)
+            self._deinterlacer = Deinterlacer(self._time_base, name) if deinterlace else None
+            self._timeline = Timeline(self._time_base, self._rate, name)
+            self._good: np.ndarray | None = None
+            self._shape: tuple[int, int] | None = None
+            self._cut_out(start, length)
+            self._pictures = self._decoded()
+            self._head = self._read_head()
+            self._info = self._describe(size, max_size, length)
+        except BaseException:
+            self._container.close()
+            raise
+
+    @property
+    def info(self) -> StreamInfo:
+        return self._info
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Item]:
+        items = self._items()
+        return at_constant_rate(items, self._fps) if self._fps else items
+
+    def _cut_out(self, start: float, length: float | None) -> None:
+        """Set the range of presentation times to read, and seek to it."""
+        base = self._time_base
+        beginning = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
+        self._first = round((beginning + Fraction(start)) / base)
+        self._end = None if length is None else self._first + round(Fraction(length) / base)
+        self._trimmed = start > 0
+        if start > 0 and self._name != "-":
+            try:
+                self._container.seek(int((beginning + Fraction(start)) * 1_000_000), backward=True)
+            except (*DAMAGE, OSError):
+                _log.warning("%s: cannot seek; reading from the beginning", self._name)
+
+    def _decoded(self) -> Iterator[Decoded | Packet]:
+        """Decoded pictures in presentation order, and packets of the other tracks as they come."""
+        streams = [self._stream, *self._tracks.values()]
+        for packet in read_packets(self._container, streams):
+            index = packet.stream.index  # a flush packet has no stream_index of its own
+            if index in self._tracks:
+                if packet.size and self._wanted(packet.pts, Fraction(packet.time_base)):
+                    yield Packet(index, packet)
+            elif index == self._stream.index:
+                for decoded in self._decoder.decode(packet):
+                    yield from self._deinterlacer.process(decoded) if self._deinterlacer else (decoded,)
+                if self._is_behind(packet.dts):
+                    break
+        if self._deinterlacer:
+            yield from self._deinterlacer.flush()
+
+    def _wanted(self, pts: int | None, time_base: Fraction) -> bool:
+        """Whether a packet of another track lies in the part that is read."""
+        if pts is None:
+            return True
+        seconds = pts * time_base
+        early = self._trimmed and seconds < self._first * self._time_base
+        return not early and (self._end is None or seconds < self._end * self._time_base)
+
+    def _is_behind(self, dts: int | None) -> bool:
+        if self._end is None or dts is None:
+            return False
+        return (dts - self._end) * self._time_base > _INTERLEAVE_SECONDS
+
+    def _read_head(self) -> list[Decoded | Packet]:
+        """Read up to the first picture, which tells size, orientation and colour."""
+        head: list[Decoded | Packet] = []
+        for item in self._pictures:
+            head.append(item)
+            if isinstance(item, Decoded) and item.picture is not None:
+                return head
+        packets, errors = self._decoder.packets, self._decoder.errors
+        if not packets:
+            raise InputError(f"{self._name}: holds no pictures in the part that is read")
+        raise InputError(f"{self._name}: no picture could be decoded ({packets} packets, {errors} damaged)")
+
+    def _describe(self, size: tuple[int, int] | None, max_size: int | None, length: float | None) -> StreamInfo:
+        first = self._head[-1]
+        assert isinstance(first, Decoded) and first.picture is not None
+        picture = first.picture
+        self._orientation = read_orientation(picture, self._name)
+        turned = self._orientation[0]
+        natural = (picture.height, picture.width) if turned else (picture.width, picture.height)
+        width, height = fitted_size(*natural, size, max_size)
+        self._to_rgb = ToRGB(self._name, (height, width) if turned else (width, height))
+        aspect = Fraction(self._stream.sample_aspect_ratio or 1)
+        aspect = 1 / aspect if turned else aspect
+        if size is not None:
+            aspect = (aspect * Fraction(*natural) / Fraction(width, height)).limit_denominator(1000)
+        tags = resolve_tags(picture)
+        path = None if self._name == "-" or is_url(self._name) else Path(self._name)
+        seconds = length or duration_seconds(self._container, self._stream)
+        return StreamInfo(
+            name=self._name,
+            kind="film",
+            width=width,
+            height=height,
+            time_base=1 / self._fps if self._fps else self._time_base,
+            rate=self._fps or self._rate,
+            frames=self._expected(length),
+            sample_aspect=aspect,
+            colour=BT709 if is_wide(tags) else tags,
+            tracks=self._tracks,
+            container=self._container,
+            start=self._first * self._time_base,
+            length=seconds,
+            replayable=path is not None,
+            bytes=path.stat().st_size if path else None,
+        )
+
+    def _expected(self, length: float | None) -> int | None:
+        whole = expected_frames(self._container, self._stream, self._rate)
+        if not (self._trimmed or length or self._fps):
+            return whole
+        available = duration_seconds(self._container, self._stream)
+        skipped = float(self._first * self._time_base) if self._trimmed else 0.0
+        rest = None if available is None else max(available - skipped, 0.0)
+        spans = [span for span in (length, rest) if span is not None]
+        rate = self._fps or self._rate
+        return max(1, round(min(spans) * rate)) if spans and rate else None
+
+    def _items(self) -> Iterator[Item]:
+        for item in self._head:
+            yield from self._item(item)
+        self._head.clear()
+        for item in self._pictures:
+            yield from self._item(item)
+        self._count_lost()
+
+    def _item(self, item: Decoded | Packet) -> Iterator[Item]:
+        if isinstance(item, Packet):
+            yield item
+            return
+        if item.picture is None and self._good is None:
+            return  # nothing to repeat yet: the film starts with its first picture
+        pts = self._timeline.place(item.pts)
+        pixels, concealed, reset = self._pixels(item)
+        if pts < self._first if self._trimmed else False:
+            return
+        if self._end is not None and pts >= self._end:
+            return
+        duration = (item.picture.duration or 0) if item.picture is not None else 0
+        yield Frame(
+            pixels,
+            pts - self._first,
+            self._time_base,
+            duration=duration or self._timeline.step,
+            reset=reset,
+            concealed=concealed,
+        )
+
+    def _pixels(self, item: Decoded) -> tuple[np.ndarray, bool, bool]:
+        """(pixels, concealed, reset) of a decoded or lost picture."""
+        picture = item.picture
+        if self._good is not None and (picture is None or item.damaged):
+            return self._good, True, False
+        assert picture is not None
+        shape = (picture.width, picture.height)
+        reset = shape != self._shape
+        if reset and self._shape is not None:
+            old, new = "x".join(map(str, self._shape)), "x".join(map(str, shape))
+            _log.warning("%s: the picture size changes from %s to %s; scaled to the first", self._name, old, new)
+        self._shape = shape
+        pixels = turn(self._to_rgb(picture), self._orientation)
+        if not item.damaged:
+            self._good = pixels
+        return pixels, item.damaged, reset
+
+    def _count_lost(self) -> None:
+        """A file cut short: its header promises more pictures than there are packets."""
+        promised = self._stream.frames
+        whole = not self._trimmed and self._end is None
+        if whole and self._container.format.name.startswith("mov") and promised > self._decoder.packets:
+            self.lost = promised - self._decoder.packets
+            _log.warning(
+                "%s: ends early: %d of %d pictures are there", self._name, self._decoder.packets, promised
+            )
+
+
+def at_constant_rate(items: Iterable[Item], fps: Fraction) -> Iterator[Item]:
+    """Repeat and leave out frames so that they come at `fps` frames per second.
+
+    At every tick the latest frame that has begun is shown.
+    """
+    shown: Frame | None = None
+    tick = 0
+    for item in items:
+        if not isinstance(item, Frame):
+            yield item
+            continue
+        due = item.pts * item.time_base * fps
+        while shown is not None and tick < due:
+            yield replace(shown, pts=tick, time_base=1 / fps, duration=1)
+            shown = replace(shown, reset=False)
+            tick += 1
+        if shown is None:
+            tick = int(due)
+        shown = item
+    if shown is not None:
+        end = (shown.pts + shown.duration) * shown.time_base * fps
+        for last in range(tick, max(tick + 1, round(end))):
+            yield replace(shown, pts=last, time_base=1 / fps, duration=1)
+            shown = replace(shown, reset=False)
