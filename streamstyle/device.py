@@ -1,0 +1,129 @@
+"""Where networks run: choosing a device, and carrying pictures to it and back.
+
+The only module that names torch.cuda. Pictures cross the bus as bytes and become floats on the other
+side; on the CPU they keep the memory order of the pixels, (H, W, 3), which torch calls channels-last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamstyle.errors import OutOfMemoryError, UsageError
+
+
+def choose(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" is the first CUDA device, or else the CPU.
+
+    Args:
+        name: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        UsageError: no such device here; the message lists those that are.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = ["cpu", *(f"cuda:{index}" for index in range(count))]
+    if name == "auto":
+        return torch.device("cuda", 0) if count else torch.device("cpu")
+    wanted = "cuda:0" if name == "cuda" else re.sub(r"^cuda:0+(?=\d)", "cuda:", name)
+    if wanted not in present:
+        raise UsageError(f"no device {name!r} here; there is: auto, {', '.join(present)}")
+    return torch.device(wanted)
+
+
+def upload(pixels: np.ndarray, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A picture as floats on the device.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        device: where to.
+        dtype: of the result; `half(device)` is the fastest there.
+
+    Returns:
+        (3, H, W) in [0, 1], a view of (H, W, 3) memory. It shares nothing with `pixels`.
+
+    Raises:
+        ValueError: `pixels` has another shape or type.
+        OutOfMemoryError: it does not fit.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"unexpected picture: {pixels.shape} {pixels.dtype}, expected (H, W, 3) uint8")
+    with out_of_memory(pixels.shape[1], pixels.shape[0]):
+        data = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+        if device.type == "cuda":
+            data = data.pin_memory().to(device, non_blocking=True)
+        return data.to(dtype).mul_(1 / 255).permute(2, 0, 1)
+
+
+def download(image: Tensor) -> np.ndarray:
+    """A picture as bytes in main memory; the opposite of `upload`, exact for what came from there.
+
+    Args:
+        image: (3, H, W) float in [0, 1]; values outside are clamped, NaN becomes black. Unchanged.
+
+    Returns:
+        (H, W, 3) uint8, C-contiguous, rounded to the nearest.
+
+    Raises:
+        ValueError: `image` has another shape.
+        OutOfMemoryError: it does not fit.
+    """
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(f"unexpected image: {tuple(image.shape)}, expected (3, H, W)")
+    with out_of_memory(image.shape[2], image.shape[1]), torch.inference_mode():
+        pixels = image.detach().permute(1, 2, 0).contiguous()
+        # Half precision has 11 bits, too few to round 8 of them rightly after the product.
+        scaled = pixels.float() * 255
+        scaled = torch.nan_to_num_(scaled, nan=0.0).add_(0.5).clamp_(0, 255.5)
+        result: np.ndarray = scaled.to(torch.uint8).cpu().numpy()
+        return result
+
+
+def half(device: torch.device) -> torch.dtype:
+    """The precision that is fastest for networks on the device: float16 on CUDA, float32 on CPUs."""
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+@contextmanager
+def out_of_memory(width: int, height: int) -> Iterator[None]:
+    """Turns torch's way of saying that memory does not suffice into ours.
+
+    Args:
+        width, height: of the picture at hand, for the message.
+
+    Raises:
+        OutOfMemoryError: in place of torch's and Python's own.
+    """
+    advice = f"{width}x{height} pixels do not fit into memory; use --max-size to make the picture smaller"
+    try:
+        yield
+    except (torch.cuda.OutOfMemoryError, MemoryError) as exc:
+        raise OutOfMemoryError(advice) from exc
+    except RuntimeError as exc:
+        # The CPU allocator raises a bare RuntimeError: "DefaultCPUAllocator: can't allocate memory".
+        if "can't allocate memory" in str(exc) or "not enough memory" in str(exc):
+            raise OutOfMemoryError(advice) from exc
+        raise
+
+
+def name_of(device: torch.device) -> str:
+    """What a person calls the device: "cpu (2 threads)", "cuda:0 (NVIDIA H100)"."""
+    if device.type == "cuda":
+        return f"cuda:{device.index or 0} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def set_threads(threads: int) -> None:
+    """How many CPU threads networks may use; decoders and encoders share the same cores.
+
+    Raises:
+        UsageError: fewer than one.
+    """
+    if threads < 1:
+        raise UsageError(f"threads is {threads}, expected at least 1")
+    torch.set_num_threads(threads)

@@ -1,0 +1,27 @@
+"""The effect that changes nothing: for tests, for measuring, and for `--style none`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from streamstyle.stream import Moment
+
+
+class Identity:
+    """Gives every picture back as it came."""
+
+    def __call__(self, image: Tensor, moment: Moment) -> Tensor:
+        """The same tensor."""
+        return image
+
+    def reset(self) -> None:
+        """There is nothing to forget."""
+
+    def state(self) -> dict[str, Tensor | float | int]:
+        """Empty: no frame depends on an earlier one."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
+        """There is nothing to take up."""

@@ -1,0 +1,103 @@
+"""The transformation network of Johnson et al. with instance normalisation: our reference.
+
+Speed and looks of our own network are reported against it, and it loads the checkpoints that
+pytorch/examples `fast_neural_style` made, so that styles trained elsewhere keep working.
+
+Reference:
+    Johnson, Alahi, Fei-Fei (2016), Perceptual losses for real-time style transfer and
+    super-resolution, supplementary table 1, https://arxiv.org/abs/1603.08155; normalisation after
+    Ulyanov, Vedaldi, Lempitsky (2016), https://arxiv.org/abs/1607.08022. As in pytorch/examples,
+    and unlike the paper, resolution is raised by repeating pixels before a convolution (Odena et
+    al. 2016), and every layer is padded by reflection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Convolution(nn.Module):
+    """A convolution that keeps the size (divided by its stride) by reflecting the border."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, upsample: int = 1) -> None:
+        super().__init__()
+        self.upsample = upsample
+        self.margin = kernel // 2
+        self.conv2d = nn.Conv2d(inputs, outputs, kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, outputs, H * upsample / stride, W * upsample / stride)."""
+        if self.upsample > 1:
+            x = F.interpolate(x, scale_factor=self.upsample, mode="nearest")
+        result: Tensor = self.conv2d(F.pad(x, [self.margin] * 4, mode="reflect"))
+        return result
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions round which the input is carried."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = Convolution(channels, channels, 3)
+        self.in1 = nn.InstanceNorm2d(channels, affine=True)
+        self.conv2 = Convolution(channels, channels, 3)
+        self.in2 = nn.InstanceNorm2d(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        y = F.relu(self.in1(self.conv1(x)))
+        result: Tensor = self.in2(self.conv2(y)) + x
+        return result
+
+
+class Johnson(nn.Module):
+    """Johnson's network: RGB in [0, 1] in and out. 1.7 million parameters at the full width.
+
+    The weights expect and give values in [0, 255], as the checkpoints do; that is hidden here.
+
+    Args:
+        width: channels at full resolution; doubled at a half and again at a quarter of it.
+        blocks: residual blocks at a quarter of the resolution.
+    """
+
+    multiple = 4  # sides are a multiple of this, so that output and input have one size
+    minimum = 8  # shortest side, so that every border can be reflected
+
+    def __init__(self, width: int = 32, blocks: int = 5) -> None:
+        super().__init__()
+        self.width, self.blocks = width, blocks
+        self.conv1, self.in1 = Convolution(3, width, 9), nn.InstanceNorm2d(width, affine=True)
+        self.conv2, self.in2 = Convolution(width, 2 * width, 3, 2), nn.InstanceNorm2d(2 * width, affine=True)
+        self.conv3 = Convolution(2 * width, 4 * width, 3, 2)
+        self.in3 = nn.InstanceNorm2d(4 * width, affine=True)
+        for index in range(blocks):
+            self.add_module(f"res{index + 1}", Residual(4 * width))
+        self.deconv1 = Convolution(4 * width, 2 * width, 3, upsample=2)
+        self.in4 = nn.InstanceNorm2d(2 * width, affine=True)
+        self.deconv2 = Convolution(2 * width, width, 3, upsample=2)
+        self.in5 = nn.InstanceNorm2d(width, affine=True)
+        self.deconv3 = Convolution(width, 3, 9)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same; H and W multiples of 4, at least 8."""
+        y = F.relu(self.in1(self.conv1(image * 255)))
+        y = F.relu(self.in2(self.conv2(y)))
+        y = F.relu(self.in3(self.conv3(y)))
+        for index in range(self.blocks):
+            y = self.get_submodule(f"res{index + 1}")(y)
+        y = F.relu(self.in4(self.deconv1(y)))
+        y = F.relu(self.in5(self.deconv2(y)))
+        result: Tensor = self.deconv3(y)
+        return (result / 255).clamp(0, 1)
+
+
+def without_running_statistics(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The checkpoint without the unused `running_mean` and `running_var` that PyTorch 0.3 wrote.
+
+    Instance normalisation takes its statistics from the picture; those keys never had a meaning.
+    """
+    unused = ("running_mean", "running_var", "num_batches_tracked")
+    return {key: value for key, value in weights.items() if key.rpartition(".")[2] not in unused}
