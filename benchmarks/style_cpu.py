@@ -98,7 +98,7 @@ def main() -> None:
     with torch.inference_mode():
         milliseconds = measure(runners(image, options.backends), image, options.rounds)
     reference = milliseconds[REFERENCE]
-    print(f"torch {torch.__version__}, {options.threads} threads, {options.size}, medians of {options.rounds}")
+    print(f"torch {torch.__version__}, {options.threads} threads, {options.size}, {options.rounds} rounds")
     print(f"{'':28}{'ms':>9}{'fps':>9}{'ratio':>9}")
     for name, value in milliseconds.items():
         print(f"{name:28}{value:9.1f}{1000 / value:9.1f}{reference / value:9.1f}")

@@ -94,7 +94,7 @@ def test_download_names_an_unexpected_shape():
     ],
 )
 def test_every_way_of_running_out_of_memory_becomes_one_error(raised):
-    with pytest.raises(OutOfMemoryError, match="640x480 .*--max-size"), devices.out_of_memory(640, 480):
+    with pytest.raises(OutOfMemoryError, match=r"640x480 .*--max-size"), devices.out_of_memory(640, 480):
         raise raised
 
 

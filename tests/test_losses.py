@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from streamstyle.losses import (
+    brightness_loss,
     content_loss,
     gram_matrix,
     stability_loss,
@@ -57,6 +58,12 @@ def test_content_loss_forgives_another_palette_but_not_another_place(features):
     weights = {"low": 1.0, "high": 2.0}
     assert content_loss(repainted, features, weights) < 1e-3
     assert content_loss(moved, features, weights) > 1
+
+
+def test_brightness_forgives_contrast_and_color_but_not_a_negative():
+    picture = torch.rand(1, 1, 32, 32).expand(1, 3, 32, 32)
+    assert brightness_loss(0.5 * picture + 0.3, picture, size=4) < 0.02
+    assert brightness_loss(1 - picture, picture, size=4) == pytest.approx(4, rel=0.05)
 
 
 def test_total_variation_of_a_ramp_is_its_squared_slope():

@@ -95,7 +95,8 @@ def test_keeping_no_colors_changes_nothing():
 
 def test_oklab_has_the_published_values():
     """Ottosson's article and CSS Color 4: sRGB red is (0.6280, 0.2249, 0.1258); white has no colour."""
-    red, white = (to_oklab(torch.tensor(rgb)[:, None, None]).flatten().tolist() for rgb in ([1.0, 0, 0], [1.0] * 3))
+    colors = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]])[..., None]
+    red, white = to_oklab(colors)[..., 0].T.tolist()
     assert red == pytest.approx([0.6280, 0.2249, 0.1258], abs=2e-4)
     assert white == pytest.approx([1, 0, 0], abs=2e-4)
 
@@ -139,10 +140,10 @@ def test_networks_of_others_are_used(tmp_path):
 def test_half_precision_that_overflows_falls_back_to_single(tmp_path, painted):
     """As on CUDA, tried on the CPU: an activation beyond 65,504 must not reach the picture."""
     torch.manual_seed(0)
-    network = StyleNet(width=8, depth=8, blocks=1, half=8)
+    network = StyleNet(width=8, depth=8, blocks=1, detail=8)
     with torch.no_grad():
-        network.merge.narrow.weight.mul_(1e4)
         network.merge.narrow.bias.fill_(6e4)
+        network.to_half.conv.weight.mul_(1e3)
     save_style(tmp_path / "loud.safetensors", network, {})
     style = Style(tmp_path / "loud.safetensors", device="cpu")
     expected = style(picture(16, 16), MOMENT)

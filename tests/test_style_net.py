@@ -47,7 +47,7 @@ def test_a_flat_picture_stays_flat_whatever_the_weights(network):
 
 
 def test_moving_the_picture_by_the_period_of_the_network_moves_the_result(network):
-    """Away from the border and from what normalisation sees, eight pixels are one step of the coarsest grid."""
+    """Eight pixels are one step of the coarsest grid; border and normalisation are kept out."""
     for module in network.modules():
         if isinstance(module, InstanceNorm):
             module.forward = lambda x: x

@@ -7,10 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from streamstyle import train as training
 from streamstyle.errors import InputError, StreamstyleError, UsageError
 from streamstyle.networks import MobileNet, StyleNet
-from streamstyle.train import Recipe, TrainingProgress, read_recipe, train
+from streamstyle.train import Recipe, TrainingProgress, photographs, read_recipe, train
 
 RECIPES = sorted((Path(__file__).parents[1] / "configs" / "styles").glob("*.toml"))
 QUICK = Recipe(steps=3, batch=1, crop=64, seed=3)
@@ -28,7 +27,8 @@ def pictures(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("training")
     rng = np.random.default_rng(0)
     (root / "photos").mkdir()
-    for name, size in (("photos/a.png", (90, 120)), ("photos/b.jpg", (50, 300)), ("painting.png", (140, 200))):
+    sizes = {"photos/a.png": (90, 120), "photos/b.jpg": (50, 300), "painting.png": (140, 200)}
+    for name, size in sizes.items():
         coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
         coarse.resize(size[::-1], Image.Resampling.BICUBIC).save(root / name)
     (root / "photos" / "notes.txt").write_text("no picture")
@@ -60,7 +60,7 @@ def test_each_step_is_reported_with_its_losses(pictures, features):
     seen: list[TrainingProgress] = []
     train(pictures / "painting.png", pictures / "photos", features, recipe=QUICK, on_progress=seen.append)
     assert [progress.step for progress in seen] == [1, 2, 3]
-    assert seen[0].losses.keys() == {"style", "content", "variation", "stability"}
+    assert seen[0].losses.keys() == {"style", "content", "brightness", "variation", "stability"}
 
 
 def test_a_base_learns_to_give_the_photograph_back(pictures, features):
@@ -73,7 +73,7 @@ def test_a_base_learns_to_give_the_photograph_back(pictures, features):
 
 def test_training_starts_from_the_base_and_leaves_it_as_it_was(pictures, features):
     torch.manual_seed(5)
-    base = StyleNet(width=8, depth=8, blocks=1, half=8)
+    base = StyleNet(width=8, depth=8, blocks=1, detail=8)
     before = weights_of(base).clone()
     recipe = Recipe(steps=1, batch=1, crop=64, learning_rate=1e-9)
     trained = train(pictures / "painting.png", pictures / "photos", features, recipe=recipe, base=base)
@@ -133,8 +133,8 @@ def test_a_recipe_refuses_what_cannot_be_trained(values, message):
 
 def test_stroke_size_scales_the_painting(pictures):
     for stroke_size in (0.5, 1.0):
-        painting = training.read_painting(pictures / "painting.png", Recipe(stroke_size=stroke_size))
-        assert max(painting.shape) == training.PAINTING_SIDE * stroke_size
+        painting = photographs.read_painting(pictures / "painting.png", Recipe(stroke_size=stroke_size))
+        assert max(painting.shape) == photographs.PAINTING_SIDE * stroke_size
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

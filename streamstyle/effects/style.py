@@ -60,7 +60,7 @@ class Style:
         self.network: StyleNet | Johnson | None = None
         if str(style) != "none":
             network = load(style).network.to(self.device, devices.half(self.device))
-            self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network = network.to(memory_format=torch.channels_last)
         self.style = style
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:

@@ -10,3 +10,15 @@ from streamstyle.networks.style_net import StyleNet
 STYLE_NETWORKS: dict[str, type[StyleNet] | type[Johnson]] = {"style_net": StyleNet, "johnson": Johnson}
 FEATURE_NETWORKS: dict[str, type[FeatureNetwork]] = {"mobilenet": MobileNet, "vgg16": VGG16, "vgg19": VGG19}
 NETWORKS: dict[str, type[StyleNet] | type[Johnson] | type[FeatureNetwork]] = STYLE_NETWORKS | FEATURE_NETWORKS
+
+__all__ = [
+    "FEATURE_NETWORKS",
+    "NETWORKS",
+    "STYLE_NETWORKS",
+    "VGG16",
+    "VGG19",
+    "FeatureNetwork",
+    "Johnson",
+    "MobileNet",
+    "StyleNet",
+]

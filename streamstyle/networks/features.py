@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import torch.nn.functional as F
-import torchvision
+import torchvision  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 
@@ -93,7 +93,8 @@ class MobileNet(FeatureNetwork):
         convolution = self.get_submodule(name)
         if int(name) % 2 or name == "0":
             x = F.pad(x, same_padding(x.shape[-1], x.shape[-2], 2 if int(name) in self.strided else 1))
-        return F.relu6(convolution(x))
+        result: Tensor = F.relu6(convolution(x))
+        return result
 
 
 def same_padding(width: int, height: int, stride: int) -> list[int]:
@@ -134,7 +135,8 @@ class VGG(FeatureNetwork):
     def normalised(self, image: Tensor) -> Tensor:
         """[0, 1] to the mean and deviation of ImageNet."""
         mean, deviation = image.new_tensor((self.mean, self.deviation))[..., None, None]
-        return (image - mean) / deviation
+        result: Tensor = (image - mean) / deviation
+        return result
 
     def layer(self, name: str, x: Tensor) -> Tensor:
         """One convolution with its ReLU, and the pooling before it."""

@@ -103,24 +103,24 @@ class StyleNet(nn.Module):
         width: channels at a quarter of the resolution.
         depth: channels at an eighth of it.
         blocks: blocks at an eighth of the resolution.
-        half: channels at half the resolution.
+        detail: channels at half the resolution.
     """
 
     multiple = 8  # sides are a multiple of this
     minimum = 16  # shortest side that has something to normalise
 
-    def __init__(self, width: int = 32, depth: int = 80, blocks: int = 5, half: int = 16) -> None:
+    def __init__(self, width: int = 32, depth: int = 80, blocks: int = 5, detail: int = 16) -> None:
         super().__init__()
-        self.width, self.depth, self.blocks, self.half = width, depth, blocks, half
+        self.width, self.depth, self.blocks, self.detail = width, depth, blocks, detail
         self.enter = nn.Conv2d(3, width, 8, stride=4)
         self.fine = Block(width)
         self.down = nn.Conv2d(width, depth, 2, stride=2)
         self.coarse = nn.Sequential(*(Block(depth) for _ in range(blocks)))
         self.up = nn.Conv2d(depth, width, 1)
         self.merge = Block(width)
-        self.to_half = Shuffle(width, half, 1)
-        self.edges = nn.Conv2d(3, half, 2, stride=2)
-        self.to_full = Shuffle(half, 3, 3)
+        self.to_half = Shuffle(width, detail, 1)
+        self.edges = nn.Conv2d(3, detail, 2, stride=2)
+        self.to_full = Shuffle(detail, 3, 3)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same; H and W multiples of 8."""

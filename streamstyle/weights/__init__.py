@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import pickle
 import tomllib
 import uuid
 from collections.abc import Mapping
@@ -120,7 +119,7 @@ def load_safetensors(path: Path, name: str) -> Loaded:
     network: StyleNet | Johnson
     try:
         if architecture == "style_net":
-            sizes = {key: size_of(metadata[key]) for key in ("width", "depth", "blocks", "half")}
+            sizes = {key: size_of(metadata[key]) for key in ("width", "depth", "blocks", "detail")}
             network = StyleNet(**sizes)
         elif architecture == "johnson":
             network = Johnson(size_of(metadata["width"]), size_of(metadata["blocks"]))
@@ -165,8 +164,10 @@ def load_features(name_or_path: str | Path) -> FeatureNetwork:
         return network.eval()
     path = Path(text)
     if path.suffix.lower() != ".safetensors" and not path.is_file():
-        raise UsageError(f"unknown feature network {text!r}; known: {', '.join(VGG_WEIGHTS)}, or a "
-                         ".safetensors file of MobileNet-v1")
+        raise UsageError(
+            f"unknown feature network {text!r}; known: {', '.join(VGG_WEIGHTS)}, or a "
+            ".safetensors file of MobileNet-v1"
+        )
     network = MobileNet()
     fill(network, read_safetensors(path)[0], path)
     return network.eval()
@@ -193,7 +194,7 @@ def save_style(path: Path, network: StyleNet | Johnson, metadata: Mapping[str, s
     tensors = {key: value.detach().half().contiguous() for key, value in network.state_dict().items()}
     if broken := [key for key, value in tensors.items() if not torch.isfinite(value).all()]:
         raise ValueError(f"weights are not finite: {', '.join(broken)}")
-    keys = ("width", "depth", "blocks", "half") if isinstance(network, StyleNet) else ("width", "blocks")
+    keys = ("width", "depth", "blocks", "detail") if isinstance(network, StyleNet) else ("width", "blocks")
     shape = {key: str(getattr(network, key)) for key in keys}
     architecture = "style_net" if isinstance(network, StyleNet) else "johnson"
     data = save(tensors, metadata={**metadata, "architecture": architecture, **shape})
@@ -229,7 +230,9 @@ def read_checkpoint(path: Path, largest: int = LARGEST_FILE) -> dict[str, Tensor
     check_size(path, largest)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError) as exc:
+    except MemoryError:
+        raise
+    except Exception as exc:  # damaged pickles raise whatever they like: IndexError, struct.error …
         raise InputError(f"{path}: no checkpoint that can be read safely: {first_line(exc)}") from exc
     if not isinstance(tensors, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in tensors.items()
