@@ -13,22 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamstyle.sinks.images import FolderSink, StillSink
-from streamstyle.sinks.memory import MemorySink
-from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
+from streamstyle.effects import EFFECTS
+from streamstyle.sinks import SINKS
+from streamstyle.sources import SOURCES
 from streamstyle.sources.memory import MemorySource
 from streamstyle.stream import Checkpoint, Frame, Moment
-
-
-def table(module: str, name: str, until_then: list[type]) -> dict[str, Any]:
-    """The table of that name, or the classes known here as long as it is not there."""
-    found = getattr(pytest.importorskip(module), name, None)
-    return found or {kind.__name__: kind for kind in until_then}
-
-
-SOURCES = table("streamstyle.sources", "SOURCES", [StillSource, FolderSource, AnimationSource, MemorySource])
-SINKS = table("streamstyle.sinks", "SINKS", [StillSink, FolderSink, MemorySink])
-EFFECTS = table("streamstyle.effects", "EFFECTS", [])
 
 
 def noise(count: int = 1, height: int = 10, width: int = 16) -> np.ndarray:
@@ -81,6 +70,7 @@ SINK_MAKERS: dict[str, Callable[[type, Path], tuple[Any, Path | None]]] = {
     "StillSink": lambda kind, folder: (kind(folder / "a.png"), folder / "a.png"),
     "FolderSink": lambda kind, folder: (kind(folder / "pictures"), None),
     "MemorySink": lambda kind, folder: (kind(), None),
+    "PipeSink": lambda kind, folder: (kind("-", MemorySource(frames(1)).info), None),
     "VideoSink": lambda kind, folder: (
         kind(folder / "a.mp4", MemorySource(frames(1)).info),
         folder / "a.mp4",

@@ -14,6 +14,7 @@ from streamstyle.sources.images import (
     AnimationSource,
     FolderSource,
     StillSource,
+    is_animation,
     read_picture,
 )
 
@@ -43,6 +44,16 @@ def test_info_describes_the_still(tmp_path):
     assert (info.kind, info.width, info.height, info.frames, info.has_alpha) == ("still", 7, 5, 1, True)
     assert info.bytes == (tmp_path / "a.png").stat().st_size
     assert source.lost == 0
+
+
+def test_the_previews_inside_a_cameras_jpeg_are_not_spoken_of(tmp_path, caplog):
+    view, preview = Image.fromarray(noise(16, 16)), Image.fromarray(noise(8, 8))
+    view.save(tmp_path / "a.mpo", save_all=True, append_images=[preview])
+    (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
+    (frame,) = StillSource(tmp_path / "a.jpg")
+    assert frame.pixels.shape == (16, 16, 3)
+    assert not messages(caplog)
+    assert not is_animation(tmp_path / "a.jpg")
 
 
 def test_folder_is_read_in_natural_order_with_names_and_own_sizes(tmp_path):

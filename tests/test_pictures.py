@@ -226,6 +226,13 @@ def test_size_is_exact_and_max_size_bounds_the_longest_side(tmp_path, options, e
     assert (source.info.width, source.info.height) == expected
 
 
+def test_scaling_down_averages_what_becomes_too_fine_to_see(tmp_path):
+    board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    Image.fromarray(board).save(tmp_path / "a.png")
+    middle = only(tmp_path / "a.png", max_size=16).pixels[2:-2, 2:-2].astype(int)
+    assert np.abs(middle - 127.5).max() <= 2  # the filter's ripple, and rounding
+
+
 def test_scaling_does_not_bleed_hidden_colours_into_the_picture(tmp_path):
     """Transparent pixels are green; where anything is seen after scaling, it is still only red."""
     rgba = np.zeros((32, 32, 4), np.uint8)

@@ -117,12 +117,13 @@ def saved(folder: Path, suffix: str) -> Path:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_truncated_picture_is_damaged(tmp_path, suffix):
+def test_a_truncated_picture_is_damaged_and_no_library_speaks_up(tmp_path, suffix, capfd):
     path = saved(tmp_path, suffix)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
     with pytest.raises(InputError, match=f"a{suffix}: damaged".replace(".", r"\.")):
         StillSource(path)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

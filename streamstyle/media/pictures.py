@@ -198,8 +198,6 @@ class PictureFile:
     def _straighten_colour(self, image: Image.Image) -> Image.Image:
         """Mode RGB or RGBA, in sRGB."""
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-        if image.mode in ("La", "RGBa"):
-            image = image.convert("RGBA")  # divides by alpha
         if image.mode not in ("L", "RGB", "CMYK", "LAB"):
             image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
         profile = image.info.get("icc_profile")
@@ -304,7 +302,7 @@ def _tiff_bits(image: Image.Image) -> tuple[int, ...]:
 def _deep_png(path: Path, info: dict[str | tuple[int, int], object]) -> Image.Image:
     """A 16-bit PNG, rounded to 8 bits, where Pillow would cut them off."""
     with Image.open(path, formats=["PNG"]) as check:
-        check.verify()  # OpenCV fills the rest of a truncated file with black and says nothing
+        check.verify()  # first, as libpng inside OpenCV writes what it finds straight to stderr
     samples = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None:
         raise InputError(f"{path}: damaged picture")
