@@ -66,7 +66,7 @@ def ahead(items: Iterable[T], depth: Callable[[T], int]) -> Iterator[T]:
                 if stop.is_set():
                     return
                 waiting.put((item, None))
-            waiting.put((None, _End()))
+            waiting.put((None, _EndOfItems()))
         except BaseException as error:
             waiting.put((None, error))
 
@@ -77,7 +77,7 @@ def ahead(items: Iterable[T], depth: Callable[[T], int]) -> Iterator[T]:
             item, error = _get(waiting)
             with room:
                 room.notify()
-            if isinstance(error, _End):
+            if isinstance(error, _EndOfItems):
                 return
             if error is not None:
                 raise error
@@ -89,7 +89,7 @@ def ahead(items: Iterable[T], depth: Callable[[T], int]) -> Iterator[T]:
         thread.join()
 
 
-class _End(Exception):
+class _EndOfItems(Exception):
     pass
 
 
@@ -161,9 +161,10 @@ def run(
     effect: Effect,
     sinks: Sequence[Sink],
     *,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     resume_at: int = 0,
+    state: Mapping[str, np.ndarray | float | int] | None = None,
 ) -> Result:
     """Send every frame of `source` through `effect` into all `sinks`; nothing is lost, nothing is added.
 
@@ -175,12 +176,16 @@ def run(
         sinks: open.
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: called a few times a second from this thread.
-        resume_at: number of frames that are done already; the effect has been restored by the caller.
+        resume_at: number of frames that are done already.
+        state: the effect's state behind them, from their checkpoint.
 
     Raises:
         StreamstyleError: whatever source, effect or sinks raise.
     """
-    return _Run(source, effect, sinks, device, on_progress, resume_at).run()
+    chosen = choose(device) if isinstance(device, str) else device
+    if state:
+        effect.restore(_on_device(state, chosen))
+    return _Run(source, effect, sinks, chosen, on_progress, resume_at).run()
 
 
 class _Run:
@@ -191,14 +196,14 @@ class _Run:
         source: Source,
         effect: Effect,
         sinks: Sequence[Sink],
-        device: str,
+        device: torch.device,
         on_progress: Callable[[Progress], None] | None,
         resume_at: int,
     ) -> None:
         self._source = source
         self._effect = effect
         self._sinks = sinks
-        self._device = choose(device)
+        self._device = device
         self._on_progress = on_progress
         self._resume_at = resume_at
         self._seconds = {"read": 0.0, "effect": 0.0}
@@ -307,5 +312,14 @@ def _depth(frame_bytes: int) -> int:
 def _on_host(state: Mapping[str, torch.Tensor | float | int]) -> dict[str, np.ndarray | float | int]:
     return {
         key: value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+        for key, value in state.items()
+    }
+
+
+def _on_device(
+    state: Mapping[str, np.ndarray | float | int], device: torch.device
+) -> dict[str, torch.Tensor | float | int]:
+    return {
+        key: torch.from_numpy(value).to(device) if isinstance(value, np.ndarray) else value
         for key, value in state.items()
     }

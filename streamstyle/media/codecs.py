@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import av
+from av.video.codeccontext import VideoCodecContext
 
 from streamstyle.errors import UsageError
 
@@ -58,9 +60,7 @@ CODECS: dict[str, Codec] = {
         presets=_X264_PRESETS,
         options={"x265-params": "log-level=error"},
     ),
-    "av1": Codec(
-        "libsvtav1", quality=28, qualities=(1, 63), preset="8", presets=tuple(map(str, range(11)))
-    ),
+    "av1": Codec("libsvtav1", quality=28, qualities=(1, 63), preset="8", presets=tuple(map(str, range(11)))),
     "vp9": Codec(
         "libvpx-vp9",
         quality=24,
@@ -79,19 +79,41 @@ CODECS: dict[str, Codec] = {
         bits_per_pixel=6,
         segment="mov",
     ),
-    "ffv1": Codec("ffv1", pixel_format="bgr0", options={"level": "3", "slicecrc": "1"}, bits_per_pixel=14, segment="nut"),
+    "ffv1": Codec(
+        "ffv1", pixel_format="bgr0", options={"level": "3", "slicecrc": "1"}, bits_per_pixel=14, segment="nut"
+    ),
     "h264_nvenc": Codec(
-        "h264_nvenc", quality=19, quality_option="cq", preset="p5", presets=_NVENC_PRESETS, options={"rc": "vbr"}
+        "h264_nvenc",
+        quality=19,
+        quality_option="cq",
+        preset="p5",
+        presets=_NVENC_PRESETS,
+        options={"rc": "vbr"},
     ),
     "hevc_nvenc": Codec(
-        "hevc_nvenc", quality=21, quality_option="cq", preset="p5", presets=_NVENC_PRESETS, options={"rc": "vbr"}
+        "hevc_nvenc",
+        quality=21,
+        quality_option="cq",
+        preset="p5",
+        presets=_NVENC_PRESETS,
+        options={"rc": "vbr"},
     ),
     "av1_nvenc": Codec(
-        "av1_nvenc", quality=24, quality_option="cq", preset="p5", presets=_NVENC_PRESETS, options={"rc": "vbr"}
+        "av1_nvenc",
+        quality=24,
+        quality_option="cq",
+        preset="p5",
+        presets=_NVENC_PRESETS,
+        options={"rc": "vbr"},
     ),
     # For pictures that are read again before the end, such as the frames of a GIF.
     "lossless_rgb": Codec(
-        "libx264rgb", pixel_format="rgb24", quality=0, preset="ultrafast", presets=_X264_PRESETS, bits_per_pixel=14
+        "libx264rgb",
+        pixel_format="rgb24",
+        quality=0,
+        preset="ultrafast",
+        presets=_X264_PRESETS,
+        bits_per_pixel=14,
     ),
 }
 
@@ -160,7 +182,9 @@ def container_format(path: str | Path) -> ContainerFormat:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in CONTAINERS:
-        raise UsageError(f"{path}: cannot write {suffix or 'a file without ending'}; films: {' '.join(CONTAINERS)}")
+        raise UsageError(
+            f"{path}: cannot write {suffix or 'a file without ending'}; films: {' '.join(CONTAINERS)}"
+        )
     return CONTAINERS[suffix]
 
 
@@ -176,14 +200,14 @@ def choose_codec(container: ContainerFormat, options: EncodeOptions, where: str)
     name = options.codec
     if name == "auto":
         name = container.codecs[0]
-        if name == "h264" and _opens("h264_nvenc"):
+        if name == "h264" and works("h264_nvenc"):
             name = "h264_nvenc"
     if name not in CODECS:
         raise UsageError(f"--codec {name}: unknown; known are auto {' '.join(container.codecs)}")
     if name not in container.codecs:
         raise UsageError(f"--codec {name}: {where} cannot hold it; it holds {' '.join(container.codecs)}")
     codec = CODECS[name]
-    if name.endswith("_nvenc") and not _opens(name):
+    if name.endswith("_nvenc") and not works(name):
         raise UsageError(f"--codec {name}: no NVIDIA encoder answers on this machine")
     _check(name, codec, options)
     return name, codec
@@ -206,11 +230,13 @@ def _check(name: str, codec: Codec, options: EncodeOptions) -> None:
 
 
 @cache
-def _opens(name: str) -> bool:
+def works(name: str) -> bool:
     """Whether the encoder really works here: a driver may be missing, a device may have no encoder."""
-    context = av.CodecContext.create(CODECS[name].encoder, "w")
-    context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
+    codec = CODECS[name]
+    context = cast(VideoCodecContext, av.CodecContext.create(codec.encoder, "w"))
+    context.width, context.height, context.pix_fmt = 256, 256, codec.pixel_format
     context.time_base = Fraction(1, 25)
+    context.options = encoder_options(codec, EncodeOptions())
     try:
         context.open()
     except (av.error.FFmpegError, OSError, ValueError):

@@ -115,7 +115,7 @@ class ToRGB:
         assert self._tone_map is not None
         picture.pts, picture.time_base = 0, Fraction(1, 1000)
         self._tone_map.push(picture)
-        return self._tone_map.pull()
+        return self._tone_map.vpull()
 
     @staticmethod
     def _build_tone_map(picture: av.VideoFrame, tags: ColourTags) -> Graph:

@@ -20,7 +20,7 @@ from streamstyle.media.opening import DAMAGE
 _MAX_READ_ERRORS = 64
 
 
-def read_packets(container: InputContainer, streams: list[Stream]) -> Iterator[av.Packet]:
+def read_packets(container: InputContainer, streams: list[Stream]) -> Iterator[av.Packet[Stream]]:
     """The packets of `streams` in file order, also those behind damaged places; one empty packet last."""
     errors = 0
     while errors < _MAX_READ_ERRORS:
@@ -69,7 +69,7 @@ class Decoder:
         self.packets = 0
         self.errors = 0
 
-    def decode(self, packet: av.Packet) -> Iterator[Decoded]:
+    def decode(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
         """The pictures that `packet` completes. The empty packet at the end flushes the decoder."""
         flush = not packet.size
         self.packets += not flush
@@ -88,7 +88,7 @@ class Decoder:
         if flush:
             yield from self._passed(None)
 
-    def _missing(self, packet: av.Packet) -> Iterator[Decoded]:
+    def _missing(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
         if packet.is_discard:
             return
         if packet.pts is None:

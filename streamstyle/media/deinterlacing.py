@@ -69,7 +69,7 @@ class Deinterlacer:
         assert self._graph is not None
         while True:
             try:
-                picture = self._graph.pull()
+                picture = self._graph.vpull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             while self._waiting and self._waiting[0].picture is None:

@@ -6,6 +6,7 @@ import logging
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange
@@ -40,12 +41,18 @@ class Encoder:
     """
 
     def __init__(
-        self, container: OutputContainer, codec: Codec, options: EncodeOptions, info: StreamInfo, time_base: Fraction
+        self,
+        container: OutputContainer,
+        codec: Codec,
+        options: EncodeOptions,
+        info: StreamInfo,
+        time_base: Fraction,
     ) -> None:
         pixel_format = options.pixel_format or codec.pixel_format
         self._padding = padding(info, pixel_format)
         self._time_base = time_base
         tags = info.colour or (BT709 if info.height >= 720 else _BT601)
+        self._size = (info.width, info.height)
         self._from_rgb = FromRGB(pixel_format, tags)
         try:
             self.stream = _add_stream(container, codec, options, info, time_base, pixel_format)
@@ -53,12 +60,16 @@ class Encoder:
             self.stream.codec_context.open()
         except (*DAMAGE, OSError) as error:
             size = f"{info.width}x{info.height}"
-            raise UsageError(f"{codec.encoder} cannot encode {size} {pixel_format} ({reason(error)})") from error
+            raise UsageError(
+                f"{codec.encoder} cannot encode {size} {pixel_format} ({reason(error)})"
+            ) from error
 
-    def encode(self, frame: Frame) -> list[av.Packet]:
+    def encode(self, frame: Frame) -> list[av.Packet[VideoStream]]:
         """The packets that are ready once `frame` is in."""
         right, below = self._padding
         pixels = frame.pixels
+        if pixels.shape[1::-1] != self._size:  # pictures of a folder may differ
+            pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
         if right or below:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
         picture = self._from_rgb(pixels)
@@ -66,7 +77,7 @@ class Encoder:
         picture.duration = frame.duration
         return self.stream.encode(picture)
 
-    def flush(self) -> list[av.Packet]:
+    def flush(self) -> list[av.Packet[VideoStream]]:
         """The packets that the encoder still holds. Nothing can be encoded afterwards."""
         return self.stream.encode(None)
 
@@ -95,7 +106,7 @@ def _add_stream(
     pixel_format: str,
 ) -> VideoStream:
     right, below = padding(info, pixel_format)
-    stream: VideoStream = container.add_stream(
+    stream = container.add_stream(
         codec.encoder,
         rate=info.rate or Fraction(25),
         options=encoder_options(codec, options),
@@ -103,6 +114,7 @@ def _add_stream(
         height=info.height + below,
         time_base=time_base,
     )
+    assert isinstance(stream, VideoStream)
     context = stream.codec_context
     context.pix_fmt = pixel_format
     context.time_base = time_base

@@ -42,7 +42,7 @@ def _pictures(folder: Path, segments: list[Segment], time_base: Fraction) -> Ite
     for segment in segments:
         with av.open(str(folder / segment.file)) as container:
             for picture in container.decode(video=0):
-                assert picture.pts is not None
+                assert picture.pts is not None and picture.time_base is not None
                 seconds = segment.first * time_base + picture.pts * picture.time_base
                 picture.pts, picture.time_base = round(seconds / _CLOCK), _CLOCK
                 yield picture
@@ -64,7 +64,7 @@ def _palette(folder: Path, segments: list[Segment], time_base: Fraction) -> av.V
         graph.push(picture)
     assert graph is not None
     graph.push(None)
-    return graph.pull()
+    return graph.vpull()
 
 
 def _draw(
@@ -113,7 +113,7 @@ def _drain(graph: Graph, container: OutputContainer, stream: VideoStream | None)
     assert stream is not None
     while True:
         try:
-            picture = graph.pull()
+            picture = graph.vpull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
         container.mux(stream.encode(picture))

@@ -122,7 +122,7 @@ class Job:
         """Record a finished segment and the effect's state behind it."""
         numbers = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
         arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
-        held = {"numbers": numbers, "arrays": None}
+        held: dict[str, Any] = {"numbers": numbers, "arrays": None}
         try:
             if arrays:
                 path = (self.folder / segment.file).with_suffix(".safetensors")
@@ -145,7 +145,7 @@ class Job:
     def finish(self, joined: Path) -> None:
         """Move the finished film to its name and remove the folder."""
         try:
-            os.replace(joined, self.output)
+            joined.replace(self.output)
         except OSError as error:
             raise OutputError(f"{self.output}: cannot be written ({reason(error)})") from error
         self.remove()
@@ -205,7 +205,7 @@ class Job:
         fresh = path.with_suffix(".new")
         fresh.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         sync(fresh)
-        os.replace(fresh, path)
+        fresh.replace(path)
 
 
 def identity(info: StreamInfo) -> dict[str, Any]:

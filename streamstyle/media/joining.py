@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
+from av.stream import Stream
+from av.video.stream import VideoStream
 
 from streamstyle.media.codecs import ContainerFormat
 from streamstyle.media.encoding import output_error
@@ -71,6 +74,7 @@ def _write(
     others = iter(log)
     waiting = next(others, None)
     for packet in film_packets(folder, segments, time_base):
+        assert packet.dts is not None
         due = packet.dts * time_base + info.start
         while waiting is not None and _begins(waiting[1]) <= due:
             side.write(*waiting)
@@ -85,16 +89,21 @@ def _write(
 
 def _movie_clock(time_base: Fraction, info: StreamInfo) -> int:
     """Ticks per second in which MP4 counts the late starts of all tracks; by default milliseconds."""
-    exact = math.lcm(time_base.denominator, *(track.time_base.denominator for track in info.tracks.values()))
+    tracks = cast("Iterable[Stream]", info.tracks.values())
+    exact = math.lcm(
+        time_base.denominator, *(track.time_base.denominator for track in tracks if track.time_base)
+    )
     return exact if exact < 2**31 else 1_000_000
 
 
-def _begins(packet: av.Packet) -> Fraction:
+def _begins(packet: av.Packet[Stream]) -> Fraction:
     time = packet.dts if packet.dts is not None else packet.pts
     return Fraction(0) if time is None else time * packet.time_base
 
 
-def film_packets(folder: Path, segments: list[Segment], time_base: Fraction) -> Iterator[av.Packet]:
+def film_packets(
+    folder: Path, segments: list[Segment], time_base: Fraction
+) -> Iterator[av.Packet[VideoStream]]:
     """The video packets of all segments with the times of the film.
 
     Decoding times are made anew, as those of one segment may run into the one before it: the n-th packet

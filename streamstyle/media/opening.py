@@ -7,7 +7,6 @@ other files and network connections. Two whitelists, of protocols and of formats
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,17 +85,11 @@ def regular_file(name: str | Path) -> Path:
 def _open(file: Any, name: str, formats: str, protocols: str, timeout: Any = None) -> InputContainer:
     options = {"format_whitelist": formats, "protocol_whitelist": protocols}
     try:
-        container = av.open(file, container_options=options, metadata_errors="replace", timeout=timeout)
+        container: InputContainer = av.open(
+            file, "r", container_options=options, metadata_errors="replace", timeout=timeout
+        )
     except MemoryError as error:
         raise InputError(f"{name}: a damaged header asks for more memory than there is") from error
     except (*DAMAGE, OSError) as error:
         raise InputError(f"{name}: not a film that can be read ({reason(error)})") from error
     return container
-
-
-def guarded(step: Callable[[], Any], name: str) -> Any:
-    """The result of `step`, with PyAV's errors turned into an InputError that names the input."""
-    try:
-        return step()
-    except (*DAMAGE, OSError) as error:
-        raise InputError(f"{name}: {reason(error)}") from error

@@ -6,9 +6,11 @@ Networks have to see upright pictures, so the matrix is applied and dropped.
 from __future__ import annotations
 
 import logging
+from typing import cast
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideData
 
 _log = logging.getLogger("streamstyle")
 
@@ -36,7 +38,7 @@ def read_orientation(frame: av.VideoFrame, name: str) -> Orientation:
     next full garbage collection.
     """
     matrix = None
-    for data in frame.side_data:
+    for data in cast("list[SideData]", list(frame.side_data)):
         if data.type.name == "DISPLAYMATRIX":
             matrix = np.frombuffer(bytes(data), dtype="<i4")
     if matrix is None or matrix.size != 9:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.packet import PacketSideData
 from av.stream import Stream
 
 _RECORD = struct.Struct("<iqqqBi")  # track, pts, dts, duration, key frame, bytes
@@ -28,9 +30,9 @@ class PacketLog:
         self._streams = streams
         self._file = path.open("wb")
         self._count = 0
-        self._side_data: dict[int, list[object]] = {}
+        self._side_data: dict[int, list[PacketSideData]] = {}
 
-    def append(self, track: int, packet: av.Packet) -> None:
+    def append(self, track: int, packet: av.Packet[Stream]) -> None:
         """Store a packet.
 
         Raises:
@@ -49,7 +51,7 @@ class PacketLog:
         """Write out what is buffered."""
         self._file.close()
 
-    def __iter__(self) -> Iterator[tuple[int, av.Packet]]:
+    def __iter__(self) -> Iterator[tuple[int, av.Packet[Stream]]]:
         """(track, packet) in the order they came; nothing can be appended afterwards."""
         self._file.close()
         with self._path.open("rb") as file:
@@ -59,7 +61,7 @@ class PacketLog:
                 packet.pts = None if pts == _NONE else pts
                 packet.dts = None if dts == _NONE else dts
                 packet.duration = duration
-                packet.time_base = self._streams[track].time_base
+                packet.time_base = self._streams[track].time_base or Fraction(1)
                 packet.is_keyframe = bool(key)
                 for side_data in self._side_data.get(index, ()):
                     packet.set_sidedata(side_data)

@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.video.stream import VideoStream
 
 from streamstyle.media.codecs import Codec, EncodeOptions
 from streamstyle.media.encoding import Encoder, output_error
@@ -111,7 +112,7 @@ class SegmentWriter:
         try:
             self._container.mux(self._encoder.flush())
             self._container.close()
-            os.replace(self.path, self.path.with_name(f"unfinished{self.path.suffix}"))
+            self.path.replace(self.path.with_name(f"unfinished{self.path.suffix}"))
         except (*DAMAGE, OSError):
             self.discard()
 
@@ -130,7 +131,7 @@ def packet_times(path: Path, time_base: Fraction) -> list[int]:
         return [shown_at(packet, time_base) for packet in container.demux(video=0) if packet.size]
 
 
-def shown_at(packet: av.Packet, time_base: Fraction) -> int:
+def shown_at(packet: av.Packet[VideoStream], time_base: Fraction) -> int:
     """Presentation time of a segment's packet in units of `time_base`."""
     # AVI knows decoding times only, and we write it without reordering; what comes as pts is a guess.
     counts_frames = packet.stream.container.format.name == "avi"

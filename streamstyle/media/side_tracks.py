@@ -6,14 +6,19 @@ import io
 import logging
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
 
 from streamstyle.media.codecs import ContainerFormat
 from streamstyle.media.opening import DAMAGE, reason
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 _log = logging.getLogger("streamstyle")
 
@@ -82,8 +87,8 @@ def _holds(form: ContainerFormat, track: Stream) -> bool:
 
 
 class _Way(Protocol):
-    def write(self, packet: av.Packet) -> Iterable[av.Packet]: ...
-    def flush(self) -> Iterable[av.Packet]: ...
+    def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]: ...
+    def flush(self) -> Iterable[av.Packet[Stream]]: ...
 
 
 class SideTracks:
@@ -114,7 +119,7 @@ class SideTracks:
             assert isinstance(track, Stream)
             self._ways[key] = _start(container, track, way, form)
 
-    def write(self, key: int, packet: av.Packet) -> None:
+    def write(self, key: int, packet: av.Packet[Stream]) -> None:
         """Carry one packet over. A damaged one is left out with a warning, and never ends the film."""
         way = self._ways.get(key)
         if way is None:
@@ -151,10 +156,10 @@ def _start(container: OutputContainer, track: Stream, way: str, form: ContainerF
     if way == "copy":
         started: _Way = _Copy(container, track)
     elif way == "encode":
-        assert form.audio is not None
+        assert form.audio is not None and isinstance(track, AudioStream)
         started = _EncodeAudio(container, track, form.audio)
     else:
-        assert form.subtitle is not None
+        assert form.subtitle is not None and isinstance(track, SubtitleStream)
         started = _ConvertSubtitle(container, track, form.subtitle)
     return started
 
@@ -167,7 +172,7 @@ class _Copy:
         _carry(track, self._stream)
         self._last: int | None = None
 
-    def write(self, packet: av.Packet) -> Iterable[av.Packet]:
+    def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]:
         if packet.dts is None:
             return
         if self._last is not None and packet.dts <= self._last:
@@ -177,14 +182,14 @@ class _Copy:
         packet.stream = self._stream
         yield packet
 
-    def flush(self) -> Iterable[av.Packet]:
+    def flush(self) -> Iterable[av.Packet[Stream]]:
         return ()
 
 
 class _EncodeAudio:
     """Sound encoded anew, for containers that refuse the source's codec."""
 
-    def __init__(self, container: OutputContainer, track: Stream, encoder: str) -> None:
+    def __init__(self, container: OutputContainer, track: AudioStream, encoder: str) -> None:
         self._decoder = track.codec_context
         rates = av.Codec(encoder, "w").audio_rates
         rate = self._decoder.sample_rate
@@ -193,26 +198,28 @@ class _EncodeAudio:
         layout = self._decoder.layout.name
         if encoder == "libmp3lame" and self._decoder.channels > 2:
             layout = "stereo"
-        self._stream = container.add_stream(encoder, rate=rate, layout=layout)
+        stream = container.add_stream(encoder, rate=rate, layout=layout)
+        assert isinstance(stream, AudioStream)
+        self._stream = stream
         _carry(track, self._stream)
         context = self._stream.codec_context
         context.open()
         self._resampler = av.AudioResampler(context.format, context.layout, rate, context.frame_size or None)
 
-    def write(self, packet: av.Packet) -> Iterable[av.Packet]:
+    def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]:
         shifted = packet.pts
         for frame in self._decoder.decode(packet):
             if frame.pts is None:
                 frame.pts, frame.time_base = shifted, packet.time_base
             yield from self._encode(frame)
 
-    def flush(self) -> Iterable[av.Packet]:
+    def flush(self) -> Iterable[av.Packet[Stream]]:
         for frame in self._decoder.decode(None):
             yield from self._encode(frame)
         yield from self._encode(None)
         yield from self._stream.encode(None)
 
-    def _encode(self, frame: av.AudioFrame | None) -> Iterable[av.Packet]:
+    def _encode(self, frame: av.AudioFrame | None) -> Iterable[av.Packet[Stream]]:
         for resampled in self._resampler.resample(frame):
             yield from self._stream.encode(resampled)
 
@@ -220,17 +227,19 @@ class _EncodeAudio:
 class _ConvertSubtitle:
     """Text subtitles in the container's own form."""
 
-    def __init__(self, container: OutputContainer, track: Stream, encoder: str) -> None:
+    def __init__(self, container: OutputContainer, track: SubtitleStream, encoder: str) -> None:
         self._decoder = track.codec_context
         self._decoder.open(strict=False)
-        self._stream = container.add_stream(encoder)
+        stream = container.add_stream(encoder)
+        assert isinstance(stream, SubtitleStream)
+        self._stream = stream
         _carry(track, self._stream)
         context = self._stream.codec_context
         context.time_base = Fraction(1, 1000)
         context.subtitle_header = self._decoder.subtitle_header
         context.open(strict=False)
 
-    def write(self, packet: av.Packet) -> Iterable[av.Packet]:
+    def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]:
         cue = self._decoder.decode2(packet)
         if cue is None or not len(cue):
             return
@@ -241,7 +250,7 @@ class _ConvertSubtitle:
         converted.duration = packet.duration
         yield converted
 
-    def flush(self) -> Iterable[av.Packet]:
+    def flush(self) -> Iterable[av.Packet[Stream]]:
         return ()
 
 
@@ -266,15 +275,19 @@ def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, s
     return options
 
 
-def carry_container(source: object, container: OutputContainer, shift: Fraction, tags: Mapping[str, str]) -> None:
+def carry_container(
+    source: object, container: OutputContainer, shift: Fraction, tags: Mapping[str, str]
+) -> None:
     """Chapters (moved by `shift` seconds; those before it are dropped) and tags."""
     assert isinstance(source, InputContainer)
     container.metadata.update(tags)
-    chapters = []
+    chapters: list[Chapter] = []
     for chapter in source.chapters():
         offset = round(shift / (chapter["time_base"] or Fraction(1)))
         if chapter["end"] > offset:
             start = max(chapter["start"] - offset, 0)
-            chapters.append({**chapter, "start": start, "end": chapter["end"] - offset})
+            moved = chapter.copy()
+            moved["start"], moved["end"] = start, chapter["end"] - offset
+            chapters.append(moved)
     if chapters:
         container.set_chapters(chapters)

@@ -1,0 +1,74 @@
+"""Where frames go. A new kind of sink is one file and one line in SINKS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streamstyle.errors import UsageError
+from streamstyle.media.codecs import EncodeOptions
+from streamstyle.media.job import Job
+from streamstyle.media.opening import is_url
+from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
+from streamstyle.sinks.memory import MemorySink
+from streamstyle.sinks.pipe import PipeSink
+from streamstyle.sinks.video import VideoSink
+from streamstyle.stream import Sink, StreamInfo
+
+SINKS: dict[str, Callable[..., Sink]] = {
+    "video": VideoSink,
+    "still": StillSink,
+    "folder": FolderSink,
+    "pipe": PipeSink,
+    "memory": MemorySink,
+}
+
+
+def sink_kind(name: str | Path) -> str:
+    """Which of SINKS writes `name`."""
+    name = str(name)
+    if name == "-" or is_url(name):
+        return "pipe"
+    path = Path(name)
+    if path.is_dir() or name.endswith(("/", "\\")) or not path.suffix:
+        return "folder"
+    return "still" if path.suffix.lower() in FORMATS else "video"
+
+
+def open_sink(
+    name: str | Path,
+    info: StreamInfo,
+    options: EncodeOptions | None = None,
+    *,
+    audio: str = "copy",
+    overwrite: bool = False,
+    quality: int = 95,
+    format: str | None = None,
+    job: Job | None = None,
+) -> Sink:
+    """Open a film, picture, folder, URL, or "-" for stdout, by its name.
+
+    Args:
+        name: a folder is one that exists, ends in a slash, or has no ending.
+        info: of the source.
+        options: for the encoder of films.
+        audio: "copy" or "none".
+        overwrite: replace what is there.
+        quality: of JPEG and WebP pictures, 1 to 100.
+        format: container for pipes and URLs.
+        job: an unfinished film to go on with.
+
+    Raises:
+        UsageError: it exists and is not to be overwritten, or the ending or the options do not fit.
+        OutputError: it cannot be written.
+    """
+    kind, path = sink_kind(name), Path(name)
+    if kind == "pipe":
+        return PipeSink(str(name), info, options, audio=audio, format=format)
+    if kind == "folder":
+        return FolderSink(path, overwrite=overwrite, quality=quality)
+    if kind == "still":
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path}: exists; -y overwrites it")
+        return StillSink(path, quality=quality)
+    return VideoSink(path, info, options, audio=audio, overwrite=overwrite, job=job)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import cast
+from typing import Self, cast
 
 import av
+from av.stream import Stream
 
 from streamstyle.errors import InputError, OutputError
 from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
@@ -70,7 +71,7 @@ class VideoSink:
             announce_padding(info, self._options.pixel_format or self._codec.pixel_format)
             self._ways = plan(info.tracks, self._form, audio, info.name)
             self._check_space(self._estimate())
-            tracks = cast("dict[int, av.stream.Stream]", info.tracks)
+            tracks = cast("dict[int, Stream]", info.tracks)
             self._log = PacketLog(self._job.folder / "tracks", tracks)
         except BaseException:
             self._leave()
@@ -78,12 +79,10 @@ class VideoSink:
         self._segment: SegmentWriter | None = None
         self._done = False
 
-    def __enter__(self) -> VideoSink:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is None:
             self.close()
         else:
@@ -94,7 +93,7 @@ class VideoSink:
         try:
             if isinstance(item, Packet):
                 if item.track in self._ways:
-                    self._log.append(item.track, cast("av.Packet", item.payload))
+                    self._log.append(item.track, cast("av.Packet[Stream]", item.payload))
             elif isinstance(item, Checkpoint):
                 self._end_segment(item)
             else:
@@ -116,9 +115,7 @@ class VideoSink:
             if self._form.muxer == "gif":
                 write_gif(folder, segments, joined, self._time_base)
             else:
-                join(
-                    folder, segments, joined, self._form, self._info, self._log, self._ways, self._time_base
-                )
+                join(folder, segments, joined, self._form, self._info, self._log, self._ways, self._time_base)
             self._job.finish(joined)
         except BaseException:
             self.abort()
@@ -135,10 +132,8 @@ class VideoSink:
                 self._segment.give_up()
             else:
                 self._segment.discard()
-        try:
+        with suppress(OSError):  # the disk is full; the log is written anew on resume
             self._log.close()
-        except OSError:
-            pass  # the disk is full; the log is written anew on resume
         self._leave()
 
     def _write_frame(self, frame: Frame) -> None:

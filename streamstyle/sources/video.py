@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -83,7 +84,7 @@ class VideoSource:
     def info(self) -> StreamInfo:
         return self._info
 
-    def __enter__(self) -> VideoSource:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -147,7 +148,9 @@ class VideoSource:
             raise InputError(f"{self._name}: holds no pictures in the part that is read")
         raise InputError(f"{self._name}: no picture could be decoded ({packets} packets, {errors} damaged)")
 
-    def _describe(self, size: tuple[int, int] | None, max_size: int | None, length: float | None) -> StreamInfo:
+    def _describe(
+        self, size: tuple[int, int] | None, max_size: int | None, length: float | None
+    ) -> StreamInfo:
         first = self._head[-1]
         assert isinstance(first, Decoded) and first.picture is not None
         picture = first.picture
@@ -232,7 +235,9 @@ class VideoSource:
         reset = shape != self._shape
         if reset and self._shape is not None:
             old, new = "x".join(map(str, self._shape)), "x".join(map(str, shape))
-            _log.warning("%s: the picture size changes from %s to %s; scaled to the first", self._name, old, new)
+            _log.warning(
+                "%s: the picture size changes from %s to %s; scaled to the first", self._name, old, new
+            )
         self._shape = shape
         pixels = turn(self._to_rgb(picture), self._orientation)
         if not item.damaged:

@@ -1,0 +1,215 @@
+"""Sends every film of a folder through the program without an effect, and checks what comes out.
+
+    python benchmarks/fidelity.py FOLDER [--only TEXT] [--keep FOLDER] [--report FILE.md]
+
+Each film goes through `streamstyle stylize FILM OUT --style none --preset ultrafast` in a process of its
+own. What came out is compared with a plain loop over the input's packets:
+
+- frames out = frames decoded; for damaged films: = frames reported as decoded + concealed,
+- presentation times equal to one tick, up to one offset of the whole film,
+- audio against video unchanged to a millisecond, copied audio equal byte for byte.
+
+Last line: `films_right: N of M`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import cv2  # noqa: F401 - before av
+
+import av  # isort: skip
+
+SILENCE_SECONDS = 60.0  # a run that reports nothing for this long hangs
+LONG = {"ax_long_4k_av1.mp4": ["-t", "20"]}
+
+
+@dataclass
+class Tracks:
+    """What a film holds, by a loop over its packets."""
+
+    times: list[Fraction | None] = field(default_factory=list)
+    tick: Fraction = Fraction(0)
+    errors: int = 0
+    corrupt: int = 0
+    audio: dict[int, tuple[str, Fraction | None]] = field(default_factory=dict)
+
+
+def read_tracks(path: Path, video: int | None, end: float | None = None) -> Tracks:
+    """Times of the pictures of track `video` (the first one by default), and the packets of sound tracks."""
+    tracks = Tracks()
+    with av.open(str(path), metadata_errors="replace") as container:
+        stream = container.streams[video] if video is not None else container.streams.video[0]
+        tracks.tick = Fraction(stream.time_base)
+        hashes = {s.index: hashlib.sha256() for s in container.streams.audio}
+        starts: dict[int, Fraction | None] = {}
+        for packet in container.demux():
+            if packet.stream.index in hashes and packet.size:
+                begin = packet.pts * packet.time_base if packet.pts is not None else None
+                if end is None or begin is None or begin < end:
+                    hashes[packet.stream.index].update(bytes(packet))
+                    starts.setdefault(packet.stream.index, begin)
+            if packet.stream is not stream:
+                continue
+            try:
+                pictures = packet.decode()
+            except (av.error.FFmpegError, ValueError):
+                tracks.errors += 1
+                continue
+            for picture in pictures:
+                pts = picture.pts if picture.pts is not None else picture.dts
+                tracks.corrupt += picture.is_corrupt
+                at = None if pts is None else pts * stream.time_base
+                if end is None or at is None or at < end:
+                    tracks.times.append(at)
+            if end is not None and tracks.times and packet.dts and packet.dts * stream.time_base > end + 3:
+                break
+        tracks.audio = {index: (hashes[index].hexdigest(), starts.get(index)) for index in hashes}
+    return tracks
+
+
+def run(command: list[str]) -> tuple[int | None, list[dict[str, object]], str]:
+    """(exit code or None for a hang, JSON events, stderr)."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    events: list[dict[str, object]] = []
+    errors: list[str] = []
+    assert process.stdout and process.stderr
+    heard = time.monotonic()
+
+    def listen() -> None:
+        nonlocal heard
+        assert process.stdout
+        for line in process.stdout:
+            heard = time.monotonic()
+            events.append(json.loads(line))
+
+    threads = [
+        threading.Thread(target=listen),
+        threading.Thread(target=lambda: errors.extend(process.stderr or ())),
+    ]
+    for thread in threads:
+        thread.start()
+    hung = False
+    while process.poll() is None:
+        time.sleep(0.05)
+        if time.monotonic() - heard > SILENCE_SECONDS:
+            hung = True
+            process.kill()
+    for thread in threads:
+        thread.join()
+    return (None if hung else process.returncode), events, "".join(errors)
+
+
+def compare(film: Path, out: Path, done: dict[str, object], code: int, end: float | None) -> list[str]:
+    """What is wrong with `out`; empty where nothing is."""
+    used = chosen_track(film)
+    before, after = read_tracks(film, used, end), read_tracks(out, None)
+    wrong = []
+    frames = int(str(done["frames_out"]))
+    if len(after.times) != frames:
+        wrong.append(f"{frames} frames reported, {len(after.times)} in the file")
+    if code == 5:
+        if frames != int(str(done["decoded"])) + int(str(done["concealed"])):
+            wrong.append("decoded + concealed is another number")
+        if frames < len(before.times):
+            wrong.append(f"only {frames} of {len(before.times)} frames recovered")
+        return wrong
+    if frames != len(before.times):
+        return [*wrong, f"{len(before.times)} frames decoded, {frames} written"]
+    if None not in before.times and before.times == sorted(set(before.times)):
+        shift = after.times[0] - before.times[0]
+        tick = max(before.tick, after.tick)
+        worst = max(abs(b - a - shift) for a, b in zip(before.times, after.times, strict=True))
+        if worst > tick:
+            wrong.append(f"times differ by {float(worst) * 1000:.2f} ms")
+        wrong += compare_audio(before, after, shift)
+    return wrong
+
+
+def compare_audio(before: Tracks, after: Tracks, shift: Fraction) -> list[str]:
+    if len(before.audio) != len(after.audio):
+        return [f"{len(before.audio)} sound tracks became {len(after.audio)}"]
+    wrong = []
+    for (_, (digest, begin)), (_, (copied, starts)) in zip(
+        sorted(before.audio.items()), sorted(after.audio.items()), strict=True
+    ):
+        if digest != copied:
+            wrong.append("audio bytes differ")
+        if begin is not None and starts is not None and abs(starts - begin - shift) > Fraction(1, 1000):
+            wrong.append(f"audio is {float(starts - begin - shift) * 1000:.2f} ms off")
+    return wrong
+
+
+def chosen_track(film: Path) -> int:
+    from streamstyle.media.tracks import choose_video
+
+    with av.open(str(film), metadata_errors="replace") as container:
+        return choose_video(container, film.name).index
+
+
+def judge(film: Path, folder: Path) -> tuple[str, str, str, str, bool]:
+    """(frames in, frames out, exit code, verdict, right) of one film."""
+    suffix = ".mkv" if film.suffix in (".webm", ".mkv", ".ogv") else ".mp4"
+    out = folder / f"{film.parent.name}_{film.stem}{suffix}"
+    extra = LONG.get(film.name, [])
+    command = [sys.executable, "-m", "streamstyle", "stylize", "--style", "none", "--preset", "ultrafast"]
+    code, events, errors = run([*command, "-y", "--json", *extra, "--", str(film), str(out)])
+    if code is None:
+        return "?", "?", "hang", "no word for a minute", False
+    done = next((event for event in events if event["event"] == "done"), None)
+    if "Traceback" in errors or code < 0 or code == 1:
+        return "?", "?", str(code), errors.strip().splitlines()[-1], False
+    if done is None:
+        refused = code == 3 and len(errors.strip().splitlines()) == 1
+        # A film that the loop can read must not be refused.
+        try:
+            hopeless = not read_tracks(film, chosen_track(film)).times
+        except Exception:
+            hopeless = True
+        message = errors.strip().replace(str(film), film.name).removeprefix("error: ")
+        return "0", "-", str(code), f"refused: {message}", refused and hopeless
+    end = float(extra[1]) if extra else None
+    wrong = compare(film, out, done, code, end)
+    verdict = "; ".join(wrong) or ("concealed " + str(done["concealed"]) if code == 5 else "right")
+    return str(done["frames_in"]), str(done["frames_out"]), str(code), verdict, not wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="", help="films whose path holds this text")
+    parser.add_argument("--keep", type=Path, help="folder for what is written")
+    parser.add_argument("--report", type=Path, help="write the table to this file")
+    options = parser.parse_args()
+    films = [p for p in sorted(options.folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
+    films = [film for film in films if options.only in str(film)]
+    rows = ["| film | in | out | exit | verdict |", "|---|---|---|---|---|"]
+    print("\n".join(rows))
+    count = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for film in films:
+            frames_in, frames_out, code, verdict, right = judge(film, folder)
+            count += right
+            mark = "" if right else "**WRONG** "
+            name = film.relative_to(options.folder)
+            rows.append(f"| {name} | {frames_in} | {frames_out} | {code} | {mark}{verdict} |")
+            print(rows[-1], flush=True)
+    if options.report:
+        options.report.write_text("\n".join(rows) + "\n", "utf-8")
+    print(f"films_right: {count} of {len(films)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The command line: parses, builds, runs, prints. Heavy modules are imported inside functions, so that
+`--help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from streamstyle import __version__
+from streamstyle.cli import information, rendering, training
+
+app = typer.Typer(
+    name="streamstyle",
+    help="Stylise films, pictures and webcams with neural networks.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("stylize")(rendering.stylize)
+app.command("resume")(rendering.resume)
+app.command("train")(training.train)
+app.command("styles")(information.styles)
+app.command("doctor")(information.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"streamstyle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", callback=_print_version, is_eager=True
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the program."""
+    try:
+        app()
+    except BrokenPipeError:
+        # Nobody reads stdout any more; without this Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(4)

@@ -1,0 +1,145 @@
+"""The settings of a render: one model, filled from presets, the environment and the command line.
+
+A preset is a TOML file whose keys are the names of the options, with _ for -. Later sources win:
+defaults < preset < environment < command line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
+
+from streamstyle.errors import InputError, UsageError
+
+_THREADS = min(os.cpu_count() or 1, 8)
+
+
+class RenderSettings(BaseModel):
+    """What `stylize` can be told; what a resumed run is told again."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    # the effect
+    style: str = Field("starry_night", description="bundled name, a weights file, or none")
+    strength: float = Field(1.0, ge=0, le=1, description="0 = the source itself, 1 = the full style")
+    keep_colors: float = Field(0.0, ge=0, le=1, description="1 = the source's colours")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+
+    # what is read
+    start: float = Field(0.0, ge=0, description="seconds to leave out at the beginning")
+    length: float | None = Field(None, gt=0, description="seconds to read")
+    size: tuple[int, int] | None = Field(None, description="exact width and height, as 640x360")
+    max_size: int | None = Field(None, ge=2, le=16384, description="longer side at most, in pixels")
+    fps: Fraction | None = Field(None, description="constant frame rate; default: every frame as it is")
+    deinterlace: bool = Field(True, description="weave interlaced frames into progressive ones")
+
+    # what is written
+    format: str | None = Field(None, description="container for pipes and URLs")
+    codec: str = Field("auto", description="h264, hevc, av1, vp9, prores, ffv1, h264_nvenc …")
+    crf: float | None = Field(None, description="quality, lower is better; 18 for h264")
+    preset: str | None = Field(None, description="the encoder's speed, such as medium or ultrafast")
+    pix_fmt: str | None = Field(None, description="sample format, such as yuv420p10le")
+    bitrate: int | None = Field(None, gt=0, description="bits per second, as 4M; in place of crf")
+    threads: int = Field(_THREADS, ge=1, le=64, description="encoder threads, pinned for exact resuming")
+    audio: Literal["copy", "none"] = Field("copy", description="copy every track, or none")
+    quality: int = Field(95, ge=1, le=100, description="of JPEG and WebP pictures")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            width, cross, height = value.lower().partition("x")
+            if not (cross and width.isdecimal() and height.isdecimal()):
+                raise ValueError("expected WIDTHxHEIGHT, as 640x360")
+            value = int(width), int(height)
+        if value is not None and not all(1 <= side <= 16384 for side in value):
+            raise ValueError("expected sides from 1 to 16384")
+        return value
+
+    @field_validator("fps", mode="before")
+    @classmethod
+    def _fps(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            fps = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            raise ValueError("expected a number or a fraction, as 25 or 30000/1001") from None
+        if not 0 < fps <= 1000:
+            raise ValueError("expected more than 0 and at most 1000")
+        return fps
+
+    @field_validator("bitrate", mode="before")
+    @classmethod
+    def _bitrate(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            factor = {"k": 1000, "m": 1_000_000}.get(value[-1:].lower(), 1)
+            digits = value[:-1] if factor > 1 else value
+            try:
+                return int(float(digits) * factor)
+            except ValueError:
+                raise ValueError("expected bits per second, as 4M or 800k") from None
+        return value
+
+    @field_serializer("fps")
+    def _fraction(self, value: Fraction | None) -> str | None:
+        return None if value is None else str(value)
+
+
+def make_settings(values: dict[str, Any], where: str = "") -> RenderSettings:
+    """Settings from plain values.
+
+    Args:
+        values: by field name.
+        where: file or command they come from, for the message.
+
+    Raises:
+        UsageError: a name is unknown (the known ones are listed) or a value is not allowed.
+    """
+    try:
+        return RenderSettings(**values)
+    except ValidationError as error:
+        raise UsageError(_explain(error, where)) from error
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    begin = f"{where}: " if where else ""
+    if first["type"] == "extra_forbidden":
+        return f"{begin}{name}: unknown setting; known are {' '.join(RenderSettings.model_fields)}"
+    reason = first["msg"].removeprefix("Value error, ")
+    option = name if where else "--" + name.replace("_", "-")
+    return f"{begin}{option} {first['input']}: {reason[0].lower()}{reason[1:]}"
+
+
+def bundled_presets() -> dict[str, Path]:
+    """The presets that come with the project, by name."""
+    packaged = Path(str(files("streamstyle"))) / "configs"
+    folder = packaged if packaged.is_dir() else Path(__file__).parent.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_preset(name_or_path: str) -> dict[str, Any]:
+    """The values of a preset, checked.
+
+    Raises:
+        UsageError: no such preset, or an unknown or wrong setting in it.
+        InputError: the file cannot be read.
+    """
+    presets = bundled_presets()
+    path = presets.get(name_or_path, Path(name_or_path))
+    if not path.exists():
+        raise UsageError(f"--config {name_or_path}: no such file or preset; presets: {' '.join(presets)}")
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a preset that can be read ({error})") from error
+    make_settings(values, str(path))
+    return values
