@@ -76,7 +76,7 @@ def test_folder_names_the_count_of_what_is_no_picture(tmp_path, caplog):
         (tmp_path / name).write_text("words")
     (tmp_path / "more.png").mkdir()
     assert len(list(FolderSource(tmp_path))) == 1
-    assert len(messages(caplog)) == 1 and "2 files are no pictures" in messages(caplog)[0]
+    assert len(messages(caplog)) == 1 and "no pictures, left out: 2" in messages(caplog)[0]
 
 
 def test_folder_leaves_out_damaged_pictures_counts_them_and_keeps_the_time(tmp_path, caplog):
@@ -111,7 +111,7 @@ def test_folders_without_readable_pictures_are_refused(tmp_path):
     with pytest.raises(InputError, match="no picture in this folder"):
         FolderSource(tmp_path)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(InputError, match="none of its 1 pictures can be read"):
+    with pytest.raises(InputError, match="no readable picture in this folder, damaged: 1"):
         FolderSource(tmp_path)
     with pytest.raises(InputError, match="No such file"):
         FolderSource(tmp_path / "missing")
@@ -182,7 +182,7 @@ def test_animation_ends_at_the_damage_and_counts_what_is_lost(tmp_path, caplog):
     frames = list(source)
     assert len(frames) == 3
     assert source.lost == 2
-    assert "2 of its frames are lost" in messages(caplog)[-1]
+    assert "frames lost: 2" in messages(caplog)[-1]
     with caplog.at_level(logging.ERROR):
         assert len(list(source)) == 3
 

@@ -105,7 +105,7 @@ class FolderSource:
         self._paths = _pictures_in(path)
         first = next(iter(self), None)
         if first is None:
-            raise InputError(f"{path}: none of its {len(self._paths)} pictures can be read")
+            raise InputError(f"{path}: no readable picture in this folder, damaged: {self.lost}")
         self.info = _info(path, "folder", first, frames=len(self._paths), rate=rate)
 
     def __enter__(self) -> Self:
@@ -200,7 +200,7 @@ class AnimationSource:
                     picture = file.frame(number)
                 except InputError as exc:
                     self.lost = file.frames - number
-                    _log.warning("%s; it ends here, %d of its frames are lost", exc, self.lost)
+                    _log.warning("%s; it ends here, frames lost: %d", exc, self.lost)
                     return
                 yield picture
 
@@ -215,7 +215,8 @@ def _pictures_in(folder: Path) -> list[Path]:
     if not pictures:
         raise InputError(f"{folder}: no picture in this folder")
     if len(pictures) < len(files):
-        _log.warning("%s: %d files are no pictures and left out", folder, len(files) - len(pictures))
+        others = len(files) - len(pictures)
+        _log.warning("%s: files that are no pictures, left out: %d", folder, others)
     return pictures
 
 
