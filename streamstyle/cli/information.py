@@ -6,12 +6,15 @@ import json
 import os
 import platform
 import sys
+from importlib import metadata
 from typing import Annotated
 
 import typer
 
 from streamstyle import __version__
 from streamstyle.cli.reporting import reporting
+
+_PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow", "openvino")
 
 
 def styles(
@@ -44,31 +47,26 @@ def styles(
 def doctor() -> None:
     """Print versions, devices, encoders, display and threads: what a bug report needs."""
     with reporting():
-        import av
-        import cv2
-        import numpy
-        import torch
-        import torchvision
-
+        from streamstyle.device import choose, name_of
         from streamstyle.media.codecs import CODECS, works
 
-        ffmpeg = ".".join(map(str, av.library_versions["libavformat"]))
         print(f"streamstyle  {__version__}")
         print(f"system       {platform.platform()}, Python {platform.python_version()}")
-        print(f"torch        {torch.__version__}, torchvision {torchvision.__version__}")
-        print(f"media        av {av.__version__} (libavformat {ffmpeg}), opencv {cv2.__version__}")
-        print(f"numpy        {numpy.__version__}")
-        from streamstyle.device import choose, name_of
-
+        print(f"packages     {', '.join(f'{name} {_installed(name)}' for name in _PACKAGES)}")
         print(f"devices      {name_of(choose())}")
-        print(f"threads      {os.cpu_count()} cores, torch uses {torch.get_num_threads()}")
+        print(f"threads      {os.cpu_count()} cores, torch uses {name_of(choose('cpu'))}")
         print(f"encoders     {' '.join(name for name in CODECS if works(name))}")
-        print(f"display      {_display(cv2.currentUIFramework())}")
+        print(f"display      {_display()}")
 
 
-def _display(framework: str) -> str:
-    if not framework:
-        return "none: OpenCV was built without windows"
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _display() -> str:
     if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
-        return f"none: DISPLAY is not set ({framework})"
-    return f"{os.environ.get('DISPLAY', 'the system')} ({framework})"
+        return "none: DISPLAY is not set"
+    return os.environ.get("DISPLAY", "the system's")

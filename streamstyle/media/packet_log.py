@@ -6,10 +6,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av.packet import PacketSideData
 from av.stream import Stream
+
+from streamstyle.stream import Packet
 
 _RECORD = struct.Struct("<iqqqBi")  # track, pts, dts, duration, key frame, bytes
 _NONE = -(2**63)
@@ -22,25 +25,26 @@ class PacketLog:
 
     Args:
         path: of the file; what was there is replaced.
-        streams: the input tracks by key.
+        tracks: the input tracks by key.
     """
 
-    def __init__(self, path: Path, streams: Mapping[int, Stream]) -> None:
+    def __init__(self, path: Path, tracks: Mapping[int, object]) -> None:
         self._path = path
-        self._streams = streams
+        self._tracks = cast("Mapping[int, Stream]", tracks)
         self._file = path.open("wb")
         self._count = 0
         self._side_data: dict[int, list[PacketSideData]] = {}
 
-    def append(self, track: int, packet: av.Packet[Stream]) -> None:
+    def append(self, item: Packet) -> None:
         """Store a packet.
 
         Raises:
             OSError: the disk is full or fails.
         """
+        packet = cast("av.Packet[Stream]", item.payload)
         data = bytes(packet)
         times = (_NONE if value is None else value for value in (packet.pts, packet.dts))
-        record = _RECORD.pack(track, *times, packet.duration or 0, packet.is_keyframe, len(data))
+        record = _RECORD.pack(item.track, *times, packet.duration or 0, packet.is_keyframe, len(data))
         self._file.write(record + data)
         side_data = list(packet.iter_sidedata())
         if side_data:
@@ -61,7 +65,7 @@ class PacketLog:
                 packet.pts = None if pts == _NONE else pts
                 packet.dts = None if dts == _NONE else dts
                 packet.duration = duration
-                packet.time_base = self._streams[track].time_base or Fraction(1)
+                packet.time_base = self._tracks[track].time_base or Fraction(1)
                 packet.is_keyframe = bool(key)
                 for side_data in self._side_data.get(index, ()):
                     packet.set_sidedata(side_data)

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import sys
-from fractions import Fraction
-from typing import Any, Self, cast
-from urllib.parse import urlsplit
+from contextlib import suppress
+from typing import Self
 
-import av
-from av.stream import Stream
-
-from streamstyle.errors import UsageError
-from streamstyle.media.codecs import CONTAINERS, ContainerFormat, EncodeOptions, choose_codec
-from streamstyle.media.encoding import Encoder, announce_padding, output_error
-from streamstyle.media.opening import DAMAGE
-from streamstyle.media.side_tracks import SideTracks, carry_container, film_tags, plan
-from streamstyle.stream import Checkpoint, Packet, SinkItem, StreamInfo
-
-_H264_LIVE = ContainerFormat("", ("h264", "hevc", "h264_nvenc", "hevc_nvenc"), "aac", None)
-
-# What can be written without ever going back in the file.
-_STREAMED: dict[str, ContainerFormat] = {
-    "matroska": CONTAINERS[".mkv"],
-    "nut": ContainerFormat("nut", CONTAINERS[".mkv"].codecs, "aac", None),
-    "mpegts": ContainerFormat("mpegts", _H264_LIVE.codecs, "aac", None),
-    "flv": ContainerFormat("flv", ("h264", "h264_nvenc"), "aac", None),
-    "rtsp": ContainerFormat("rtsp", _H264_LIVE.codecs, "aac", None),
-    "webm": CONTAINERS[".webm"],
-}
-_BY_SCHEME = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "udp": "mpegts", "tcp": "mpegts"}
+from streamstyle.errors import OutputError
+from streamstyle.media.codecs import EncodeOptions
+from streamstyle.media.streaming import FilmStream
+from streamstyle.stream import Checkpoint, SinkItem, StreamInfo
 
 
 class PipeSink:
@@ -57,25 +38,8 @@ class PipeSink:
         audio: str = "copy",
         format: str | None = None,
     ) -> None:
-        self._name = name
-        chosen = format or _BY_SCHEME.get(urlsplit(name).scheme, "matroska")
-        if chosen not in _STREAMED:
-            raise UsageError(f"--format {chosen}: cannot be streamed; known are {' '.join(_STREAMED)}")
-        form = _STREAMED[chosen]
-        options = options or EncodeOptions()
-        _, codec = choose_codec(form, options, chosen)
-        announce_padding(info, options.pixel_format or codec.pixel_format)
-        self._time_base = Fraction(info.time_base)
-        target: Any = sys.stdout.buffer if name == "-" else name
-        try:
-            self._container = av.open(target, "w", format=form.muxer)
-        except (*DAMAGE, OSError) as error:
-            raise output_error(name, error) from error
-        self._encoder = Encoder(self._container, codec, options, info, self._time_base)
-        ways = plan(info.tracks, form, audio, info.name)
-        self._side = SideTracks(self._container, info.tracks, ways, form, info.start)
-        if info.container is not None:
-            carry_container(info.container, self._container, info.start, film_tags(info.container))
+        target = sys.stdout.buffer if name == "-" else name
+        self._film = FilmStream(target, name, info, options or EncodeOptions(), audio, format)
         self._done = False
 
     def __enter__(self) -> Self:
@@ -89,29 +53,16 @@ class PipeSink:
 
     def write(self, item: SinkItem) -> None:
         """Send a frame or a packet of another track."""
-        try:
-            if isinstance(item, Packet):
-                self._side.write(item.track, cast("av.Packet[Stream]", item.payload))
-            elif not isinstance(item, Checkpoint):
-                self._container.mux(self._encoder.encode(item))
-        except (*DAMAGE, OSError) as error:
-            raise output_error(self._name, error) from error
+        if not isinstance(item, Checkpoint):
+            self._film.write(item)
 
     def close(self) -> None:
         """Send what encoders still hold, and end the film."""
-        if self._done:
-            return
-        self._done = True
-        try:
-            self._container.mux(self._encoder.flush())
-            self._side.flush()
-            self._container.close()
-        except (*DAMAGE, OSError) as error:
-            raise output_error(self._name, error) from error
+        if not self._done:
+            self._done = True
+            self._film.close()
 
     def abort(self) -> None:
         """End the film where it is: what was sent plays."""
-        try:
+        with suppress(OutputError):  # the receiver may be what failed
             self.close()
-        except Exception:  # the receiver may be what failed
-            self._done = True

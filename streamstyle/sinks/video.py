@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Self, cast
-
-import av
-from av.stream import Stream
+from typing import Self
 
 from streamstyle.errors import InputError, OutputError
 from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
@@ -21,8 +18,6 @@ from streamstyle.media.packet_log import PacketLog
 from streamstyle.media.segments import SegmentWriter
 from streamstyle.media.side_tracks import plan
 from streamstyle.stream import Checkpoint, Frame, Packet, SinkItem, StreamInfo
-
-_log = logging.getLogger("streamstyle")
 
 _MARGIN_BYTES = 16_000_000
 _TRACK_BIT_RATE = 192_000  # where a track does not tell its own
@@ -71,8 +66,7 @@ class VideoSink:
             announce_padding(info, self._options.pixel_format or self._codec.pixel_format)
             self._ways = plan(info.tracks, self._form, audio, info.name)
             self._check_space(self._estimate())
-            tracks = cast("dict[int, Stream]", info.tracks)
-            self._log = PacketLog(self._job.folder / "tracks", tracks)
+            self._log = PacketLog(self._job.folder / "tracks", info.tracks)
         except BaseException:
             self._leave()
             raise
@@ -93,7 +87,7 @@ class VideoSink:
         try:
             if isinstance(item, Packet):
                 if item.track in self._ways:
-                    self._log.append(item.track, cast("av.Packet[Stream]", item.payload))
+                    self._log.append(item)
             elif isinstance(item, Checkpoint):
                 self._end_segment(item)
             else:
@@ -184,8 +178,6 @@ class VideoSink:
 
 
 def _retimed(frame: Frame, time_base: Fraction) -> Frame:
-    from dataclasses import replace
-
     ratio = frame.time_base / time_base
     duration = max(round(frame.duration * ratio), 1)
     return replace(frame, pts=round(frame.pts * ratio), time_base=time_base, duration=duration)

@@ -276,6 +276,6 @@ def at_constant_rate(items: Iterable[Item], fps: Fraction) -> Iterator[Item]:
         shown = item
     if shown is not None:
         end = (shown.pts + shown.duration) * shown.time_base * fps
-        for last in range(tick, max(tick + 1, round(end))):
+        for last in range(tick, max(round(end), 1)):
             yield replace(shown, pts=last, time_base=1 / fps, duration=1)
             shown = replace(shown, reset=False)
