@@ -110,7 +110,6 @@ class _Writer:
         self._room = threading.Semaphore(depth)
         self._waiting: queue.Queue[SinkItem | None] = queue.Queue()
         self._error: BaseException | None = None
-        self._stopped = False
         self.frames = 0
         self.seconds = 0.0
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
@@ -132,8 +131,7 @@ class _Writer:
         self._check()
 
     def stop(self) -> None:
-        """Write nothing more than the item at hand."""
-        self._stopped = True
+        """Wait until what was queued is written: a few frames, and with them perhaps a whole segment."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -143,7 +141,7 @@ class _Writer:
 
     def _write(self) -> None:
         try:
-            while (item := self._waiting.get()) is not None and not self._stopped:
+            while (item := self._waiting.get()) is not None:
                 begin = time.perf_counter()
                 for sink in self._sinks:
                     sink.write(item)

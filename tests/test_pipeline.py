@@ -1,0 +1,155 @@
+"""Frames go through in order, nothing is lost, errors arrive."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from streamstyle.effects.identity import Identity
+from streamstyle.pipeline import ahead, run
+from streamstyle.sinks.memory import MemorySink
+from streamstyle.sources.memory import MemorySource
+from streamstyle.stream import Frame, Item, Moment, Packet, Progress
+
+
+def frames(count: int, **more: object) -> list[Item]:
+    return [
+        Frame(np.full((2, 2, 3), n, np.uint8), n, Fraction(1, 10), 1, reset=n == 0, **more)
+        for n in range(count)
+    ]
+
+
+class Count(Identity):
+    """An effect that remembers how many frames it has seen since its reset."""
+
+    def __init__(self) -> None:
+        self.seen = torch.zeros(1)
+        self.moments: list[Moment] = []
+
+    def __call__(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
+        self.seen = self.seen + 1
+        self.moments.append(moment)
+        return torch.full_like(image, float(self.seen) / 255)
+
+    def reset(self) -> None:
+        self.seen = torch.zeros(1)
+
+    def state(self) -> dict[str, torch.Tensor | float | int]:
+        return {"seen": self.seen}
+
+    def restore(self, state: Mapping[str, torch.Tensor | float | int]) -> None:
+        self.seen = torch.as_tensor(state["seen"])
+
+
+def values(sink: MemorySink) -> list[int]:
+    return [int(frame.pixels[0, 0, 0]) for frame in sink.frames]
+
+
+def test_frames_and_packets_keep_their_order() -> None:
+    items = frames(40)
+    items.insert(7, Packet(1, "sound"))
+    items.insert(20, Packet(2, "text"))
+    sink = MemorySink()
+    result = run(MemorySource(items), Identity(), [sink], device="cpu")
+    assert values(sink) == list(range(40))
+    assert sink.items.index(sink.packets[0]) == 7 and sink.items.index(sink.packets[1]) == 20
+    assert (result.frames_in, result.frames_out) == (40, 40)
+    assert sink.closed and not sink.aborted
+
+
+def test_pixels_pass_unchanged() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    sink = MemorySink()
+    run(MemorySource([Frame(pixels, 0, Fraction(1))]), Identity(), [sink], device="cpu")
+    assert np.array_equal(sink.frames[0].pixels, pixels)
+
+
+def test_a_resumed_run_gives_the_same_frames() -> None:
+    whole = MemorySink(checkpoint_seconds=0.5)
+    run(MemorySource(frames(23)), Count(), [whole], device="cpu")
+    assert [point.frames for point in whole.checkpoints] == [5, 10, 15, 20]
+    for point in whole.checkpoints:
+        rest = MemorySink(checkpoint_seconds=0.5)
+        result = run(
+            MemorySource(frames(23)), Count(), [rest], device="cpu", resume_at=point.frames, state=point.state
+        )
+        assert values(rest) == values(whole)[point.frames :]
+        assert [p.frames for p in rest.checkpoints] == [
+            p.frames for p in whole.checkpoints if p.frames > point.frames
+        ]
+        assert result.frames_out == 23
+
+
+def test_a_reset_reaches_the_effect_and_the_moment() -> None:
+    items = frames(6)
+    items[4] = Frame(np.zeros((2, 2, 3), np.uint8), 4, Fraction(1, 10), 1, reset=True)
+    sink, effect = MemorySink(), Count()
+    run(MemorySource(items), effect, [sink], device="cpu")
+    assert values(sink) == [1, 2, 3, 4, 1, 2]
+    assert [moment.cut for moment in effect.moments] == [True, False, False, False, True, False]
+
+
+class FailingSource(MemorySource):
+    def __iter__(self) -> Iterator[Item]:
+        yield from self._items[:3]
+        raise OSError("the camera is gone")
+
+
+class FailingEffect(Identity):
+    def __call__(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
+        if moment.index == 3:
+            raise OSError("the network is gone")
+        return image
+
+
+class FailingSink(MemorySink):
+    def write(self, item: object) -> None:
+        if len(self.frames) == 3:
+            raise OSError("the disk is gone")
+        super().write(item)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["camera", "network", "disk"])
+def test_an_error_in_any_thread_reaches_the_caller_and_aborts_all_sinks(place: str) -> None:
+    source = (FailingSource if place == "camera" else MemorySource)(frames(200))
+    effect = FailingEffect() if place == "network" else Identity()
+    sinks = [MemorySink(), FailingSink() if place == "disk" else MemorySink()]
+    before = threading.active_count()
+    with pytest.raises(OSError, match=f"the {place} is gone"):
+        run(source, effect, sinks, device="cpu")
+    assert [sink.aborted for sink in sinks] == [True, True]
+    assert threading.active_count() == before
+
+
+def test_reading_ahead_is_bounded() -> None:
+    taken = 0
+
+    def numbers() -> Iterator[int]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield number
+
+    items = ahead(numbers(), lambda item: 4)
+    for expected in range(50):
+        assert next(items) == expected
+        assert taken <= expected + 1 + 4 + 1  # given out, waiting, and one in the reader's hand
+    items.close()  # type: ignore[attr-defined]
+
+
+def test_progress_ends_with_all_frames() -> None:
+    seen: list[Progress] = []
+    run(MemorySource(frames(5)), Identity(), [MemorySink()], device="cpu", on_progress=seen.append)
+    assert seen[-1].frames == seen[-1].total == 5
+    assert set(seen[-1].stage_ms) == {"read", "effect", "write"}
+    assert seen[-1].eta_seconds == 0
+
+
+def test_concealed_frames_are_counted() -> None:
+    result = run(MemorySource(frames(5, concealed=True)), Identity(), [MemorySink()], device="cpu")
+    assert result.concealed == 5

@@ -1,0 +1,353 @@
+"""A film is written whole: times, sound, subtitles, tags, and what a crash leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import namedtuple
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamstyle.effects.identity import Identity
+from streamstyle.errors import OutputError, StreamstyleError, UsageError
+from streamstyle.media.codecs import EncodeOptions
+from streamstyle.media.job import Job
+from streamstyle.pipeline import Result, run
+from streamstyle.sinks import open_sink
+from streamstyle.sinks.video import VideoSink
+from streamstyle.sources.memory import MemorySource
+from streamstyle.sources.video import VideoSource
+from streamstyle.stream import Checkpoint, Frame, StreamInfo
+from tests.films import hashes_of, make_film, picture, pictures_of, sound_of, times_of
+
+import av  # isort: skip
+
+FAST = EncodeOptions(preset="ultrafast", quality=10)
+
+
+def copy(source: Path, target: Path, options: EncodeOptions = FAST, **more: object) -> Result:
+    with VideoSource(str(source)) as opened, VideoSink(target, opened.info, options, **more) as sink:
+        sink.checkpoint_seconds = 0.4
+        return run(opened, Identity(), [sink])
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_irregular_times_and_sound_are_kept(suffix: str, tmp_path: Path) -> None:
+    """Times to the tick, sound byte for byte and in its place, in spite of many segments."""
+    times = np.cumsum([1, *np.random.default_rng(1).integers(5, 60, 49)]).tolist()
+    film = make_film(
+        tmp_path / "film.mp4", 50, times=times, time_base=Fraction(1, 600), audio=[("aac", 0.188), ("ac3", 0)]
+    )
+    result = copy(film, tmp_path / f"out{suffix}")
+    assert (result.frames_in, result.frames_out, result.concealed) == (50, 50, 0)
+    before, after = times_of(film), times_of(tmp_path / f"out{suffix}")
+    tick = Fraction(1, 1000) if suffix == ".mkv" else Fraction(0)
+    shift = after[0] - before[0]
+    assert max(abs(b - a - shift) for a, b in zip(before, after, strict=True)) <= tick
+    for track in (0, 1):
+        (packets, start), (copied, moved) = sound_of(film, track), sound_of(tmp_path / f"out{suffix}", track)
+        assert copied == packets
+        assert abs(moved - start - shift) <= Fraction(1, 1000)
+    assert not (tmp_path / f"out{suffix}.part").exists()
+
+
+def test_pictures_are_the_same(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 30)
+    copy(film, tmp_path / "out.mp4", EncodeOptions(preset="ultrafast", quality=0))
+    difference = np.abs(pictures_of(tmp_path / "out.mp4").astype(int) - pictures_of(film))
+    assert difference.mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("out.mp4", EncodeOptions(codec="hevc", preset="ultrafast")),
+        ("out.mp4", EncodeOptions(codec="av1", preset="10")),
+        ("out.webm", EncodeOptions(preset="8")),
+        ("out.mov", EncodeOptions(codec="prores", preset="proxy")),
+        ("out.mkv", EncodeOptions(codec="ffv1")),
+        ("out.mkv", EncodeOptions(preset="ultrafast", pixel_format="yuv420p10le")),
+        ("out.mp4", EncodeOptions(preset="ultrafast", bit_rate=400_000)),
+        ("out.avi", EncodeOptions(preset="ultrafast")),
+        ("out.gif", EncodeOptions()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.codec,
+)
+def test_every_codec_and_container_holds_all_frames(
+    name: str, options: EncodeOptions, tmp_path: Path
+) -> None:
+    film = make_film(tmp_path / "film.mp4", 30, draw=lambda index: picture(index, 128, 96))
+    copy(film, tmp_path / name, options)
+    shown = pictures_of(tmp_path / name)
+    assert len(shown) == 30
+    assert np.abs(shown[17].astype(int) - picture(17, 128, 96)).mean() < 12
+    if not name.endswith(".avi"):
+        assert [float(t) for t in times_of(tmp_path / name)] == pytest.approx(
+            [n / 25 for n in range(30)], abs=1e-3
+        )
+
+
+def test_tags_chapters_and_aspect_are_kept(tmp_path: Path) -> None:
+    film = make_film(
+        tmp_path / "film.mp4", 30, tags={"title": "Häfen", "artist": "x"}, chapters=True, audio=[("aac", 0)]
+    )
+    copy(film, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as out:
+        assert out.metadata["title"] == "Häfen"
+        chapters = [(c["start"] * c["time_base"], c["metadata"]["title"]) for c in out.chapters()]
+    assert chapters == [(0, "One"), (Fraction(2, 5), "Two")]
+
+
+def subtitled(path: Path) -> Path:
+    """A film with a SubRip track of two cues."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, width=64, height=48)
+        cues = container.add_mux_stream("subrip")
+        for index in range(60):
+            frame = av.VideoFrame.from_ndarray(picture(index), "rgb24")
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        for start, text in ((400, b"Hello"), (1500, b"Bye")):
+            packet = av.Packet(text)
+            packet.stream, packet.time_base = cues, Fraction(1, 1000)
+            packet.pts = packet.dts = start
+            packet.duration = 500
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_subtitles_are_kept_or_converted(suffix: str, tmp_path: Path) -> None:
+    copy(subtitled(tmp_path / "film.mkv"), tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as out:
+        packets = [p for p in out.demux(subtitles=0) if p.size > 2 and p.pts is not None]
+        cues = [(float(p.pts * p.time_base), bytes(p)[2:] if suffix == ".mp4" else bytes(p)) for p in packets]
+    assert cues == [(pytest.approx(0.4), b"Hello"), (pytest.approx(1.5), b"Bye")]
+
+
+def test_sound_that_a_container_refuses_is_encoded_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = make_film(tmp_path / "film.mp4", 50, audio=[("aac", 0.2)])
+    copy(film, tmp_path / "out.webm", EncodeOptions(preset="8"))
+    assert "re-encoded as libopus" in caplog.text
+    with av.open(str(tmp_path / "out.webm")) as out:
+        assert out.streams.audio[0].codec_context.name == "opus"
+        decoded = list(out.decode(audio=0))
+        heard = sum(frame.samples for frame in decoded) / 48000
+        assert heard == pytest.approx(2.0, abs=0.06)
+        assert float(decoded[0].time) == pytest.approx(0.2, abs=0.03)
+
+
+def test_audio_none_leaves_the_sound_out(tmp_path: Path) -> None:
+    copy(make_film(tmp_path / "film.mp4", 10, audio=[("aac", 0)]), tmp_path / "out.mp4", audio="none")
+    with av.open(str(tmp_path / "out.mp4")) as out:
+        assert [stream.type for stream in out.streams] == ["video"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 5), (63, 47), (64, 47)])
+def test_odd_sizes_grow_by_one_repeated_row_or_column(
+    width: int, height: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [Frame(picture(n, 64, 48)[:height, :width].copy(), n, Fraction(1, 25), 1) for n in range(3)]
+    source = MemorySource(frames)
+    with VideoSink(tmp_path / "out.mp4", source.info, FAST) as sink:
+        run(source, Identity(), [sink])
+    shown = pictures_of(tmp_path / "out.mp4")
+    assert shown.shape == (3, height + height % 2, width + width % 2, 3)
+    assert np.abs(shown[0, :height, :width].astype(int) - frames[0].pixels).mean() < 12
+    assert "is odd; written as" in caplog.text
+
+
+class Dies(Exception):
+    """Stands for a crash."""
+
+
+def interrupted(film: Path, target: Path, after: int, **more: object) -> None:
+    """Copy `film`, with a crash behind so many frames."""
+    with VideoSource(str(film)) as source:
+        job = Job.start(target, source.info, {}, True)
+        sink = VideoSink(target, source.info, FAST, job=job, **more)
+        sink.checkpoint_seconds = 0.4
+
+        class Crashing(Identity):
+            def __call__(self, image, moment):  # type: ignore[no-untyped-def]
+                if moment.index == after:
+                    raise Dies
+                return image
+
+        with pytest.raises(Dies):
+            run(source, Crashing(), [sink])
+
+
+def resumed(film: Path, target: Path) -> Result:
+    job = Job.reopen(target)
+    with VideoSource(str(film)) as source:
+        job.check_source(source.info)
+        sink = VideoSink(target, source.info, FAST, job=job)
+        sink.checkpoint_seconds = 0.4
+        return run(source, Identity(), [sink], resume_at=job.frames, state=job.state())
+
+
+@pytest.mark.parametrize("after", [0, 9, 10, 25, 59])
+def test_a_resumed_film_is_the_uninterrupted_one(after: int, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 60, audio=[("aac", 0.1)])
+    copy(film, tmp_path / "whole.mp4")
+    interrupted(film, tmp_path / "out.mp4", after)
+    assert not (tmp_path / "out.mp4").exists()
+    if after == 0:
+        assert not (tmp_path / "out.mp4.part").exists()  # nothing to go on with
+        return
+    result = resumed(film, tmp_path / "out.mp4")
+    assert result.frames_out == 60
+    assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
+    assert times_of(tmp_path / "out.mp4") == times_of(tmp_path / "whole.mp4")
+    assert sound_of(tmp_path / "out.mp4") == sound_of(film)
+
+
+def test_what_is_done_plays(tmp_path: Path) -> None:
+    source = MemorySource([Frame(picture(n), n, Fraction(1, 25), 1) for n in range(25)])
+    sink = VideoSink(tmp_path / "out.mp4", source.info, FAST)
+    for n, frame in enumerate(source):
+        if n in (10, 20):
+            sink.write(Checkpoint(n, {}))
+        sink.write(frame)
+    sink.abort()
+    parts = sorted((tmp_path / "out.mp4.part").glob("*.mp4"))
+    assert [path.stem for path in parts] == ["000000", "000001", "unfinished"]
+    assert [len(times_of(path)) for path in parts] == [10, 10, 5]
+
+
+def test_a_manifest_cut_anywhere_falls_back_to_the_segment_before(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 40)
+    interrupted(film, tmp_path / "out.mp4", 39)
+    manifest = tmp_path / "out.mp4.part" / "manifest.jsonl"
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 4
+    for cut in range(0, len(lines[-1]), 7):
+        manifest.write_bytes(b"".join(lines[:-1]) + lines[-1][:cut])
+        job = Job.reopen(tmp_path / "out.mp4")
+        assert job.frames == 20
+        job.release()
+    manifest.write_bytes(b"".join(lines[:-1]) + lines[-1][:30])
+    assert resumed(film, tmp_path / "out.mp4").frames_out == 40
+
+
+def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 40)
+    copy(film, tmp_path / "whole.mp4")
+    interrupted(film, tmp_path / "out.mp4", 39)
+    broken = tmp_path / "out.mp4.part" / "000001.mp4"
+    broken.write_bytes(broken.read_bytes()[:-1] + b"x")
+    resumed(film, tmp_path / "out.mp4")
+    assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
+
+
+def test_another_input_is_refused_on_resume(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 40)
+    interrupted(film, tmp_path / "out.mp4", 30)
+    with film.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    with pytest.raises(StreamstyleError, match=r"film\.mp4: is not the file"):
+        resumed(film, tmp_path / "out.mp4")
+
+
+def test_the_second_of_two_runs_refuses(tmp_path: Path) -> None:
+    info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
+    first = Job.start(tmp_path / "out.mp4", info, {})
+    with pytest.raises(OutputError, match=r"out\.mp4: another run is writing it"):
+        Job.start(tmp_path / "out.mp4", info, {}, overwrite=True)
+    first.remove()
+    Job.start(tmp_path / "out.mp4", info, {}).remove()
+
+
+def test_an_unfinished_run_is_not_thrown_away_unasked(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 40)
+    interrupted(film, tmp_path / "out.mp4", 30)
+    with pytest.raises(UsageError, match="streamstyle resume"):
+        copy(film, tmp_path / "out.mp4")
+    copy(film, tmp_path / "out.mp4", overwrite=True)
+    assert len(times_of(tmp_path / "out.mp4")) == 40
+
+
+def test_an_existing_film_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").write_text("precious")
+    with pytest.raises(UsageError, match=r"out\.mp4: exists; -y overwrites it"):
+        copy(make_film(tmp_path / "film.mp4", 3), tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_text() == "precious"
+
+
+def test_the_settings_and_state_come_back(tmp_path: Path) -> None:
+    info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
+    job = Job.start(tmp_path / "out.mp4", info, {"style": "x"})
+    sink = VideoSink(tmp_path / "out.mp4", info, FAST, job=job)
+    sink.write(Frame(picture(0), 0, Fraction(1, 25), 1))
+    sink.write(Checkpoint(1, {"mean": np.arange(3.0), "count": 7}))
+    sink.abort()
+    again = Job.reopen(tmp_path / "out.mp4")
+    state = again.state()
+    assert again.settings == {"style": "x"} and again.frames == 1
+    assert state["count"] == 7 and np.array_equal(state["mean"], [0.0, 1.0, 2.0])
+    again.release()
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def test_too_little_space_is_said_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, 17_000_000))
+    info = StreamInfo("x", "film", 1920, 1080, Fraction(1, 25), Fraction(25), frames=10_000, length=400.0)
+    with pytest.raises(OutputError, match=r"too little disk space: about \d+ MB needed, 17 MB free"):
+        VideoSink(tmp_path / "out.mp4", info, FAST)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_keeps_the_finished_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_film(tmp_path / "film.mp4", 40)
+    left = iter([10**9, 10**9, 10**9])
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, next(left, 100)))
+    with pytest.raises(OutputError, match="too little disk space"):
+        copy(film, tmp_path / "out.mp4")
+    monkeypatch.undo()
+    assert resumed(film, tmp_path / "out.mp4").frames_out == 40
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (EncodeOptions(codec="h265"), "--codec h265: unknown; known are auto h264"),
+        (EncodeOptions(codec="prores"), r"--codec prores: out\.mp4 cannot hold it"),
+        (EncodeOptions(quality=99), "--crf 99: codec h264 takes 0 to 51"),
+        (EncodeOptions(preset="warp"), "--preset warp: codec h264 knows ultrafast"),
+        (EncodeOptions(pixel_format="rgb555"), "--pix-fmt rgb555: codec h264 takes yuv420p"),
+    ],
+)
+def test_wrong_options_name_the_value_and_the_allowed_ones(
+    options: EncodeOptions, message: str, tmp_path: Path
+) -> None:
+    info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
+    with pytest.raises(UsageError, match=message):
+        VideoSink(tmp_path / "out.mp4", info, options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out.xyz", "out.mp3"])
+def test_unknown_endings_are_refused(name: str, tmp_path: Path) -> None:
+    info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
+    with pytest.raises(UsageError, match=r"cannot write \.\w+; films: \.mp4"):
+        open_sink(tmp_path / name, info)
+
+
+def test_the_manifest_names_what_made_the_film(tmp_path: Path) -> None:
+    interrupted(make_film(tmp_path / "film.mp4", 40), tmp_path / "out.mp4", 30)
+    head = json.loads((tmp_path / "out.mp4.part" / "manifest.jsonl").read_text().splitlines()[0])
+    assert set(head) == {"streamstyle", "settings", "source"}
+    assert len(head["source"]["sha256"]) == 64
