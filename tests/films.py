@@ -130,3 +130,16 @@ def pictures_of(path: Path) -> np.ndarray:
 
     with VideoSource(str(path)) as source:
         return np.stack([item.pixels for item in source if isinstance(item, Frame)])
+
+
+def damaged(film: Path) -> Path:
+    """A copy in which packets 10 to 12 of the picture track are zeros."""
+    data = bytearray(film.read_bytes())
+    with av.open(str(film)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    for packet in packets[10:13]:
+        assert packet.pos is not None
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    broken = film.with_name("damaged.mp4")
+    broken.write_bytes(data)
+    return broken

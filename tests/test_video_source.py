@@ -10,7 +10,7 @@ import pytest
 from streamstyle.errors import InputError
 from streamstyle.sources.video import VideoSource, at_constant_rate
 from streamstyle.stream import Frame, Item, Packet
-from tests.films import make_film, picture, times_of
+from tests.films import damaged, make_film, picture, times_of
 
 import av  # isort: skip
 
@@ -82,21 +82,9 @@ def test_at_each_tick_the_latest_frame_is_shown() -> None:
     assert [int(frame.pixels[0, 0, 0]) for frame in shown] == [0, 0, 0, 0, 2]
 
 
-def damaged(path: Path, tmp_path: Path) -> Path:
-    """A copy with zeros in the middle of the picture data."""
-    data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        packets = [p for p in container.demux(video=0) if p.size]
-    for packet in packets[10:13]:
-        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
-    broken = tmp_path / "damaged.mp4"
-    broken.write_bytes(data)
-    return broken
-
-
 def test_damaged_frames_repeat_the_last_good_one(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", 30, options={"bf": "0"})
-    found = read(damaged(film, tmp_path))
+    found = read(damaged(film))
     assert [frame.seconds for frame in found] == pytest.approx([float(t) for t in times_of(film)])
     assert [frame.concealed for frame in found[9:13]] == [False, True, True, True]
     assert np.array_equal(found[12].pixels, found[9].pixels)

@@ -1,0 +1,244 @@
+"""The program as a user meets it: exit codes, one-line errors, pipes, signals, resuming."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from streamstyle.cli import app
+from tests.films import damaged, hashes_of, make_film, picture, sound_of, times_of
+
+PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def start(*arguments: object, **more: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "streamstyle", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return make_film(tmp_path / "film.mp4", 20, audio=[("aac", 0)])
+
+
+def test_a_film_goes_through_and_the_last_line_says_so(film: Path, tmp_path: Path) -> None:
+    result = call("stylize", film, tmp_path / "out.mp4", *PLAIN)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[-1].startswith("20 frames in, 20 out, ")
+    assert result.stderr.splitlines()[-1].endswith("out.mp4")
+    assert result.stdout == ""
+    assert len(times_of(tmp_path / "out.mp4")) == 20
+
+
+def test_json_events_end_with_the_counts(film: Path, tmp_path: Path) -> None:
+    result = call("stylize", film, tmp_path / "out.mp4", *PLAIN, "--json")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[-1]["event"] == "done"
+    assert (events[-1]["frames_in"], events[-1]["frames_out"], events[-1]["concealed"]) == (20, 20, 0)
+    assert any(event["event"] == "progress" and event["total"] == 20 for event in events)
+
+
+def test_quiet_says_nothing(film: Path, tmp_path: Path) -> None:
+    result = call("stylize", film, tmp_path / "out.mp4", *PLAIN, "-q")
+    assert (result.exit_code, result.stderr, result.stdout) == (0, "", "")
+
+
+Errors = list[tuple[Callable[[Path, Path], list[object]], int, str]]
+ERRORS: Errors = [
+    (lambda film, folder: [film, film], 2, "is the input itself"),
+    (lambda film, folder: [film, folder / "there.mp4"], 2, "exists; -y overwrites it"),
+    (lambda film, folder: [film, folder / "o.mp4", "--style", "nix"], 2, "unknown style 'nix'; known"),
+    (lambda film, folder: [film, folder / "o.xyz"], 2, "cannot write .xyz"),
+    (lambda film, folder: [film, folder / "o.mp4", "-ss", "x"], 2, "-ss x: expected seconds or HH:MM:SS"),
+    (lambda film, folder: [film, folder / "o.mp4", "--codec", "vp9", "--crf", "64"], 2, "takes 0 to 63"),
+    (lambda film, folder: [folder / "no.mp4", folder / "o.mp4"], 3, "no.mp4: no such file"),
+    (lambda film, folder: [folder / "text.mp4", folder / "o.mp4"], 3, "not a film that can be read"),
+    (lambda film, folder: [film, folder / "no" / "o.mp4"], 4, "cannot be written"),
+    (lambda film, folder: [film, folder / "text.mp4" / "o.mp4"], 4, "cannot be written"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), ERRORS, ids=[row[2] for row in ERRORS])
+def test_errors_are_one_line_with_the_right_code(
+    arguments: Callable[[Path, Path], list[object]], code: int, message: str, film: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.mp4").write_text("words " * 500)
+    (tmp_path / "there.mp4").write_text("precious")
+    before = film.read_bytes()
+    result = call("stylize", *PLAIN, *arguments(film, tmp_path))
+    assert result.exit_code == code
+    assert message in result.stderr and len(result.stderr.splitlines()) == 1
+    assert film.read_bytes() == before and (tmp_path / "there.mp4").read_text() == "precious"
+    assert not list(tmp_path.glob("o.*"))
+
+
+@pytest.mark.parametrize("link", ["symlink", "hardlink", "relative"])
+def test_the_original_is_safe_under_any_name(
+    link: str, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.mp4"
+    monkeypatch.chdir(tmp_path)
+    if link == "symlink":
+        other.symlink_to(film)
+    elif link == "hardlink":
+        os.link(film, other)
+    else:
+        other = Path("x/../film.mp4")
+        (tmp_path / "x").mkdir()
+    before = film.read_bytes()
+    assert call("stylize", film, other, *PLAIN, "-y").exit_code == 2
+    assert film.read_bytes() == before
+
+
+def test_damage_gives_code_5_and_the_counts(tmp_path: Path) -> None:
+    film = damaged(make_film(tmp_path / "film.mp4", 30, options={"bf": "0"}))
+    result = call("stylize", film, tmp_path / "out.mp4", *PLAIN, "--json")
+    done = json.loads(result.stdout.splitlines()[-1])
+    assert result.exit_code == 5
+    assert done["decoded"] + done["concealed"] == done["frames_out"] == len(times_of(tmp_path / "out.mp4"))
+    assert (done["decoded"], done["concealed"]) == (27, 3)
+
+
+def test_a_part_of_a_film_keeps_its_sound_in_step(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 100, audio=[("aac", 0)])
+    result = call("stylize", film, tmp_path / "out.mp4", *PLAIN, "-ss", "1", "-t", "0:02")
+    assert result.exit_code == 0
+    assert len(times_of(tmp_path / "out.mp4")) == 50
+    packets, begin = sound_of(tmp_path / "out.mp4")
+    whole, _ = sound_of(film)
+    assert packets in whole and 0 <= begin < 0.025
+
+
+def test_pictures_folders_and_films_turn_into_each_other(film: Path, tmp_path: Path) -> None:
+    assert call("stylize", film, tmp_path / "frames", *PLAIN).exit_code == 0
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 20
+    out = tmp_path / "again.mp4"
+    assert call("stylize", tmp_path / "frames", out, *PLAIN, "--fps", "10").exit_code == 0
+    assert [float(t) for t in times_of(out)] == pytest.approx([n / 10 for n in range(20)])
+    assert call("stylize", tmp_path / "frames" / "000001.png", tmp_path / "a.webp", *PLAIN).exit_code == 0
+    with Image.open(tmp_path / "a.webp") as image:
+        assert image.size == (64, 48)
+    assert call("stylize", film, tmp_path / "film.gif", *PLAIN[:2]).exit_code == 0
+    assert len(times_of(tmp_path / "film.gif")) == 20
+
+
+def test_transparency_of_a_picture_stays(tmp_path: Path) -> None:
+    pixels = np.dstack([picture(0), np.full((48, 64), 255, np.uint8)])
+    pixels[:10, :, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    assert call("stylize", tmp_path / "in.png", tmp_path / "out.png").exit_code == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert np.array_equal(np.asarray(image)[..., 3], pixels[..., 3])
+
+
+def test_a_preset_gives_defaults_that_options_override(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 3)
+    preset = tmp_path / "mine.toml"
+    preset.write_text('style = "none"\nmax_size = 32\npreset = "ultrafast"\n')
+    call("stylize", film, tmp_path / "a.png", "-t", "0.04", "--config", preset)
+    call("stylize", film, tmp_path / "b.png", "-t", "0.04", "--config", preset, "--max-size", "16")
+    sizes = []
+    for name in ("a.png", "b.png"):
+        with Image.open(tmp_path / name) as image:
+            sizes.append(image.size)
+    assert sizes == [(32, 24), (16, 12)]
+
+
+def test_films_flow_through_pipes(film: Path, tmp_path: Path) -> None:
+    with film.open("rb") as data:
+        process = start("stylize", "-", "-", *PLAIN, stdin=data)
+        out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    (tmp_path / "out.mkv").write_bytes(out)
+    assert len(times_of(tmp_path / "out.mkv")) == 20
+    assert sound_of(tmp_path / "out.mkv")[0] == sound_of(film)[0]
+
+
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("long")
+    return make_film(folder / "film.mp4", 1500, draw=lambda n: picture(n, 128, 96), audio=[("aac", 0)])
+
+
+def wait_for_segments(folder: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    manifest = folder / "manifest.jsonl"
+    while process.poll() is None:
+        if manifest.exists() and len(manifest.read_bytes().splitlines()) > count:
+            return
+        time.sleep(0.01)
+    pytest.fail("the run ended before it could be stopped")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_stopped_run_is_resumed_to_the_same_film(name: str, long_film: Path, tmp_path: Path) -> None:
+    arguments = ["--strength", "0", *PLAIN[2:]]
+    assert call("stylize", long_film, tmp_path / "whole.mp4", *arguments).exit_code == 0
+    process = start("stylize", long_film, tmp_path / "out.mp4", *arguments)
+    wait_for_segments(tmp_path / "out.mp4.part", 2, process)
+    process.send_signal(getattr(signal, name))
+    _, errors = process.communicate(timeout=60)
+    assert not (tmp_path / "out.mp4").exists()
+    assert b"Traceback" not in errors
+    if name != "SIGKILL":
+        assert process.returncode == 130
+        assert b"streamstyle resume" in errors.splitlines()[-1]
+    assert len(times_of(tmp_path / "out.mp4.part" / "000000.mp4")) == 100
+    result = call("resume", tmp_path / "out.mp4")
+    assert result.exit_code == 0 and "going on after" in result.stderr
+    assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
+    assert sound_of(tmp_path / "out.mp4") == sound_of(long_film)
+
+
+def test_resume_without_a_run_says_so(tmp_path: Path) -> None:
+    result = call("resume", tmp_path / "out.mp4")
+    assert result.exit_code == 2
+    assert "no unfinished run" in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_styles_are_listed_as_objects() -> None:
+    rows = json.loads(call("styles", "--json").stdout)
+    assert {"name", "painting", "painter", "year", "parameters", "bytes", "sha256"} == set(rows[0])
+    assert len(rows) >= 2
+    names = call("styles").stdout
+    assert all(row["name"] in names for row in rows)
+
+
+def test_doctor_names_devices_and_encoders() -> None:
+    result = call("doctor")
+    assert result.exit_code == 0
+    for word in ("streamstyle", "torch", "devices", "encoders", "h264", "display", "threads"):
+        assert word in result.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, runpy\n"
+        "sys.argv = ['streamstyle', 'stylize', '--help']\n"
+        "try: runpy.run_module('streamstyle', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'av', 'cv2', 'numpy'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "--keep-colors" in done.stdout
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_version() -> None:
+    from streamstyle import __version__
+
+    assert call("--version").stdout == f"streamstyle {__version__}\n"

@@ -1,0 +1,56 @@
+"""The Python entry point."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamstyle.errors import UsageError
+from streamstyle.render import render, resume
+from streamstyle.settings import RenderSettings
+from tests.films import make_film, pictures_of, times_of
+
+
+def test_a_film_is_stylised_with_sound_and_times(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 6)
+    settings = RenderSettings(style="starry_night", device="cpu", preset="ultrafast")
+    result = render(film, tmp_path / "out.mp4", settings)
+    assert result.frames_out == 6
+    assert times_of(tmp_path / "out.mp4") == times_of(film)
+    difference = np.abs(pictures_of(tmp_path / "out.mp4").astype(int) - pictures_of(film)).mean()
+    assert difference > 10  # it is painted
+
+
+def test_strength_0_is_the_source_itself(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 3)
+    for name, settings in (("a", RenderSettings(strength=0)), ("b", RenderSettings(style="none"))):
+        render(film, tmp_path / name, settings)
+    for number in (1, 2, 3):
+        first, second = ((tmp_path / name / f"00000{number}.png").read_bytes() for name in "ab")
+        assert first == second
+
+
+def test_other_weights_are_refused_on_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamstyle import pipeline
+
+    film = make_film(tmp_path / "film.mp4", 300)
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress: pipeline.Progress) -> None:
+        if progress.frames > 150:
+            raise Stop
+
+    monkeypatch.setattr(pipeline, "_REPORT_SECONDS", 0)
+    settings = RenderSettings(strength=0, device="cpu", preset="ultrafast")
+    with pytest.raises(Stop):
+        render(film, tmp_path / "out.mp4", settings, on_progress=stop)
+    manifest = tmp_path / "out.mp4.part" / "manifest.jsonl"
+    text = manifest.read_text()
+    weights = text[text.index('"weights": "') + 12 :][:64]
+    manifest.write_text(text.replace(weights, "0" * 64))
+    with pytest.raises(UsageError, match="the weights of starry_night have changed"):
+        resume(tmp_path / "out.mp4")
+    manifest.write_text(text)
+    assert resume(tmp_path / "out.mp4").frames_out == 300
