@@ -209,8 +209,8 @@ class Judge:
         }
 
 
-def pyramid(image: Tensor, levels: int = 3) -> list[Tensor]:
-    """(N, 3, H, W), its half and its quarter: fine strokes are judged first, large forms last."""
+def pyramid(image: Tensor, levels: int = 2) -> list[Tensor]:
+    """(N, 3, H, W) and its half: fine strokes are judged in the first, large forms in the last."""
     pictures = [image]
     for _ in range(levels - 1):
         pictures.append(F.avg_pool2d(pictures[-1], 2))

@@ -34,11 +34,11 @@ class Recipe:
     steps: int = 2000
     minutes: float | None = None
     batch: int = 2
-    crop: int = 192
+    crop: int = 256
     stroke_size: float = 1.0
-    style_weight: float = 4.0
-    content_weight: float = 0.4
-    brightness_weight: float = 0.8
+    style_weight: float = 5.0
+    content_weight: float = 0.5
+    brightness_weight: float = 0.3
     variation_weight: float = 1.0
     stability_weight: float = 5.0
     learning_rate: float = 2e-3
