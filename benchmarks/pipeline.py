@@ -1,0 +1,116 @@
+"""How close the whole program comes to what its parts allow.
+
+    python benchmarks/pipeline.py [FILM] [--seconds 8] [--rounds 3]
+
+Measures, in turn and several times: decoding alone, the effect alone, encoding alone, and the whole.
+Each part runs as it does in the whole: the same frames, sizes, threads and segments.
+
+The bound: the parts run side by side, but on shared cores. No schedule can end before its slowest part,
+nor before the processor time of all parts is used up on all cores:
+
+    bound = max(slowest part's wall time, sum of the parts' processor time / cores)
+
+Last line: `efficiency: …`, the bound divided by the wall time of the whole, by medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
+
+import torch
+
+from streamstyle.device import choose, download, upload
+from streamstyle.effects.style import Style
+from streamstyle.pipeline import run
+from streamstyle.sinks.video import VideoSink
+from streamstyle.sources.memory import MemorySource
+from streamstyle.sources.video import VideoSource
+from streamstyle.stream import Frame, Moment
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "harbour.mp4"
+PARTS = ("decode", "effect", "encode")
+
+
+@dataclass
+class Cost:
+    """Wall and processor seconds."""
+
+    wall: float
+    processor: float
+
+
+def timed(work: Callable[[], object]) -> Cost:
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return Cost(time.perf_counter() - wall, time.process_time() - processor)
+
+
+def frames_of(film: Path) -> Iterator[Frame]:
+    with VideoSource(str(film)) as source:
+        yield from (item for item in source if isinstance(item, Frame))
+
+
+def paint(frames: list[Frame], effect: Style, device: torch.device) -> list[Frame]:
+    with torch.inference_mode():
+        return [
+            Frame(download(effect(upload(f.pixels, device), Moment(0, 0.0))), f.pts, f.time_base, f.duration)
+            for f in frames
+        ]
+
+
+def encode(frames: list[Frame], target: Path) -> None:
+    source = MemorySource(frames)
+    with VideoSink(target, source.info, overwrite=True) as sink:
+        for frame in frames:
+            sink.write(frame)
+
+
+def whole(film: Path, effect: Style, device: torch.device, target: Path) -> None:
+    with VideoSource(str(film)) as source, VideoSink(target, source.info, overwrite=True) as sink:
+        run(source, effect, [sink], device=device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("film", type=Path, nargs="?", default=SAMPLE)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    device = choose(options.device)
+    effect = Style(device=device)
+    frames = list(frames_of(options.film))
+    painted = paint(frames, effect, device)
+    costs: dict[str, list[Cost]] = {name: [] for name in (*PARTS, "whole")}
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "out.mp4"
+        whole(options.film, effect, device, target)  # warm-up
+        for _ in range(options.rounds):
+            costs["decode"].append(timed(lambda: sum(1 for _ in frames_of(options.film))))
+            costs["effect"].append(timed(lambda: paint(frames, effect, device)))
+            costs["encode"].append(timed(lambda: encode(painted, target)))
+            costs["whole"].append(timed(lambda: whole(options.film, effect, device, target)))
+    print(f"{options.film.name}: {len(frames)} frames, {os.cpu_count()} cores, {device}")
+    print(f"{'part':<8} {'ms/frame':>9} {'processor ms/frame':>19}")
+    wall, processor = {}, {}
+    for name, measured in costs.items():
+        wall[name] = statistics.median(cost.wall for cost in measured)
+        processor[name] = statistics.median(cost.processor for cost in measured)
+        per_frame = 1000 / len(frames)
+        print(f"{name:<8} {wall[name] * per_frame:9.1f} {processor[name] * per_frame:19.1f}")
+    shared = sum(processor[name] for name in PARTS) / (os.cpu_count() or 1)
+    bound = max(*(wall[name] for name in PARTS), shared)
+    print(f"bound    {bound * 1000 / len(frames):9.1f}  ({len(frames) / wall['whole']:.1f} fps reached)")
+    print(f"efficiency: {bound / wall['whole']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
