@@ -47,7 +47,7 @@ class Codec:
     preset_option: str = "preset"
     presets: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
-    bits_per_pixel: float = 0.5
+    bits_per_pixel: float = 0.7
     segment: str = "mp4"
 
 
@@ -242,6 +242,13 @@ def works(name: str) -> bool:
     except (av.error.FFmpegError, OSError, ValueError):
         return False
     return True
+
+
+def expected_bits_per_pixel(codec: Codec, options: EncodeOptions) -> float:
+    """For the estimate of disk space. Six steps of quality halve the bits, as they do in H.264."""
+    if codec.quality is None or options.quality is None:
+        return codec.bits_per_pixel
+    return codec.bits_per_pixel * 2 ** ((codec.quality - options.quality) / 6)
 
 
 def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:

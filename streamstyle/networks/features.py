@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import torch.nn.functional as F
-import torchvision  # type: ignore[import-untyped]
+import torchvision
 from torch import Tensor, nn
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Self
 
 from streamstyle.errors import InputError, OutputError
-from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
+from streamstyle.media.codecs import (
+    EncodeOptions,
+    choose_codec,
+    container_format,
+    expected_bits_per_pixel,
+)
 from streamstyle.media.encoding import announce_padding, output_error
 from streamstyle.media.gif import write_gif
 from streamstyle.media.job import Job
@@ -154,7 +159,8 @@ class VideoSink:
         """Expected bytes of segments, tracks and the joined film together."""
         info, seconds = self._info, self._info.length or 0.0
         remaining = max((info.frames or 0) - self._job.frames, 0)
-        picture = remaining * info.width * info.height * self._codec.bits_per_pixel / 8
+        bits = expected_bits_per_pixel(self._codec, self._options)
+        picture = remaining * info.width * info.height * bits / 8
         if self._options.bit_rate is not None:
             picture = self._options.bit_rate * seconds / 8
         rates = (getattr(track, "bit_rate", None) or _TRACK_BIT_RATE for track in info.tracks.values())
