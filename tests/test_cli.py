@@ -67,6 +67,8 @@ ERRORS: Errors = [
     (lambda film, folder: [film, folder / "o.mp4", "-ss", "x"], 2, "-ss x: expected seconds or HH:MM:SS"),
     (lambda film, folder: [film, folder / "o.mp4", "--codec", "vp9", "--crf", "64"], 2, "takes 0 to 63"),
     (lambda film, folder: [folder / "no.mp4", folder / "o.mp4"], 3, "no.mp4: no such file"),
+    (lambda film, folder: ["ftp://host/a.mp4", folder / "o.mp4"], 3, "this kind of URL is not opened"),
+    (lambda film, folder: ["http://127.0.0.1:1/a.mp4", folder / "o.mp4"], 3, "cannot be opened"),
     (lambda film, folder: [folder / "text.mp4", folder / "o.mp4"], 3, "not a film that can be read"),
     (lambda film, folder: [film, folder / "no" / "o.mp4"], 4, "cannot be written"),
     (lambda film, folder: [film, folder / "text.mp4" / "o.mp4"], 4, "cannot be written"),

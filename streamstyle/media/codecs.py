@@ -35,7 +35,9 @@ class Codec:
         preset_option: what the encoder calls it.
         presets: allowed values; empty where the codec has none.
         options: further encoder options.
-        bits_per_pixel: of stylised film at the defaults, for the estimate of disk space; measured on the
+        bits_per_pixel: of stylised film at the defaults, for the estimate of disk space. The sample clip took
+            0.7 in the calmer of the bundled styles and 1.15 in the livelier; refusals go by the calmer.
+        segment: muxer of the segments: one with exact times that holds the codec.
     """
 
     encoder: str

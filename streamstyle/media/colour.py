@@ -25,7 +25,11 @@ _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _WIDE_PRIMARIES = (9, 11, 12)  # BT.2020, DCI-P3, Display P3
 # Matrix codes that swscale knows, as its own constants; 6 (SMPTE 170M) equals 5 (BT.470BG).
 _SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-_FLAGS = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Chosen by the error of a lossless round trip over tagged clips: full range has no headroom in which
+# interpolated chroma could overshoot, and comes back closer when it is repeated; areas average best.
+_LIMITED_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_FULL_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_OUT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 _THREADS = 1  # the cores belong to the network; a second thread here gains little
 
 
@@ -93,7 +97,7 @@ class ToRGB:
             src_colorspace=None if rgb else _SWS_MATRIX[tags.matrix],
             src_color_range=ColorRange.JPEG if rgb or tags.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
-            interpolation=_FLAGS,
+            interpolation=_FULL_IN if tags.full_range else _LIMITED_IN,
             threads=_THREADS,
         )
 
@@ -170,6 +174,6 @@ class FromRGB:
             src_color_range=ColorRange.JPEG,
             dst_colorspace=None if rgb else _SWS_MATRIX[self._tags.matrix],
             dst_color_range=ColorRange.JPEG if rgb or self._tags.full_range else ColorRange.MPEG,
-            interpolation=_FLAGS,
+            interpolation=_OUT,
             threads=_THREADS,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import av
+from av.audio.stream import AudioStream
 from av.stream import Stream
 from av.video.stream import VideoStream
 
@@ -89,11 +90,16 @@ def _write(
 
 def _movie_clock(time_base: Fraction, info: StreamInfo) -> int:
     """Ticks per second in which MP4 counts the late starts of all tracks; by default milliseconds."""
-    tracks = cast("Iterable[Stream]", info.tracks.values())
-    exact = math.lcm(
-        time_base.denominator, *(track.time_base.denominator for track in tracks if track.time_base)
-    )
+    clocks = [_clock(track) for track in cast("Iterable[Stream]", info.tracks.values())]
+    exact = math.lcm(time_base.denominator, *clocks)
     return exact if exact < 2**31 else 1_000_000
+
+
+def _clock(track: Stream) -> int:
+    """Ticks per second of a track in MP4: the sample rate of a sound."""
+    if isinstance(track, AudioStream):
+        return track.codec_context.sample_rate
+    return track.time_base.denominator if track.time_base else 1
 
 
 def _begins(packet: av.Packet[Stream]) -> Fraction:

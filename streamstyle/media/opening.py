@@ -91,5 +91,6 @@ def _open(file: Any, name: str, formats: str, protocols: str, timeout: Any = Non
     except MemoryError as error:
         raise InputError(f"{name}: a damaged header asks for more memory than there is") from error
     except (*DAMAGE, OSError) as error:
-        raise InputError(f"{name}: not a film that can be read ({reason(error)})") from error
+        what = "cannot be opened" if timeout else "not a film that can be read"
+        raise InputError(f"{name}: {what} ({reason(error)})") from error
     return container

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from streamstyle.media.opening import is_url, regular_file
+from streamstyle.media.opening import regular_file
 from streamstyle.media.pictures import is_animation, is_picture
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 from streamstyle.sources.memory import MemorySource
@@ -46,7 +46,7 @@ def open_source(
         InputError: it is missing, unreadable or refused.
     """
     name = str(name)
-    if name != "-" and not is_url(name):
+    if name != "-" and "://" not in name:
         path = Path(name)
         if path.is_dir():
             return FolderSource(path, size=size, max_size=max_size, rate=fps or Fraction(25))
