@@ -30,15 +30,15 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "harbour.mp4"
 SETTINGS = ["--max-size", "320", "-q"]
 
 
-def one_minute(target: Path) -> Path:
-    """The sample clip twelve times, packet by packet."""
+def repeated(target: Path, times: int) -> Path:
+    """The sample clip so many times, packet by packet."""
     with av.open(str(target), "w") as out, av.open(str(SAMPLE)) as sample:
         length = max(stream.duration * stream.time_base for stream in sample.streams)
         streams = {s.index: out.add_stream_from_template(s, opaque=True) for s in sample.streams}
-        for turn in range(12):
+        for turn in range(times):
             sample.seek(0)
             for packet in sample.demux():
-                if packet.size:
+                if packet.size and not (turn and packet.is_discard):  # the sound's run-in comes once
                     offset = round(turn * length / packet.time_base)
                     packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
                     packet.stream = streams[packet.stream.index]
@@ -113,7 +113,7 @@ def main() -> None:
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        film = one_minute(folder / "film.mp4")
+        film = repeated(folder / "film.mp4", 12)
         begin = time.monotonic()
         code, errors = finish("stylize", film, folder / "whole.mp4", *SETTINGS)
         seconds = time.monotonic() - begin

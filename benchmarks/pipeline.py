@@ -1,6 +1,6 @@
 """How close the whole program comes to what its parts allow.
 
-    python benchmarks/pipeline.py [FILM] [--seconds 8] [--rounds 3]
+    python benchmarks/pipeline.py [FILM] [--rounds 3]
 
 Measures, in turn and several times: decoding alone, the effect alone, encoding alone, and the whole.
 Each part runs as it does in the whole: the same frames, sizes, threads and segments.
@@ -27,8 +27,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 
 import torch
+from crashes import repeated
 
-from streamstyle.device import choose, download, upload
+from streamstyle.device import choose, download, share_cores, upload
 from streamstyle.effects.style import Style
 from streamstyle.pipeline import run
 from streamstyle.sinks.video import VideoSink
@@ -36,7 +37,6 @@ from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.video import VideoSource
 from streamstyle.stream import Frame, Moment
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "harbour.mp4"
 PARTS = ("decode", "effect", "encode")
 
 
@@ -81,24 +81,25 @@ def whole(film: Path, effect: Style, device: torch.device, target: Path) -> None
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("film", type=Path, nargs="?", default=SAMPLE)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("film", type=Path, nargs="?", help="default: the sample clip, four times")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     device = choose(options.device)
+    share_cores(device)
     effect = Style(device=device)
-    frames = list(frames_of(options.film))
-    painted = paint(frames, effect, device)
     costs: dict[str, list[Cost]] = {name: [] for name in (*PARTS, "whole")}
     with tempfile.TemporaryDirectory() as folder:
+        film = options.film or repeated(Path(folder) / "film.mp4", 4)
         target = Path(folder) / "out.mp4"
-        whole(options.film, effect, device, target)  # warm-up
+        frames = list(frames_of(film))
+        painted = paint(frames, effect, device)
         for _ in range(options.rounds):
-            costs["decode"].append(timed(lambda: sum(1 for _ in frames_of(options.film))))
+            costs["decode"].append(timed(lambda: sum(1 for _ in frames_of(film))))
             costs["effect"].append(timed(lambda: paint(frames, effect, device)))
             costs["encode"].append(timed(lambda: encode(painted, target)))
-            costs["whole"].append(timed(lambda: whole(options.film, effect, device, target)))
-    print(f"{options.film.name}: {len(frames)} frames, {os.cpu_count()} cores, {device}")
+            costs["whole"].append(timed(lambda: whole(film, effect, device, target)))
+    print(f"{film.name}: {len(frames)} frames, {os.cpu_count()} cores, {device}")
     print(f"{'part':<8} {'ms/frame':>9} {'processor ms/frame':>19}")
     wall, processor = {}, {}
     for name, measured in costs.items():

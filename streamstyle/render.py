@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from streamstyle.device import choose
+from streamstyle.device import choose, share_cores
 from streamstyle.effects.style import Style
 from streamstyle.errors import UsageError
-from streamstyle.media.codecs import EncodeOptions
+from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
 from streamstyle.media.job import Job
 from streamstyle.media.opening import is_url
 from streamstyle.media.segments import file_hash
@@ -57,12 +57,12 @@ def render(
     if kind == "video" and Path(output).exists() and not overwrite:
         raise UsageError(f"{output}: exists; -y overwrites it")
     with _open(str(source), settings) as opened:
-        info = opened.info
-        job = None
+        effect, job = _effect(settings), None
         if kind == "video":
-            # Names are stored absolute: the run may be resumed from another folder.
-            job = Job.start(Path(output), info, _stored(str(source), settings), overwrite)
-        return _run(opened, str(output), settings, job, overwrite, on_progress)
+            # Checked before the job begins, as that may throw an unfinished one away.
+            choose_codec(container_format(output), encode_options(settings), Path(output).name)
+            job = Job.start(Path(output), opened.info, _stored(str(source), settings), overwrite)
+        return _run(opened, str(output), effect, settings, job, overwrite, on_progress)
 
 
 def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None = None) -> Result:
@@ -90,7 +90,7 @@ def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None
             raise UsageError(f"{output}: the weights of {settings.style} have changed; start it anew with -y")
         with _open(stored["input"], settings) as opened:
             job.check_source(opened.info)
-            return _run(opened, str(output), settings, job, True, on_progress)
+            return _run(opened, str(output), _effect(settings), settings, job, True, on_progress)
     except BaseException:
         job.release()
         raise
@@ -110,12 +110,18 @@ def refuse_same_file(source: str | Path, output: str | Path) -> None:
 
 
 def _stored(source: str, settings: RenderSettings) -> dict[str, Any]:
+    """What a resumed run needs. Names are absolute: it may begin in another folder."""
     absolute = source if source == "-" or is_url(source) else str(Path(source).absolute())
+    style = settings.style if settings.style in STYLES else _absolute_file(settings.style)
     return {
         "input": absolute,
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.model_copy(update={"style": style}).model_dump(mode="json"),
         "weights": weights_hash(settings.style),
     }
+
+
+def _absolute_file(name: str) -> str:
+    return str(Path(name).absolute()) if Path(name).is_file() else name
 
 
 def weights_hash(style: str) -> str:
@@ -149,9 +155,15 @@ def encode_options(settings: RenderSettings) -> EncodeOptions:
     )
 
 
+def _effect(settings: RenderSettings) -> Style:
+    device = choose(settings.device)
+    return Style(settings.style, strength=settings.strength, keep_colors=settings.keep_colors, device=device)
+
+
 def _run(
     source: Source,
     output: str,
+    effect: Style,
     settings: RenderSettings,
     job: Job | None,
     overwrite: bool,
@@ -159,11 +171,9 @@ def _run(
 ) -> Result:
     done = job.frames if job else 0
     state = job.state() if job else {}
-    device = choose(settings.device)
+    if source.info.kind == "film":
+        share_cores(effect.device)
     try:
-        effect = Style(
-            settings.style, strength=settings.strength, keep_colors=settings.keep_colors, device=device
-        )
         sink = open_sink(
             output,
             source.info,
@@ -182,5 +192,5 @@ def _run(
         _log.info("%s: going on after %d frames", output, done)
     with sink:
         return run(
-            source, effect, [sink], device=device, on_progress=on_progress, resume_at=done, state=state
+            source, effect, [sink], device=effect.device, on_progress=on_progress, resume_at=done, state=state
         )

@@ -108,15 +108,16 @@ def test_other_runtime_errors_pass_unchanged():
         raise RuntimeError("shapes do not match")
 
 
-def test_threads_are_set_and_checked():
+def test_one_core_is_left_to_decoder_and_encoder(monkeypatch):
     before = torch.get_num_threads()
     try:
-        devices.set_threads(1)
-        assert devices.name_of(CPU) == "cpu (1 threads)"
+        for cores, threads in ((1, 1), (2, 1), (4, 3)):
+            monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+            devices.share_cores(CPU)
+            assert torch.get_num_threads() == threads
+            assert devices.name_of(CPU) == f"cpu ({threads} thread{'s' if threads > 1 else ''})"
     finally:
         torch.set_num_threads(before)
-    with pytest.raises(UsageError, match="at least 1"):
-        devices.set_threads(0)
 
 
 @pytest.mark.cuda
