@@ -123,13 +123,16 @@ def main() -> None:
         print(f"sound equal to the source's: {same_sound}")
         equal = 0
         for number in range(options.kills):
-            after = chance.uniform(0.25, 0.95) * seconds
             out = folder / f"killed{number}.mp4"
-            code, _, _ = kill(film, out, after, signal.SIGKILL)
+            code = 0
+            while code == 0:  # it was done before the signal came
+                out.unlink(missing_ok=True)
+                after = chance.uniform(0.25, 0.9) * seconds
+                code, _, _ = kill(film, out, after, signal.SIGKILL)
             print(f"SIGKILL after {after:.1f} s: exit {code}, output there: {out.exists()}")
             equal += resumed_equal(out, expected)
         out = folder / "stopped.mp4"
-        code, errors, took = kill(film, out, 0.6 * seconds, signal.SIGINT)
+        code, errors, took = kill(film, out, 0.5 * seconds, signal.SIGINT)
         print(f"SIGINT: exit {code} after {took:.1f} s: {errors.splitlines()[-1]}")
         parts = sorted((folder / "stopped.mp4.part").glob("*.mp4"))
         print("    plays:", ", ".join(f"{path.name} {len(contents_of(path))}" for path in parts))

@@ -14,8 +14,9 @@ import pytest
 
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import OutputError, StreamstyleError, UsageError
-from streamstyle.media.codecs import EncodeOptions
+from streamstyle.media.codecs import CODECS, EncodeOptions
 from streamstyle.media.job import Job
+from streamstyle.media.segments import SegmentWriter
 from streamstyle.pipeline import Result, run
 from streamstyle.sinks import open_sink
 from streamstyle.sinks.video import VideoSink
@@ -162,6 +163,22 @@ def test_odd_sizes_grow_by_one_repeated_row_or_column(
     assert shown.shape == (3, height + height % 2, width + width % 2, 3)
     assert np.abs(shown[0, :height, :width].astype(int) - frames[0].pixels).mean() < 12
     assert "is odd; written as" in caplog.text
+
+
+def test_encoding_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    """x264's default preset with its look-ahead, on a moving picture: what resuming stands on."""
+    with VideoSource(str(Path(__file__).parents[1] / "samples" / "harbour.mp4"), max_size=320) as source:
+        frames = [item for item in source if isinstance(item, Frame)][:60]
+        info = source.info
+    hashes = set()
+    for _ in range(5):
+        writer = SegmentWriter(
+            tmp_path / "a.mp4", "mp4", CODECS["h264"], EncodeOptions(threads=2), info, info.time_base
+        )
+        for frame in frames:
+            writer.write(frame)
+        hashes.add(writer.close().sha256)
+    assert len(hashes) == 1
 
 
 class Dies(Exception):

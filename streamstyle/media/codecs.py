@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import av
+import cv2
 from av.video.codeccontext import VideoCodecContext
 
 from streamstyle.errors import UsageError
@@ -18,6 +19,7 @@ from streamstyle.errors import UsageError
 _X264_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
+_CPU_AVX_512F = 13  # OpenCV's number; not every version exports the name
 _NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
 
 
@@ -262,6 +264,10 @@ def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
     if options.bit_rate is None and codec.quality is not None:
         quality = codec.quality if options.quality is None else options.quality
         chosen[codec.quality_option] = f"{quality:g}"
+    if codec.encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
+        # With its macroblock tree (default presets) the AVX-512 code gives other bytes from run to run, so
+        # that a resumed film would not be the uninterrupted one; with AVX2 every run agrees.
+        chosen["x264-params"] = "asm=avx2"
     if codec.encoder == "libx265":
         chosen["x265-params"] += f":pools={options.threads}"
     if codec.encoder == "libsvtav1":

@@ -120,6 +120,7 @@ def _add_stream(
     context.time_base = time_base
     stream.time_base = time_base
     context.thread_count = options.threads
+    context.thread_type = "FRAME"  # PyAV's default, slices, costs quality
     context.sample_aspect_ratio = info.sample_aspect
     if options.bit_rate is not None:
         context.bit_rate = options.bit_rate
