@@ -124,11 +124,12 @@ def main() -> None:
         equal = 0
         for number in range(options.kills):
             out = folder / f"killed{number}.mp4"
-            code = 0
-            while code == 0:  # it was done before the signal came
+            code, waiting = 0, True
+            while waiting:
                 out.unlink(missing_ok=True)
                 after = chance.uniform(0.25, 0.9) * seconds
                 code, _, _ = kill(film, out, after, signal.SIGKILL)
+                waiting = out.exists()  # it was done before the signal came: once more
             print(f"SIGKILL after {after:.1f} s: exit {code}, output there: {out.exists()}")
             equal += resumed_equal(out, expected)
         out = folder / "stopped.mp4"
