@@ -155,7 +155,7 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """Takes frames, packets and checkpoints. A context manager.
+    """Takes frames, packets and checkpoints. A context manager; sinks inherit that from here.
 
     On a clean exit the output is complete under its own name; after an exception it is absent there.
     `close` finishes the output and may be called twice; `abort` gives it up, keeping what can be resumed.
@@ -169,8 +169,15 @@ class Sink(Protocol):
 
     checkpoint_seconds: float | None
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None: ...
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
     def write(self, item: SinkItem) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...

@@ -12,13 +12,13 @@ import logging
 import os
 import secrets
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from streamstyle.errors import OutOfMemoryError, OutputError, UsageError
-from streamstyle.stream import Frame, SinkItem
+from streamstyle.stream import Frame, Sink, SinkItem
 
 FORMATS = {
     ".png": "PNG",
@@ -36,7 +36,7 @@ _WITH_ALPHA = {"PNG", "WEBP", "TIFF"}
 _LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels; libjpeg's and the WebP container's
 
 
-class StillSink:
+class StillSink(Sink):
     """One picture, as PNG, JPEG, WebP, TIFF or BMP by its suffix. A context manager.
 
     The file is under its own name once the sink is closed; a file that was there before is replaced, or
@@ -65,15 +65,6 @@ class StillSink:
         if self._target.exists() and not self._target.is_file():
             raise OutputError(f"{path}: exists and is no ordinary file")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
     def write(self, item: SinkItem) -> None:
         """Encode the frame and write it under a temporary name; packets and checkpoints are ignored."""
         if not isinstance(item, Frame):
@@ -99,7 +90,7 @@ class StillSink:
             _discard(part)
 
 
-class FolderSink:
+class FolderSink(Sink):
     """Pictures in a folder, each complete as soon as it has its name. A context manager.
 
     A frame with a `name` keeps it, in its own format where that can be written and as PNG otherwise; frames
@@ -135,15 +126,6 @@ class FolderSink:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise _refused(folder, exc) from exc
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def write(self, item: SinkItem) -> None:
         """Write the frame as a file of its own; packets and checkpoints are ignored."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Self
 
-from streamstyle.stream import Checkpoint, Frame, Packet, SinkItem
+from streamstyle.stream import Checkpoint, Frame, Packet, Sink, SinkItem
 
 
-class MemorySink:
+class MemorySink(Sink):
     """Keeps frames, packets and checkpoints. A context manager.
 
     Args:
@@ -43,15 +42,6 @@ class MemorySink:
     @property
     def checkpoints(self) -> list[Checkpoint]:
         return [item for item in self.items if isinstance(item, Checkpoint)]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def write(self, item: SinkItem) -> None:
         """Keep the item."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Self
 
 from streamstyle.errors import OutputError
 from streamstyle.media.codecs import EncodeOptions
 from streamstyle.media.streaming import FilmStream
-from streamstyle.stream import Checkpoint, SinkItem, StreamInfo
+from streamstyle.stream import Checkpoint, Sink, SinkItem, StreamInfo
 
 
-class PipeSink:
+class PipeSink(Sink):
     """Sends a film to stdout ("-") or to a URL while it is made.
 
     Args:
@@ -41,15 +40,6 @@ class PipeSink:
         target = sys.stdout.buffer if name == "-" else name
         self._film = FilmStream(target, name, info, options or EncodeOptions(), audio, format)
         self._done = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def write(self, item: SinkItem) -> None:
         """Send a frame or a packet of another track."""

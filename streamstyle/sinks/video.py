@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
 
 from streamstyle.errors import InputError, OutputError
 from streamstyle.media.codecs import (
@@ -22,13 +21,13 @@ from streamstyle.media.joining import join
 from streamstyle.media.packet_log import PacketLog
 from streamstyle.media.segments import SegmentWriter
 from streamstyle.media.side_tracks import plan
-from streamstyle.stream import Checkpoint, Frame, Packet, SinkItem, StreamInfo
+from streamstyle.stream import Checkpoint, Frame, Packet, Sink, SinkItem, StreamInfo
 
 _MARGIN_BYTES = 16_000_000
 _TRACK_BIT_RATE = 192_000  # where a track does not tell its own
 
 
-class VideoSink:
+class VideoSink(Sink):
     """Writes a film file.
 
     Until it is complete the film lies in segments in NAME.part; an aborted run leaves them there.
@@ -77,15 +76,6 @@ class VideoSink:
             raise
         self._segment: SegmentWriter | None = None
         self._done = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def write(self, item: SinkItem) -> None:
         """Take a frame, a packet of another track, or a checkpoint that ends a segment."""
