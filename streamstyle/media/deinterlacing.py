@@ -21,9 +21,9 @@ class Deinterlacer:
     it unchanged.
     """
 
-    def __init__(self, time_base: Fraction, name: str) -> None:
-        self._time_base = time_base
+    def __init__(self, name: str) -> None:
         self._name = name
+        self._sent = 0
         self._graph: Graph | None = None
         self._shape: tuple[int, int, str] | None = None
         self._waiting: list[Decoded] = []
@@ -79,8 +79,6 @@ class Deinterlacer:
             yield Decoded(picture, source.pts, source.damaged)
             while self._waiting and self._waiting[0].picture is None:
                 yield self._waiting.pop(0)
-
-    _sent = 0
 
     def _build(self, picture: av.VideoFrame) -> Graph:
         graph = Graph()

@@ -6,6 +6,7 @@ than the deepest layer asked for. They take RGB in [0, 1] and normalise it as th
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ import torchvision
 from torch import Tensor, nn
 
 
-class FeatureNetwork(nn.Module):
+class FeatureNetwork(nn.Module, ABC):
     """Base of all feature networks.
 
     Attributes:
@@ -45,13 +46,13 @@ class FeatureNetwork(nn.Module):
                 found[name] = x
         return found
 
+    @abstractmethod
     def normalised(self, image: Tensor) -> Tensor:
         """The picture in the range that the weights were trained on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def layer(self, name: str, x: Tensor) -> Tensor:
         """The output of one layer, given that of the layer before it."""
-        raise NotImplementedError
 
 
 class MobileNet(FeatureNetwork):

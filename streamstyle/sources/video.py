@@ -68,7 +68,7 @@ class VideoSource:
             self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
             self._rate = frame_rate(self._stream)
             self._decoder = Decoder(self._stream)
-            self._deinterlacer = Deinterlacer(self._time_base, name) if deinterlace else None
+            self._deinterlacer = Deinterlacer(name) if deinterlace else None
             self._timeline = Timeline(self._time_base, self._rate, name)
             self._good: np.ndarray | None = None
             self._shape: tuple[int, int] | None = None
