@@ -1,6 +1,8 @@
 # make demo    stylise the sample clip
 # make test    check style and types, run every test
 # Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  FILM=out.mp4  PIP_ARGS="…"
+# make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors    train the bundled feature network anew
+# make base PHOTOS=folder                                         then the base of all styles
 
 PYTHON ?= python3
 CLIP ?= samples/harbour.mp4
@@ -10,11 +12,11 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS)
 
-.PHONY: help demo test
+.PHONY: help demo test features base
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 demo: .venv/installed
 	@$(BIN)/streamstyle stylize "$(CLIP)" "$(FILM)" -y
@@ -25,6 +27,14 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+features: .venv/installed
+	$(BIN)/python -m streamstyle.train.distillation "$(PHOTOS)" "$(TEACHER)" \
+	  configs/features/distilled.toml streamstyle/weights/features.safetensors
+
+base: .venv/installed
+	$(BIN)/python -m streamstyle.train.base "$(PHOTOS)" configs/styles/base.toml \
+	  streamstyle/weights/base.safetensors
 
 # The stamps are files, so that a second call installs nothing; a changed pyproject.toml does it again.
 .venv/made:

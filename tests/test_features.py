@@ -1,23 +1,29 @@
 """Feature networks."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from streamstyle.networks import FEATURE_NETWORKS, VGG16, MobileNet
-from streamstyle.networks.features import same_padding
+from streamstyle import weights
+from streamstyle.networks import FEATURE_NETWORKS, Distilled, FeatureNetwork, MobileNet, Pretrained
+from streamstyle.networks.mobilenet import same_padding
+from streamstyle.train.contents import read_picture, to_tensor
+
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
-@pytest.fixture(scope="module")
-def mobilenet() -> MobileNet:
+@pytest.fixture(scope="module", params=["distilled", "mobilenet_v1", "squeezenet"])
+def network(request: pytest.FixtureRequest):
     torch.manual_seed(0)
-    return MobileNet().eval()
+    return FEATURE_NETWORKS[request.param]().eval()
 
 
 @torch.no_grad()
-def test_mobilenet_has_the_shapes_of_its_paper(mobilenet):
+def test_mobilenet_has_the_shapes_of_its_paper():
     """Table 1 of Howard et al. (2017), for a picture of 224 pixels."""
-    found = mobilenet(torch.rand(1, 3, 224, 224))
+    found = MobileNet()(torch.rand(1, 3, 224, 224))
     shapes = {name: tuple(found[name].shape[1:]) for name in ("0", "2", "4", "8", "12", "22", "26")}
     assert shapes == {
         "0": (32, 112, 112),
@@ -31,30 +37,70 @@ def test_mobilenet_has_the_shapes_of_its_paper(mobilenet):
 
 
 @torch.no_grad()
-def test_asking_for_some_layers_gives_these_and_the_same_values(mobilenet):
-    image = torch.rand(1, 3, 32, 32)
-    everything, some = mobilenet(image), mobilenet(image, ["2", "6"])
-    assert list(some) == ["2", "6"]
-    torch.testing.assert_close(some["6"], everything["6"])
+def test_the_bundled_network_is_small_and_answers_at_four_depths():
+    network = weights.load_features()
+    assert isinstance(network, Distilled)
+    assert weights.parameters_of(network) <= 2_500_000
+    found = network(torch.rand(1, 3, 64, 96), ("texture", "pattern", "part", "thing"))
+    assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {
+        "texture": (128, 16, 24),
+        "pattern": (256, 8, 12),
+        "part": (512, 4, 6),
+        "thing": (512, 4, 6),
+    }
 
 
-def test_no_layer_beyond_the_deepest_one_is_computed(mobilenet):
-    image = torch.rand(1, 3, 32, 32, requires_grad=True)
-    calls = []
-    handle = mobilenet.get_submodule("3").register_forward_hook(lambda *_: calls.append(1))
-    mobilenet(image, ["2"])
-    handle.remove()
+@torch.no_grad()
+def test_the_bundled_network_has_learnt_what_stays_the_same():
+    """A mirrored picture is closer to itself than another picture is, far more than to random weights."""
+    lighthouse, still_life = (
+        to_tensor(read_picture(SAMPLES / name).resize((240, 160)))
+        for name in ("lighthouse.png", "still_life.png")
+    )
+
+    def unlikeness(network: FeatureNetwork) -> float:
+        pictures = (lighthouse, lighthouse.flip(3), still_life)
+        seen, mirrored, other = (network(p, ["thing"])["thing"].mean(dim=(2, 3)) for p in pictures)
+        return ((seen - mirrored).norm() / (seen - other).norm()).item()
+
+    torch.manual_seed(0)
+    assert unlikeness(weights.load_features()) < 0.7 * unlikeness(Distilled().eval())
+
+
+@torch.no_grad()
+def test_asking_for_some_layers_gives_these_and_the_same_values(network):
+    image, some = torch.rand(1, 3, 64, 64), network.layers[1:6:4]
+    everything, found = network(image), network(image, some)
+    assert tuple(everything) == network.layers
+    assert tuple(found) == some
+    torch.testing.assert_close(found[some[1]], everything[some[1]])
+
+
+def test_no_layer_beyond_the_deepest_one_is_computed():
+    network, calls = MobileNet(), []
+    network.get_submodule("3").register_forward_hook(lambda *_: calls.append(1))
+    network(torch.rand(1, 3, 32, 32), ["2"])
+    assert not calls
+    network(torch.rand(1, 3, 32, 32), [])
     assert not calls
 
 
-def test_an_unknown_layer_is_named_with_the_known_ones(mobilenet):
-    with pytest.raises(KeyError, match="unknown layers: 27; known: 0, 1"):
-        mobilenet(torch.rand(1, 3, 32, 32), ["27"])
+def test_a_branch_that_is_not_wanted_is_not_computed():
+    network, calls = Distilled(), []
+    network.heads["texture"].register_forward_hook(lambda *_: calls.append(1))
+    network(torch.rand(1, 3, 32, 32), ["relu3_1"])
+    assert not calls
 
 
-def test_features_have_gradients_towards_the_picture(mobilenet):
-    image = torch.rand(1, 3, 32, 32, requires_grad=True)
-    mobilenet(image, ["4"])["4"].square().mean().backward()
+def test_an_unknown_layer_is_named_with_the_known_ones(network):
+    with pytest.raises(KeyError, match=f"unknown layers: soup; known: {network.layers[0]}, "):
+        network(torch.rand(1, 3, 32, 32), ["soup"])
+
+
+def test_features_have_gradients_towards_the_picture(network):
+    image = torch.rand(1, 3, 64, 64, requires_grad=True)
+    layer = network.layers[4]
+    network(image, [layer])[layer].square().mean().backward()
     assert image.grad is not None
     assert image.grad.abs().sum() > 0
 
@@ -70,18 +116,44 @@ def test_same_padding_is_lopsided_for_even_sizes_at_stride_2():
     assert same_padding(8, 9, 2) == [0, 1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("name", "layer", "shape"),
+    [
+        ("vgg16", "relu3_3", (256, 32, 32)),
+        ("vgg16", "relu4_3", (512, 16, 16)),
+        ("vgg19", "relu5_4", (512, 8, 8)),
+        ("googlenet", "inception4c", (512, 8, 8)),
+        ("inception_v3", "Mixed_6e", (768, 6, 6)),
+        ("resnet50", "layer3.5", (1024, 8, 8)),
+        ("squeezenet", "fire9", (512, 7, 7)),
+        ("mobilenet_v2", "features.17", (320, 4, 4)),
+    ],
+)
 @torch.no_grad()
-def test_vgg_layers_are_named_as_in_the_paper():
+def test_layers_have_the_names_and_shapes_that_users_know(name, layer, shape):
     with torch.device("meta"):  # shapes only
-        found = VGG16().eval()(torch.empty(1, 3, 32, 32), ["relu1_1", "relu4_3"])
-    assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {
-        "relu1_1": (64, 32, 32),
-        "relu4_3": (512, 4, 4),
-    }
+        found = Pretrained(name).eval()(torch.empty(1, 3, 128, 128), [layer])
+    assert tuple(found[layer].shape[1:]) == shape
+
+
+@torch.no_grad()
+def test_layers_are_those_of_torchvisions_own_network():
+    """Cut into layers and put together again it computes the same."""
+    import torchvision
+
+    torch.manual_seed(0)
+    ours = Pretrained("squeezenet").eval()
+    theirs = torchvision.models.squeezenet1_1(weights=None).eval()
+    theirs.features.load_state_dict(ours.model.features.state_dict())
+    image = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(ours(image, ["fire9"])["fire9"], theirs.features(ours.normalised(image)))
 
 
 @pytest.mark.parametrize("name", FEATURE_NETWORKS)
-def test_layers_used_in_training_exist(name):
+def test_layers_used_in_training_exist_and_are_of_falling_size(name):
     with torch.device("meta"):
-        network = FEATURE_NETWORKS[name]()
+        network = FEATURE_NETWORKS[name]().eval()
+        found = network(torch.empty(1, 3, 256, 256), network.style_layers)
     assert {*network.style_layers, *network.content_layers} <= set(network.layers)
+    sides = [value.shape[-1] for value in found.values()]
+    assert sides == sorted(sides, reverse=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,7 +14,9 @@ from safetensors.torch import save_file
 
 from streamstyle import weights
 from streamstyle.errors import InputError, OutputError, UsageError
-from streamstyle.networks import Johnson, MobileNet, StyleNet
+from streamstyle.networks import PRETRAINED, Johnson, MobileNet, Pretrained, StyleNet
+from streamstyle.weights import files
+from streamstyle.weights.table import FOLDER
 
 
 class Trap:
@@ -32,7 +35,7 @@ def small() -> StyleNet:
     return StyleNet(width=8, depth=8, blocks=1, detail=8).eval()
 
 
-@pytest.mark.parametrize("name", weights.WEIGHTS)
+@pytest.mark.parametrize("name", [*weights.STYLES, "base"])
 def test_bundled_weights_are_what_the_table_says(name):
     entry = weights.WEIGHTS[name]
     loaded = weights.load(name)
@@ -52,12 +55,12 @@ def test_a_bundled_style_says_how_it_was_made(name):
 
 
 def test_every_file_is_in_the_table_and_the_default_is_a_style():
-    assert {path.stem for path in weights.FOLDER.glob("*.safetensors")} == set(weights.WEIGHTS)
+    assert {path.stem for path in FOLDER.glob("*.safetensors")} == set(weights.WEIGHTS)
     assert weights.DEFAULT_STYLE in weights.STYLES
 
 
 def test_every_style_has_a_model_card():
-    cards = (weights.FOLDER / "README.md").read_text()
+    cards = (FOLDER / "README.md").read_text()
     assert all(f"## {name}\n" in cards for name in weights.WEIGHTS)
 
 
@@ -70,7 +73,7 @@ def test_a_changed_bundled_file_is_noticed(tmp_path):
     path = tmp_path / "style.safetensors"
     path.write_bytes(b"other")
     with pytest.raises(InputError, match="is not the file that was shipped"):
-        weights.check_sha256(path, hashlib.sha256(b"shipped").hexdigest())
+        files.check_sha256(path, hashlib.sha256(b"shipped").hexdigest())
 
 
 def test_what_is_saved_is_loaded(tmp_path, small):
@@ -144,7 +147,7 @@ def test_missing_files_and_folders_are_named(tmp_path):
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
     path = tmp_path / "huge.safetensors"
     with path.open("wb") as file:
-        file.truncate(weights.LARGEST_FILE + 1)  # sparse: takes no space
+        file.truncate(files.LARGEST_FILE + 1)  # sparse: takes no space
     with pytest.raises(InputError, match="more than the"):
         weights.load(path)
 
@@ -184,16 +187,71 @@ def test_metadata_is_checked_before_anything_is_built(tmp_path, metadata, messag
         weights.load(tmp_path / "odd.safetensors")
 
 
+def test_the_bundled_features_are_what_the_table_says():
+    entry = weights.WEIGHTS["features"]
+    network = weights.load_features()
+    assert weights.parameters_of(network) == entry.parameters
+    assert entry.path.stat().st_size == entry.bytes < 6_000_000
+
+
 def test_features_come_from_a_file(tmp_path):
     network = MobileNet()
     save_file({key: value.half() for key, value in network.state_dict().items()}, tmp_path / "m.safetensors")
     loaded = weights.load_features(tmp_path / "m.safetensors")
     assert isinstance(loaded, MobileNet)
     assert loaded.get_submodule("3").weight.dtype == torch.float32
-    save_file({"0.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "less.safetensors")
-    with pytest.raises(InputError, match=r"less\.safetensors: lacks 0\.bias, 1\.weight, 1\.bias and 50 more"):
-        weights.load_features(tmp_path / "less.safetensors")
-    with pytest.raises(UsageError, match="known: vgg16, vgg19"):
+
+
+def ones_of(name: str) -> dict[str, torch.Tensor]:
+    """Tensors with the names and shapes of torchvision's network, without its largest, the head's."""
+    with torch.device("meta"):
+        state = PRETRAINED[name].build().state_dict()
+    return {
+        key: torch.ones(value.shape, dtype=torch.half if value.is_floating_point() else value.dtype)
+        for key, value in state.items()
+        if not key.startswith(("classifier.0", "classifier.3"))
+    }
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_known_network_is_recognised_by_its_tensors(name, tmp_path):
+    torch.save(ones_of(name), tmp_path / "mine.pth")
+    loaded = weights.load_features(tmp_path / "mine.pth")
+    assert isinstance(loaded, Pretrained)
+    assert loaded.layers == Pretrained(name).layers
+    assert all((value == 1).all() for key, value in loaded.state_dict().items() if "num_batches" not in key)
+
+
+def test_features_by_name_come_from_torchvisions_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(ones_of("squeezenet"), tmp_path / "checkpoints" / "squeezenet1_1-b8a52dc0.pth")
+    assert isinstance(weights.load_features("squeezenet"), Pretrained)
+
+
+def test_features_that_cannot_be_fetched_say_where_to_put_them(server, tmp_path, monkeypatch):
+    url, _ = server
+    known = replace(PRETRAINED["vgg16"], url=f"{url}/absent/vgg16-397923af.pth")
+    monkeypatch.setitem(PRETRAINED, "vgg16", known)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(InputError, match=f"put it at {tmp_path}/checkpoints/vgg16-397923af.pth"):
+        weights.load_features("vgg16")
+
+
+def test_features_that_do_not_fit_are_named(tmp_path):
+    state = ones_of("squeezenet")
+    del state["features.3.squeeze.bias"]
+    torch.save(state, tmp_path / "less.pth")
+    with pytest.raises(InputError, match=r"less\.pth: lacks features\.3\.squeeze\.bias"):
+        weights.load_features(tmp_path / "less.pth")
+    state["features.3.squeeze.bias"] = torch.ones(7)
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(InputError, match=r"squeeze\.bias has shape \(7,\), expected \(16,\)"):
+        weights.load_features(tmp_path / "odd.pth")
+    save_file({"other": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="the weights of no known feature network"):
+        weights.load_features(tmp_path / "other.safetensors")
+    with pytest.raises(UsageError, match="known: distilled, vgg16, vgg19"):
         weights.load_features("vgg61")
 
 
@@ -228,7 +286,7 @@ def test_a_file_is_fetched_once(server, tmp_path, monkeypatch):
     url, asked = server
     monkeypatch.setenv("STREAMSTYLE_HOME", str(tmp_path / "home"))
     for _ in range(2):
-        path = weights.fetch(f"{url}/style.safetensors", sha256=HASH)
+        path = files.fetch(f"{url}/style.safetensors", sha256=HASH)
     assert path.read_bytes() == b"weights"
     assert path.parent == tmp_path / "home"
     assert asked == ["/style.safetensors"]
@@ -236,12 +294,12 @@ def test_a_file_is_fetched_once(server, tmp_path, monkeypatch):
 
 def test_the_hash_may_stand_in_the_name(server, tmp_path):
     url, _ = server
-    assert weights.fetch(f"{url}/vgg-{HASH[:8]}.pth", tmp_path).is_file()
+    assert files.fetch(f"{url}/vgg-{HASH[:8]}.pth", tmp_path).is_file()
 
 
 @pytest.mark.parametrize("name", ["style.safetensors", "absent.safetensors"])
 def test_what_cannot_be_fetched_leaves_nothing_and_says_where_to_put_it(server, tmp_path, name):
     url, _ = server
     with pytest.raises(InputError, match=f"cannot be fetched: .*put it at {tmp_path / name}"):
-        weights.fetch(f"{url}/{name}", tmp_path, sha256="0" * 64)
+        files.fetch(f"{url}/{name}", tmp_path, sha256="0" * 64)
     assert not list(tmp_path.iterdir())

@@ -3,22 +3,30 @@
 A new network is one file and one line in its table.
 """
 
-from streamstyle.networks.features import VGG16, VGG19, FeatureNetwork, MobileNet
+from collections.abc import Callable
+from functools import partial
+
+from streamstyle.networks.features import Distilled, FeatureNetwork
 from streamstyle.networks.johnson import Johnson
+from streamstyle.networks.mobilenet import MobileNet
+from streamstyle.networks.pretrained import PRETRAINED, Pretrained
 from streamstyle.networks.style_net import StyleNet
 
 STYLE_NETWORKS: dict[str, type[StyleNet] | type[Johnson]] = {"style_net": StyleNet, "johnson": Johnson}
-FEATURE_NETWORKS: dict[str, type[FeatureNetwork]] = {"mobilenet": MobileNet, "vgg16": VGG16, "vgg19": VGG19}
-NETWORKS: dict[str, type[StyleNet] | type[Johnson] | type[FeatureNetwork]] = STYLE_NETWORKS | FEATURE_NETWORKS
+FEATURE_NETWORKS: dict[str, Callable[[], FeatureNetwork]] = {
+    "distilled": Distilled,
+    "mobilenet_v1": MobileNet,
+    **{name: partial(Pretrained, name) for name in PRETRAINED},
+}
 
 __all__ = [
     "FEATURE_NETWORKS",
-    "NETWORKS",
+    "PRETRAINED",
     "STYLE_NETWORKS",
-    "VGG16",
-    "VGG19",
+    "Distilled",
     "FeatureNetwork",
     "Johnson",
     "MobileNet",
+    "Pretrained",
     "StyleNet",
 ]

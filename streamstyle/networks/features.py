@@ -1,16 +1,17 @@
 """Feature networks: what a picture looks like to a network that learned to name things.
 
-All have one interface, `features(image)`: a dict from layer name to activations, computed no further
-than the deepest layer asked for. They take RGB in [0, 1] and normalise it as their weights expect.
+All have one interface, `features(image, layers)`: a dict from layer name to activations, computed no
+further than the deepest layer asked for. They take RGB in [0, 1] and normalise it as their weights expect.
+The bundled network is `Distilled`; others stand in files of their own.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
 
@@ -19,13 +20,13 @@ class FeatureNetwork(nn.Module, ABC):
 
     Attributes:
         layers: names of all layers, from the picture upwards.
-        style_layers: those whose Gram matrices describe a style.
+        style_layers: those whose statistics describe a style.
         content_layers: those that describe what is shown, with the weight of each.
     """
 
     layers: tuple[str, ...]
     style_layers: tuple[str, ...]
-    content_layers: dict[str, float]
+    content_layers: Mapping[str, float]
 
     def forward(self, image: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
         """Activations of `layers` (default: all) of `image`, (N, 3, H, W) RGB in [0, 1].
@@ -37,13 +38,13 @@ class FeatureNetwork(nn.Module, ABC):
         if unknown := wanted.difference(self.layers):
             raise KeyError(f"unknown layers: {', '.join(sorted(unknown))}; known: {', '.join(self.layers)}")
         found: dict[str, Tensor] = {}
-        x = self.normalised(image)
-        for name in self.layers:
+        if not wanted:
+            return found
+        for name, activations in self.activations(self.normalised(image), wanted):
+            if name in wanted:
+                found[name] = activations
             if len(found) == len(wanted):
                 break
-            x = self.layer(name, x)
-            if name in wanted:
-                found[name] = x
         return found
 
     @abstractmethod
@@ -51,116 +52,72 @@ class FeatureNetwork(nn.Module, ABC):
         """The picture in the range that the weights were trained on."""
 
     @abstractmethod
-    def layer(self, name: str, x: Tensor) -> Tensor:
-        """The output of one layer, given that of the layer before it."""
+    def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Names and activations in the order of `layers`; computed as they are taken.
+
+        Args:
+            x: the normalised picture.
+            wanted: layers that will be used; side branches may be left out if they are not among them.
+        """
 
 
-class MobileNet(FeatureNetwork):
-    """MobileNet-v1 without its classifier; batch normalisation is folded into the convolutions.
+TRUNK = {  # name -> channels out, kernel, stride
+    "relu1_1": (32, 5, 2),
+    "relu2_1": (80, 3, 2),
+    "relu2_2": (80, 3, 1),
+    "relu3_1": (144, 3, 2),
+    "relu3_2": (144, 3, 1),
+    "relu4_1": (208, 3, 2),
+    "relu4_2": (208, 3, 1),
+    "relu4_3": (208, 3, 1),
+    "relu4_4": (208, 3, 1),
+    "relu4_5": (208, 3, 1),
+}
+BRANCHES = {  # layer of the trunk -> name and channels of the branch
+    "relu2_2": ("texture", 128),
+    "relu3_2": ("pattern", 256),
+    "relu4_3": ("part", 512),
+    "relu4_5": ("thing", 512),
+}
 
-    Layers are numbered from 0: a 3x3 convolution, then depthwise 3x3 (odd) and 1x1 (even), each
-    followed by ReLU6. Padding is TensorFlow's "SAME", which is lopsided where the stride is 2.
 
-    Reference: Howard et al. (2017), MobileNets, table 1, https://arxiv.org/abs/1704.04861.
+class Distilled(FeatureNetwork):
+    """The bundled network: ten plain convolutions, 2.5 million parameters, trained by the project.
+
+    It learned to foresee, at four depths, what a far deeper network sees (Hinton et al. 2015,
+    Distilling the knowledge in a neural network; recipe in configs/features.toml). The trunk's layers
+    are named by octave and number, as in VGG: relu2_1 is the first at a quarter of the resolution. Its
+    four answers are side branches and the layers to dream on: `texture` (stride 4), `pattern` (8),
+    `part` and `thing` (both 16). Batch normalisation is folded into the convolutions.
     """
 
-    layers = tuple(str(index) for index in range(27))
-    style_layers = ("0", "2", "4", "6", "8", "10", "14")
-    content_layers = {"4": 0.3, "10": 1.0}  # noqa: RUF012
-
-    channels = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)  # of even layers
-    strided = (0, 3, 7, 11, 23)
+    layers = tuple(
+        name for layer in TRUNK for name in ((layer, BRANCHES[layer][0]) if layer in BRANCHES else (layer,))
+    )
+    style_layers = ("relu1_1", "relu2_2", "relu3_2", "relu4_2")
+    content_layers: Mapping[str, float] = MappingProxyType({"relu3_2": 1.0})
 
     def __init__(self) -> None:
         super().__init__()
+        self.trunk, self.heads = nn.ModuleDict(), nn.ModuleDict()
         inputs = 3
-        for name in self.layers:
-            index = int(name)
-            outputs = self.channels[index // 2] if index % 2 == 0 else inputs
-            stride = 2 if index in self.strided else 1
-            if index % 2:
-                convolution = nn.Conv2d(inputs, inputs, 3, stride, groups=inputs)
-            else:
-                convolution = nn.Conv2d(inputs, outputs, 1 if index else 3, stride)
-            self.add_module(name, convolution)
+        for name, (outputs, kernel, stride) in TRUNK.items():
+            self.trunk[name] = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0)
             inputs = outputs
+            if name in BRANCHES:
+                branch, channels = BRANCHES[name]
+                self.heads[branch] = nn.Conv2d(outputs, channels, 1)
 
     def normalised(self, image: Tensor) -> Tensor:
-        """[0, 1] to [-1, 0.99], the 8-bit scale of the network's makers."""
-        return (image * 255 - 128) / 128
+        """[0, 1] to [-1, 1]."""
+        return image * 2 - 1
 
-    def layer(self, name: str, x: Tensor) -> Tensor:
-        """One convolution with ReLU6."""
-        convolution = self.get_submodule(name)
-        if int(name) % 2 or name == "0":
-            x = F.pad(x, same_padding(x.shape[-1], x.shape[-2], 2 if int(name) in self.strided else 1))
-        result: Tensor = F.relu6(convolution(x))
-        return result
-
-
-def same_padding(width: int, height: int, stride: int) -> list[int]:
-    """[left, right, top, bottom] of TensorFlow's "SAME" for a 3x3 kernel."""
-    padding = []
-    for size in (width, height):
-        total = max((-(-size // stride) - 1) * stride + 3 - size, 0)
-        padding += [total // 2, total - total // 2]
-    return padding
-
-
-class VGG(FeatureNetwork):
-    """VGG without its classifier, layers named as in the paper's figure: relu1_1 … relu5_3.
-
-    Average pooling as in Gatys et al. would need its own calibration; the pooling is the original's.
-
-    Reference: Simonyan and Zisserman (2014), https://arxiv.org/abs/1409.1556, configurations D and E.
-    """
-
-    mean = (0.485, 0.456, 0.406)
-    deviation = (0.229, 0.224, 0.225)
-
-    def __init__(self, features: nn.Sequential) -> None:
-        super().__init__()
-        self.features = features
-        self.ends: dict[str, tuple[int, int]] = {}  # layer name -> half-open range in `features`
-        block, number, start = 1, 0, 0
-        for index, module in enumerate(features):
-            if isinstance(module, nn.ReLU):
-                module.inplace = False  # what a layer gave must not change afterwards
-                number += 1
-                self.ends[f"relu{block}_{number}"] = (start, index + 1)
-                start = index + 1
-            elif isinstance(module, nn.MaxPool2d):
-                block, number = block + 1, 0
-        self.layers = tuple(self.ends)
-
-    def normalised(self, image: Tensor) -> Tensor:
-        """[0, 1] to the mean and deviation of ImageNet."""
-        mean, deviation = image.new_tensor((self.mean, self.deviation))[..., None, None]
-        result: Tensor = (image - mean) / deviation
-        return result
-
-    def layer(self, name: str, x: Tensor) -> Tensor:
-        """One convolution with its ReLU, and the pooling before it."""
-        for index in range(*self.ends[name]):
-            x = self.features[index](x)
-        return x
-
-
-class VGG16(VGG):
-    """VGG-16 with the layers of Johnson et al. (2016)."""
-
-    style_layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    content_layers = {"relu3_3": 1.0}  # noqa: RUF012
-
-    def __init__(self) -> None:
-        super().__init__(torchvision.models.vgg16(weights=None).features)
-
-
-class VGG19(VGG):
-    """VGG-19 with the layers of Gatys et al. (2016)."""
-
-    style_layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-    content_layers = {"relu4_2": 1.0}  # noqa: RUF012
-
-    def __init__(self) -> None:
-        super().__init__(torchvision.models.vgg19(weights=None).features)
+    def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Each convolution with its ReLU, and the branch that hangs on it."""
+        for name, (_, kernel, stride) in TRUNK.items():
+            if stride == 2:  # lopsided, so that positions agree with those of the network it learned from
+                x = F.pad(x, [kernel // 2 - 1, kernel // 2] * 2)
+            x = F.relu(self.trunk[name](x))
+            yield name, x
+            if name in BRANCHES and (branch := BRANCHES[name][0]) in wanted:
+                yield branch, F.relu(self.heads[branch](x))

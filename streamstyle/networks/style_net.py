@@ -126,10 +126,12 @@ class StyleNet(nn.Module):
         """(N, 3, H, W) in [0, 1] to the same; H and W multiples of 8."""
         # The border is repeated once at either end of the network, wide enough for all that follows:
         # 6 pixels of the picture are 3 at half the resolution, where 2 at a quarter leave 4 - 1.
+        width = image.shape[-1]
         image = padded((image - 0.5).contiguous(memory_format=torch.channels_last), 6)
         quarter = self.fine(self.enter(image[:, :, 4:-4, 4:-4]))
         eighth = self.coarse(F.relu(self.down(quarter), inplace=True))
         raised = F.interpolate(self.up(eighth), scale_factor=2, mode="bilinear", align_corners=False)
         half = self.to_half(padded(self.merge(quarter + raised), 2)) + self.edges(image)
-        full = self.to_full(F.relu(half, inplace=True))  # 3 pixels too many on each side
-        return torch.sigmoid(full[:, :, 3:-3, 3:-3])
+        full = self.to_full(F.relu(half, inplace=True))
+        over = (full.shape[-1] - width) // 2  # pixels too many on each side: 3 with the last kernel of 3x3
+        return torch.sigmoid(full[:, :, over:-over, over:-over])

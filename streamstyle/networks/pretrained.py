@@ -1,0 +1,189 @@
+"""The well-known ImageNet networks as feature networks; definitions and weights are torchvision's.
+
+A network is one entry in PRETRAINED. Layers have the names that users of each network know: relu3_3 in VGG,
+inception4c in GoogLeNet, Mixed_5d in Inception-v3, layer3.2 in ResNet, fire6 in SqueezeNet, features.9 in
+MobileNet-v2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+
+from torch import Tensor, nn
+from torchvision import models
+
+from streamstyle.networks.features import FeatureNetwork
+
+HEADS = ("avgpool", "dropout", "classifier", "fc", "AuxLogits", "aux1", "aux2")  # not looked at
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of red, green, blue
+SYMMETRIC = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # [0, 1] to [-1, 1]
+
+Parts = dict[str, list[nn.Module]]  # layer -> the modules that lead to it from the layer before
+
+
+@dataclass(frozen=True)
+class Known:
+    """A network that torchvision defines.
+
+    Attributes:
+        build: makes it, with weights that are still to be filled.
+        url: of its weights; the part of the name after the dash begins the SHA-256.
+        parts: splits it into layers.
+        style_layers, content_layers: see `FeatureNetwork`.
+        scale: mean and deviation that the picture is normalised with.
+    """
+
+    build: Callable[[], nn.Module]
+    url: str
+    parts: Callable[[nn.Module], Parts]
+    style_layers: tuple[str, ...]
+    content_layers: Mapping[str, float]
+    scale: tuple[tuple[float, float, float], tuple[float, float, float]] = IMAGENET
+
+
+class Pretrained(FeatureNetwork):
+    """One of PRETRAINED, without the head that names things.
+
+    Args:
+        name: its key in the table.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        known = PRETRAINED[name]
+        self.style_layers, self.content_layers = known.style_layers, known.content_layers
+        self.mean, self.deviation = known.scale
+        self.model = known.build()
+        self.parts = known.parts(self.model)
+        self.layers = tuple(self.parts)
+        for head in HEADS:
+            if hasattr(self.model, head):
+                delattr(self.model, head)
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """[0, 1] to the scale that the network was trained with."""
+        mean, deviation = image.new_tensor((self.mean, self.deviation))[..., None, None]
+        result: Tensor = (image - mean) / deviation
+        return result
+
+    def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Layer after layer; pooling belongs to the layer behind it."""
+        for name, modules in self.parts.items():
+            for module in modules:
+                x = module(x)
+            yield name, x
+
+
+def vgg_parts(model: nn.Module) -> Parts:
+    """relu1_1 … relu5_3 or relu5_4: block and number, as in Simonyan and Zisserman (2014), table 1."""
+    parts: Parts = {}
+    block, number, pending = 1, 0, []
+    for module in model.get_submodule("features").children():
+        pending.append(module)
+        if isinstance(module, nn.ReLU):
+            number += 1
+            parts[f"relu{block}_{number}"], pending = pending, []
+        elif isinstance(module, nn.MaxPool2d):
+            block, number = block + 1, 0
+    return parts
+
+
+def named_parts(model: nn.Module) -> Parts:
+    """The model's own children, up to the head."""
+    children = takewhile(lambda child: child[0] not in HEADS, model.named_children())
+    return {name: [module] for name, module in children}
+
+
+def resnet_parts(model: nn.Module) -> Parts:
+    """conv1, then the residual blocks: layer1.0, layer1.1 …"""
+    stem = [model.get_submodule(name) for name in ("conv1", "bn1", "relu")]
+    blocks = {
+        f"layer{stage}.{index}": [block]
+        for stage in range(1, 5)
+        for index, block in enumerate(model.get_submodule(f"layer{stage}").children())
+    }
+    blocks["layer1.0"].insert(0, model.get_submodule("maxpool"))
+    return {"conv1": stem, **blocks}
+
+
+def squeezenet_parts(model: nn.Module) -> Parts:
+    """conv1, fire2 … fire9, as in Iandola et al. (2016), table 1."""
+    parts: Parts = {}
+    pending: list[nn.Module] = []
+    for module in model.get_submodule("features").children():
+        pending.append(module)
+        if isinstance(module, nn.ReLU | models.squeezenet.Fire):
+            parts[f"fire{len(parts) + 1}" if parts else "conv1"], pending = pending, []
+    return parts
+
+
+def mobilenet_v2_parts(model: nn.Module) -> Parts:
+    """features.0 … features.18, torchvision's own names."""
+    return {
+        f"features.{index}": [module]
+        for index, module in enumerate(model.get_submodule("features").children())
+    }
+
+
+_WITHOUT_HEADS = {"init_weights": False, "aux_logits": False}
+_URL = "https://download.pytorch.org/models/"
+
+PRETRAINED: dict[str, Known] = {
+    # Layers of Johnson et al. (2016)
+    "vgg16": Known(
+        models.vgg16,
+        _URL + "vgg16-397923af.pth",
+        vgg_parts,
+        ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        {"relu3_3": 1.0},
+    ),
+    # Layers of Gatys et al. (2016)
+    "vgg19": Known(
+        models.vgg19,
+        _URL + "vgg19-dcbb9e9d.pth",
+        vgg_parts,
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+        {"relu4_2": 1.0},
+    ),
+    # Of the following, strides 2 to 16 for style, 8 for content, as these are in VGG-16
+    "googlenet": Known(
+        partial(models.googlenet, **_WITHOUT_HEADS),
+        _URL + "googlenet-1378be20.pth",
+        named_parts,
+        ("conv1", "conv3", "inception3b", "inception4c"),
+        {"inception3b": 1.0},
+        SYMMETRIC,
+    ),
+    "inception_v3": Known(
+        partial(models.inception_v3, **_WITHOUT_HEADS),
+        _URL + "inception_v3_google-0cc3c7bd.pth",
+        named_parts,
+        ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6b"),
+        {"Mixed_5d": 1.0},
+        SYMMETRIC,
+    ),
+    "resnet50": Known(
+        models.resnet50,
+        _URL + "resnet50-0676ba61.pth",
+        resnet_parts,
+        ("conv1", "layer1.2", "layer2.3", "layer3.2"),
+        {"layer2.3": 1.0},
+    ),
+    "squeezenet": Known(
+        models.squeezenet1_1,
+        _URL + "squeezenet1_1-b8a52dc0.pth",
+        squeezenet_parts,
+        ("conv1", "fire3", "fire5", "fire7"),
+        {"fire5": 1.0},
+    ),
+    "mobilenet_v2": Known(
+        models.mobilenet_v2,
+        _URL + "mobilenet_v2-b0353104.pth",
+        mobilenet_v2_parts,
+        ("features.1", "features.3", "features.6", "features.13"),
+        {"features.6": 1.0},
+    ),
+}

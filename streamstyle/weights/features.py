@@ -1,0 +1,104 @@
+"""Loading and saving of feature networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from streamstyle.errors import InputError, UsageError
+from streamstyle.networks import FEATURE_NETWORKS, PRETRAINED, Distilled, FeatureNetwork
+from streamstyle.networks.pretrained import HEADS
+from streamstyle.weights.files import (
+    check_sha256,
+    fetch,
+    fill,
+    read_checkpoint,
+    read_safetensors,
+    write_network,
+)
+from streamstyle.weights.table import WEIGHTS
+
+LARGEST_CHECKPOINT = 2**30  # bytes; VGG-19 has 0.55 GB
+
+
+def load_features(name_or_path: str | Path = "distilled") -> FeatureNetwork:
+    """A feature network in evaluation mode, on the CPU.
+
+    Args:
+        name_or_path: "distilled", the bundled one; a name of PRETRAINED, fetched once by torchvision's rules
+            into its cache; or a file of any network in FEATURE_NETWORKS, .safetensors or .pth.
+
+    Raises:
+        InputError: the file is missing, damaged or of no known network, with the tensors that are missing
+            or odd; or the download failed, with the place where to put the file.
+        UsageError: neither a known name nor a file.
+    """
+    text = os.fspath(name_or_path)
+    if text == "distilled":
+        entry = WEIGHTS["features"]
+        check_sha256(entry.path, entry.sha256)
+        return filled(text, read_safetensors(entry.path)[0], entry.path)
+    if text in PRETRAINED:
+        path = fetch(PRETRAINED[text].url, Path(torch.hub.get_dir()) / "checkpoints")
+        return filled(text, read_checkpoint(path, largest=LARGEST_CHECKPOINT), path)
+    path = Path(text)
+    if path.suffix.lower() not in (".safetensors", ".pth", ".pt") and not path.is_file():
+        raise UsageError(
+            f"unknown feature network {text!r}; known: distilled, {', '.join(PRETRAINED)}, or a file of "
+            f"weights of {', '.join(name for name in FEATURE_NETWORKS if name != 'distilled')}"
+        )
+    if path.suffix.lower() == ".safetensors":
+        tensors = read_safetensors(path, largest=LARGEST_CHECKPOINT)[0]
+    else:
+        tensors = read_checkpoint(path, largest=LARGEST_CHECKPOINT)
+    return filled(network_of(tensors, path), tensors, path)
+
+
+def filled(name: str, tensors: Mapping[str, Tensor], path: Path) -> FeatureNetwork:
+    """The network of that name with these weights; those of a head that names things are left out.
+
+    Raises:
+        InputError: tensors are missing or odd; the message names them.
+    """
+    with torch.device("meta"):  # random weights would take seconds, and be overwritten
+        network = FEATURE_NETWORKS[name]()
+    network.to_empty(device="cpu")
+    wanted = {key: value for key, value in tensors.items() if key.partition(".")[0] not in HEADS}
+    # torchvision's networks are wrapped, so that what is ours does not mix with what is theirs.
+    fill(network.model if name in PRETRAINED else network, wanted, path)  # type: ignore[arg-type]
+    return network.eval()
+
+
+def network_of(tensors: Mapping[str, Tensor], path: Path) -> str:
+    """The name of the network that shares most tensors, by name and shape, with these.
+
+    Raises:
+        InputError: there is none.
+    """
+    given = {(key, tuple(value.shape)) for key, value in tensors.items()}
+    shared = {}
+    for name in FEATURE_NETWORKS:
+        with torch.device("meta"):  # shapes only
+            network = FEATURE_NETWORKS[name]()
+        prefix = "model." if name in PRETRAINED else ""
+        known = {
+            (key.removeprefix(prefix), tuple(value.shape)) for key, value in network.state_dict().items()
+        }
+        shared[name] = len(given & known) / len(known)
+    best = max(shared, key=lambda name: shared[name])
+    if not shared[best]:
+        raise InputError(f"{path}: the weights of no known feature network ({', '.join(FEATURE_NETWORKS)})")
+    return best
+
+
+def save_features(path: Path, network: Distilled, metadata: Mapping[str, str]) -> None:
+    """Writes the bundled feature network in half precision, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_network(path, network, {**metadata, "architecture": "distilled"})

@@ -1,0 +1,204 @@
+"""Files of weights: reading, writing, fetching and filling. Nothing is believed before it is checked.
+
+Files are safetensors; a foreign .pth is read with `weights_only`, so that it cannot run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from streamstyle.errors import InputError, OutputError
+
+LARGEST_FILE = 64 * 2**20  # bytes; the largest network we know, VGG apart, has a tenth of it
+
+
+def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str]) -> None:
+    """Writes a network's tensors in half precision, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+        ValueError: a weight is not finite in half precision.
+    """
+    tensors = {key: value.half() for key, value in network.state_dict().items()}
+    if broken := [key for key, value in tensors.items() if not torch.isfinite(value).all()]:
+        raise ValueError(f"weights are not finite: {', '.join(broken)}")
+    write_safetensors(path, tensors, metadata)
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes tensors as they are, whole or not at all; an existing file is replaced.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    data = save({key: value.detach().contiguous() for key, value in tensors.items()}, metadata=dict(metadata))
+    write_whole(path, data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file under a temporary name, then renames it.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as exc:
+        raise OutputError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_safetensors(path: Path, largest: int = LARGEST_FILE) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file.
+
+    Raises:
+        InputError: it is missing, too large or damaged.
+    """
+    check_size(path, largest)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as exc:
+        raise InputError(f"{path}: no safetensors file, or a damaged one: {first_line(exc)}") from exc
+
+
+def read_checkpoint(path: Path, largest: int = LARGEST_FILE) -> dict[str, Tensor]:
+    """Tensors of a PyTorch checkpoint. Code in it is never run.
+
+    Raises:
+        InputError: it is missing, too large, damaged, or holds something other than named tensors.
+    """
+    check_size(path, largest)
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as exc:  # damaged pickles raise whatever they like: IndexError, struct.error …
+        raise InputError(f"{path}: no checkpoint that can be read safely: {first_line(exc)}") from exc
+    if not isinstance(tensors, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in tensors.items()
+    ):
+        raise InputError(f"{path}: holds something other than named tensors")
+    return tensors
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Puts tensors into a network of just these names and shapes.
+
+    Raises:
+        InputError: one is missing, unknown, of another shape, or not finite; the message names it.
+    """
+    own = network.state_dict()
+    expected = {key: value for key, value in own.items() if value.is_floating_point()}
+    # Batch normalisation counts its batches; nothing depends on it, and older files do not have it.
+    tensors = {key: value for key, value in tensors.items() if key not in own or key in expected}
+    if missing := [key for key in expected if key not in tensors]:
+        raise InputError(f"{path}: lacks {shortened(missing)}")
+    if unknown := [key for key in tensors if key not in expected]:
+        raise InputError(f"{path}: has unknown tensors {shortened(unknown)}")
+    for key, value in tensors.items():
+        if value.shape != expected[key].shape:
+            raise InputError(
+                f"{path}: {key} has shape {tuple(value.shape)}, expected {tuple(expected[key].shape)}"
+            )
+        if not value.is_floating_point() or not torch.isfinite(value).all():
+            raise InputError(f"{path}: {key} holds values that are no finite numbers")
+    network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)
+
+
+def fetch(url: str, folder: Path | None = None, *, sha256: str = "") -> Path:
+    """The local copy of a file from the network; downloaded if it is not there yet.
+
+    Args:
+        url: where it lies. Without `sha256` its name must carry the start of the hash, as torchvision's do.
+        folder: where copies are kept, by default `cache_folder()`.
+        sha256: of the file, in hexadecimal.
+
+    Raises:
+        InputError: it cannot be fetched, or has another hash; the message says where to put it by hand.
+    """
+    folder = folder or cache_folder()
+    name = url.rpartition("/")[2]
+    prefix = sha256 or Path(name).stem.rpartition("-")[2]
+    path = folder / name
+    if path.is_file():
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Writes under a temporary name, compares the hash, renames.
+        torch.hub.download_url_to_file(url, os.fspath(path), hash_prefix=prefix, progress=False)
+    except (URLError, OSError, RuntimeError, ValueError) as exc:
+        raise InputError(
+            f"{url}: cannot be fetched: {first_line(exc)}; get it by other means and put it at {path}"
+        ) from exc
+    return path
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept: $STREAMSTYLE_HOME, or else the user's cache folder."""
+    home = os.environ.get("STREAMSTYLE_HOME")
+    return Path(home) if home else Path(platformdirs.user_cache_dir("streamstyle"))
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise InputError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Compares the hash of a bundled file.
+
+    Raises:
+        InputError: the file is missing, or another than was shipped.
+    """
+    if sha256_of(path) != expected:
+        raise InputError(f"{path}: is not the file that was shipped; install streamstyle again")
+
+
+def check_size(path: Path, largest: int) -> None:
+    """Refuses what is no file or too large to be read into memory.
+
+    Raises:
+        InputError: either of these.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as exc:
+        raise InputError(f"{path}: cannot be read: {exc.strerror}") from exc
+    if not path.is_file():
+        raise InputError(f"{path}: is no file")
+    if size > largest:
+        raise InputError(f"{path}: has {size} bytes, more than the {largest} allowed")
+
+
+def first_line(exc: BaseException) -> str:
+    """The first line of an error's message, or its kind."""
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+
+
+def shortened(names: list[str], most: int = 3) -> str:
+    """The first few of a list of names, and how many there are."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
