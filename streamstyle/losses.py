@@ -6,13 +6,19 @@ weights of a recipe can be read as shares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 1e-5  # added to variances of features, which are of the order of 1
+LEAST_DEVIATION = 0.1  # of a channel, as a share of the layer's largest
+OUTLIER = 1.0  # difference in a style, in units of the root mean square on the painting
+QUANTILES = 128  # points at which distributions are compared
+
+Description = tuple[Tensor, ...]  # what a statistic says of each picture, (N, …) each
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -25,8 +31,13 @@ def gram_matrix(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
-def style_of(features: Tensor) -> tuple[Tensor, Tensor]:
-    """What describes a style: the channels' means (N, C, 1, 1), and the Gram matrix (N, C, C) about them.
+def gram(features: Tensor) -> Description:
+    """The Gram matrix alone, as in Gatys et al. (2016)."""
+    return (gram_matrix(features),)
+
+
+def covariance(features: Tensor) -> Description:
+    """The channels' means (N, C, 1, 1), and the Gram matrix (N, C, C) about them.
 
     Departs from Gatys et al., who leave the mean in: rectified features have large ones, which then
     hide the correlations, that is, the strokes.
@@ -35,24 +46,101 @@ def style_of(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, gram_matrix(features - mean)
 
 
-def style_loss(features: Mapping[str, Tensor], targets: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
+def moments(features: Tensor) -> Description:
+    """Mean and standard deviation of each channel, (N, C) each: no correlations.
+
+    Reference: Li et al. (2017), Demystifying neural style transfer, https://arxiv.org/abs/1701.01036.
+    """
+    variance, mean = torch.var_mean(features, dim=(2, 3), correction=0)
+    return mean, (variance + EPSILON).sqrt()
+
+
+def wasserstein(features: Tensor) -> Description:
+    """The whole distribution of the features, seen from many sides: means and quantile functions.
+
+    The square distance of two such is the sliced 2-Wasserstein distance. Directions are drawn once, not
+    anew in each step, so that a painting is described once.
+
+    Reference: Heitz et al. (2021), A sliced Wasserstein loss for neural texture synthesis, equation 4,
+    https://arxiv.org/abs/2006.07229.
+
+    Returns:
+        Means (N, C, 1, 1) and quantiles (N, C, QUANTILES), the latter of the features less their mean.
+    """
+    channels = features.shape[1]
+    generator = torch.Generator().manual_seed(channels)
+    directions = F.normalize(torch.randn(channels, channels, generator=generator), dim=1)
+    mean = features.mean(dim=(2, 3), keepdim=True)
+    seen = directions.to(features) @ (features - mean).flatten(2)
+    return mean, F.interpolate(seen.sort(dim=2).values, QUANTILES, mode="linear", align_corners=True)
+
+
+STATISTICS: dict[str, Callable[[Tensor], Description]] = {
+    "gram": gram,
+    "covariance": covariance,
+    "moments": moments,
+    "wasserstein": wasserstein,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is remembered of a painting in one layer.
+
+    Attributes:
+        scale: (1, C, 1, 1), what each channel is divided by before it is described.
+        description: what a statistic says of it.
+    """
+
+    scale: Tensor
+    description: Description
+
+
+def style_of(
+    features: Tensor, statistic: Callable[[Tensor], Description] = covariance, *, standardised: bool = True
+) -> Style:
+    """The style of a painting in one layer.
+
+    Args:
+        features: (1, C, H, W), the activations on the painting.
+        statistic: how a style is described, of STATISTICS.
+        standardised: divide each channel by its deviation on the painting, so that all have a say. Departs
+            from Gatys et al., where a few strong channels decide; faint ones often carry the fine strokes.
+    """
+    deviation = features.std(dim=(2, 3), keepdim=True, correction=0)
+    # A channel that is silent on the painting is to stay silent, but not at any price.
+    scale = deviation.clamp_min(LEAST_DEVIATION * deviation.max().item()).clamp_min(EPSILON)
+    scale = scale if standardised else torch.ones_like(scale)
+    return Style(scale, statistic(features / scale))
+
+
+def style_loss(
+    features: Mapping[str, Tensor],
+    targets: Mapping[str, Style],
+    statistic: Callable[[Tensor], Description] = covariance,
+) -> Tensor:
     """Distance to the style of a painting.
 
     Departs from Gatys et al. also in that each term is divided by the painting's own mean square:
-    layers then count alike, whatever the scale of their activations.
+    layers then count alike, whatever the scale of their activations. And differences beyond OUTLIER count
+    linearly, not squared: a channel that is silent on the painting and loud on one photograph, a fourth
+    power in its covariance, would else be all that a step of training sees.
 
     Args:
         features: activations (N, C, H, W) by layer.
         targets: `style_of` the painting by layer; these layers are compared.
+        statistic: the one that the targets were made with.
 
     Returns:
         Scalar >= 0, the mean over the layers.
     """
-    terms = [
-        (found - wanted).square().mean() / wanted.square().mean().clamp_min(EPSILON)
-        for name, target in targets.items()
-        for found, wanted in zip(style_of(features[name]), target, strict=True)
-    ]
+    terms = []
+    for name, target in targets.items():
+        described = statistic(features[name] / target.scale)
+        for found, wanted in zip(described, target.description, strict=True):
+            unit = wanted.square().mean().clamp_min(EPSILON).sqrt()
+            off = (found - wanted).abs() / unit
+            terms.append(torch.where(off < OUTLIER, off.square(), OUTLIER * (2 * off - OUTLIER)).mean())
     return torch.stack(terms).sum() / len(targets)
 
 
@@ -82,6 +170,12 @@ def content_loss(
     return torch.stack(terms).sum()
 
 
+def luma(image: Tensor) -> Tensor:
+    """(N, 3, H, W) RGB to (N, 1, H, W), weighted as in ITU-R BT.709."""
+    weights = image.new_tensor((0.2126, 0.7152, 0.0722))[:, None, None]
+    return (weights * image).sum(dim=1, keepdim=True)
+
+
 def brightness_loss(image: Tensor, target: Tensor, size: int = 8) -> Tensor:
     """How differently light and dark are spread over two pictures, whatever their contrast.
 
@@ -95,11 +189,7 @@ def brightness_loss(image: Tensor, target: Tensor, size: int = 8) -> Tensor:
     Returns:
         Scalar: 0 = alike, 2 = unrelated, 4 = a negative.
     """
-    weights = image.new_tensor((0.2126, 0.7152, 0.0722))[:, None, None]  # luma of ITU-R BT.709
-    spread = [
-        normalised(F.avg_pool2d((weights * picture).sum(dim=1, keepdim=True), size))
-        for picture in (image, target)
-    ]
+    spread = [normalised(F.avg_pool2d(luma(picture), size)) for picture in (image, target)]
     return (spread[0] - spread[1]).square().mean()
 
 
@@ -110,19 +200,20 @@ def total_variation(image: Tensor) -> Tensor:
     return across + down
 
 
-def stability_loss(result: Tensor, moved: Tensor, shift: tuple[int, int], margin: int = 0) -> Tensor:
-    """How much a stylised picture changes when its source moves by a few pixels.
+def temporal_loss(result: Tensor, carried: Tensor, change: Tensor, reliable: Tensor) -> Tensor:
+    """What a network changes from frame to frame beyond what the source changed.
 
     Args:
-        result: (N, C, H, W), the stylised picture.
-        moved: the same, of a source that begins `shift` pixels further.
-        shift: (y, x), each in [0, H) and [0, W).
-        margin: pixels at the border that are not compared.
+        result: (N, 3, H, W), the stylised frame.
+        carried: the stylised frame before it, warped onto it.
+        change: (N, 1, H, W), by how much the source became brighter there; granted to all channels.
+        reliable: (N, 1, H, W), 1 where the warp can be trusted, else 0.
 
     Returns:
-        The mean square difference where both show the same.
+        The mean square over the reliable pixels.
+
+    Reference: Ruder, Dosovitskiy, Brox (2018), Artistic style transfer for videos and spherical images,
+    equation 5; the luminance term after Gao et al. (2018), ReCoNet, equation 5, https://arxiv.org/abs/1807.01197.
     """
-    y, x = shift
-    height, width = result.shape[-2] - y, result.shape[-1] - x
-    inside = slice(margin, height - margin), slice(margin, width - margin)
-    return (result[..., y:, x:] - moved[..., :height, :width])[..., *inside].square().mean()
+    off = (result - carried - change).square().mean(dim=1, keepdim=True)
+    return (reliable * off).sum() / reliable.sum().clamp_min(1)

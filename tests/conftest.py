@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, before torch is imported
 
@@ -55,3 +56,17 @@ def device(request: pytest.FixtureRequest) -> str:
             pytest.fail("FAIL_WITHOUT_CUDA=1, and no CUDA device is there")
         pytest.skip("no CUDA device")
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """Two photographs, a file that is none, and a painting beside the folder."""
+    root = tmp_path_factory.mktemp("training")
+    rng = np.random.default_rng(0)
+    (root / "photos").mkdir()
+    sizes = {"photos/a.png": (90, 120), "photos/b.jpg": (50, 300), "painting.png": (140, 200)}
+    for name, size in sizes.items():
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+        coarse.resize(size[::-1], Image.Resampling.BICUBIC).save(root / name)
+    (root / "photos" / "notes.txt").write_text("no picture")
+    return root

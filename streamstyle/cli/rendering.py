@@ -1,14 +1,12 @@
-"""`stylize` and `resume`."""
+"""`stylize`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamstyle.cli.reporting import Reporter, reporting
-from streamstyle.errors import Interrupted, StreamstyleError
+from streamstyle.cli.reporting import Reporter, advice, reporting
 
 if TYPE_CHECKING:
     from streamstyle.pipeline import Result
@@ -142,46 +140,9 @@ def stylize(
         from streamstyle.render import refuse_same_file, render
 
         refuse_same_file(source, output)
-        with _advice(output):
+        with advice(output):
             result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
-        _finish(reporter, result, output)
-
-
-def resume(
-    output: Annotated[str, typer.Argument(metavar="OUT", help="The film that was to be written.")],
-    quiet: Quiet = False,
-    events: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Go on with an interrupted film; the result is the same as without the interruption."""
-    with reporting(events=events, quiet=quiet, debug=debug) as reporter:
-        from streamstyle.render import resume as go_on
-
-        with _advice(output):
-            result = go_on(output, on_progress=reporter.progress)
-        _finish(reporter, result, output)
-
-
-class _advice:  # noqa: N801 - used like a function
-    """Adds to an error how to go on, where there is something to go on with."""
-
-    def __init__(self, output: str) -> None:
-        self._output = output
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if not isinstance(error, StreamstyleError) or self._output == "-":
-            return
-        folder = Path(self._output + ".part")
-        if isinstance(error, Interrupted) and folder.exists():
-            resume = f"`streamstyle resume {self._output}` goes on"
-            error.args = (f"{error}; what is done lies in {folder}, {resume}",)
-        elif (
-            error.exit_code in (4, 6) and (folder / "manifest.jsonl").exists() and "resume" not in str(error)
-        ):
-            error.args = (f"{error}; `streamstyle resume {self._output}` goes on from {folder}",)
+        finish(reporter, result, output)
 
 
 def _seconds(option: str, text: str | None) -> float | None:
@@ -203,7 +164,7 @@ def _seconds(option: str, text: str | None) -> float | None:
     return total
 
 
-def _finish(reporter: Reporter, result: Result, output: str) -> None:
+def finish(reporter: Reporter, result: Result, output: str) -> None:
     """The last line; exit code 5 where frames had to be concealed or are lost."""
     reporter.close()
     damaged = ""

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from streamstyle.stream import Progress
+    from streamstyle.train import TrainingProgress
 
 _LINE_SECONDS = 5.0  # between progress lines where stderr is no terminal
 
@@ -38,6 +40,7 @@ class Reporter:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._last_line = time.monotonic()
+        self._last_event = 0.0
         self._terminal = sys.stderr.isatty() and not events and not quiet
 
     def event(self, kind: str, **values: Any) -> None:
@@ -66,13 +69,27 @@ class Reporter:
             eta_seconds=None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
             stage_ms={name: round(ms, 2) for name, ms in progress.stage_ms.items()},
         )
-        if self._terminal:
-            self._draw(progress)
-        elif not self._quiet and not self._events:
-            now = time.monotonic()
-            if now - self._last_line >= _LINE_SECONDS:
-                self._last_line = now
-                self._say(_in_words(progress))
+        # Containers can promise fewer frames than they hold.
+        total = None if progress.total is None else max(progress.total, progress.frames)
+        stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in progress.stage_ms.items())
+        self._show(
+            "frames", progress.frames, total, progress.eta_seconds, f"{progress.fps:.1f} fps ({stages})"
+        )
+
+    def training(self, progress: TrainingProgress) -> None:
+        """How far the training is."""
+        now = time.monotonic()
+        if self._events and now - self._last_event >= 1:
+            self._last_event = now
+            self.event(
+                "progress",
+                step=progress.step,
+                steps=progress.steps,
+                eta_seconds=None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
+                losses={name: round(value, 5) for name, value in progress.losses.items()},
+            )
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
+        self._show("steps", progress.step, progress.steps, progress.eta_seconds, losses)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -80,19 +97,17 @@ class Reporter:
             self._bar.stop()
             self._bar = None
 
-    def _draw(self, progress: Progress) -> None:
-        if self._bar is None:
-            self._bar, self._task = _new_bar(progress.total)
-        assert self._task is not None
-        # Containers can promise fewer frames than they hold.
-        total = None if progress.total is None else max(progress.total, progress.frames)
-        self._bar.update(
-            self._task,
-            completed=progress.frames,
-            total=total,
-            fps=f"{progress.fps:.1f} fps",
-            stages=" ".join(f"{name} {ms:.0f}" for name, ms in progress.stage_ms.items()) + " ms",
-        )
+    def _show(self, what: str, done: int, total: int | None, eta: float | None, details: str) -> None:
+        """A bar on a terminal; elsewhere a line every few seconds."""
+        if self._terminal:
+            if self._bar is None:
+                self._bar, self._task = _new_bar(what)
+            assert self._task is not None
+            self._bar.update(self._task, completed=done, total=total, details=details)
+        elif not self._quiet and not self._events and time.monotonic() - self._last_line >= _LINE_SECONDS:
+            self._last_line = time.monotonic()
+            of, left = "" if total is None else f" of {total}", "" if eta is None else f", {eta:.0f} s to go"
+            self._say(f"{done}{of} {what}{left}: {details}")
 
     def _say(self, text: str) -> None:
         if self._bar is not None:
@@ -101,28 +116,20 @@ class Reporter:
             print(text, file=sys.stderr, flush=True)
 
 
-def _new_bar(total: int | None) -> tuple[Bar, TaskID]:
+def _new_bar(what: str) -> tuple[Bar, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[fps]}"),
         TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[stages]}"),
+        TextColumn("[dim]{task.fields[details]}"),
         console=Console(stderr=True),
     )
-    task = bar.add_task("frames", total=total, fps="", stages="")
+    task = bar.add_task(what, total=None, details="")
     bar.start()
     return bar, task
-
-
-def _in_words(progress: Progress) -> str:
-    total = "" if progress.total is None else f" of {progress.total}"
-    eta = "" if progress.eta_seconds is None else f", {progress.eta_seconds:.0f} s to go"
-    stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in progress.stage_ms.items())
-    return f"{progress.frames}{total} frames, {progress.fps:.1f} fps{eta} ({stages})"
 
 
 class _Warnings(logging.Handler):
@@ -165,6 +172,29 @@ def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False)
     finally:
         reporter.close()
         log.removeHandler(handler)
+
+
+class advice:  # noqa: N801 - used like a function
+    """Adds to an error how to go on, where there is something to go on with."""
+
+    def __init__(self, output: str | Path) -> None:
+        self._output = str(output)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, StreamstyleError) or self._output == "-":
+            return
+        folder = Path(self._output + ".part")
+        begun = any((folder / name).exists() for name in ("manifest.jsonl", "training.safetensors"))
+        if not begun or "resume" in str(error):
+            return
+        if isinstance(error, Interrupted):
+            resume = f"`streamstyle resume {self._output}` goes on"
+            error.args = (f"{error}; what is done lies in {folder}, {resume}",)
+        elif error.exit_code in (4, 6):
+            error.args = (f"{error}; `streamstyle resume {self._output}` goes on from {folder}",)
 
 
 def fail(reporter: Reporter, error: StreamstyleError) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from streamstyle.errors import InputError, UsageError
+from streamstyle.losses import STATISTICS
 from streamstyle.networks.style_net import StyleNet
 
 CUT = 32  # pixels by which the scored part is smaller than what the network sees
@@ -20,37 +19,81 @@ class Recipe:
     """How a style is trained. `Recipe()` is the default; TOML files in configs/styles hold others.
 
     Attributes:
-        steps: number of batches.
-        minutes: wall time after which training ends, or None; then a run cannot be repeated exactly.
+        steps: number of batches, or None where `minutes` decides.
+        minutes: wall time to train for; the first steps are timed and then `steps` is fixed.
         batch: photographs in a batch.
         crop: side of the part of a photograph that the network sees, in pixels, a multiple of 8.
         stroke_size: strokes of this size, 1 = as the painting has them at 640 pixels on its long side.
-        style_weight, content_weight, brightness_weight, variation_weight, stability_weight: shares of the
+        statistic: how a style is described, a name of `losses.STATISTICS`.
+        standardised: all channels of a layer have a say in the style, not only the strong ones.
+        style_layers: layers of the feature network for style; none = those that the network proposes.
+        style_scales: sizes at which style is judged: the picture, its half, its quarter …
+        style_together: the pictures of a batch are to have the painting's style together, as if they were
+            one: a dark photograph may then stay darker than the painting. Otherwise each by itself.
+        content_layers: layers for content, with the share of each; none = those the network proposes.
+        style_weight, content_weight, brightness_weight, variation_weight, temporal_weight: shares of the
             losses.
-        learning_rate: of Adam at the start; it falls to 0 along a cosine.
+        learning_rate: of Adam at its highest; it falls to 0 along a cosine.
         seed: of everything random.
     """
 
-    steps: int = 2000
-    minutes: float | None = None
+    steps: int | None = None
+    minutes: float | None = 5.0
     batch: int = 2
-    crop: int = 256
+    crop: int = 192
     stroke_size: float = 1.0
-    style_weight: float = 5.0
-    content_weight: float = 0.5
-    brightness_weight: float = 0.3
+    statistic: str = "covariance"
+    standardised: bool = True
+    style_layers: tuple[str, ...] = ()
+    style_scales: int = 2
+    style_together: bool = True
+    content_layers: Mapping[str, float] | None = None
+    style_weight: float = 6.0
+    content_weight: float = 1.0
+    brightness_weight: float = 0.5
     variation_weight: float = 1.0
-    stability_weight: float = 5.0
-    learning_rate: float = 2e-3
+    temporal_weight: float = 10.0
+    learning_rate: float = 3e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "style_layers", tuple(self.style_layers))  # TOML and JSON give lists
+        if not all(isinstance(value, int) for value in (self.crop, self.batch, self.steps or 1)):
+            raise TypeError(f"steps, batch and crop are {self.steps!r}, {self.batch!r} and {self.crop!r}")
         if self.crop % StyleNet.multiple or self.crop < 2 * CUT:
             raise UsageError(f"crop is {self.crop}, expected a multiple of 8 of at least {2 * CUT}")
-        if self.steps < 1 or self.batch < 1:
+        if self.batch < 1 or (self.steps is not None and self.steps < 1):
             raise UsageError(f"steps and batch are {self.steps} and {self.batch}, expected at least 1")
+        if self.steps is None and not (self.minutes is not None and 0 < self.minutes <= 100_000):
+            raise UsageError(f"minutes is {self.minutes}, expected more than 0 and at most 100000")
         if not 0.1 <= self.stroke_size <= 4:
             raise UsageError(f"stroke size is {self.stroke_size:g}, expected 0.1 to 4")
+        if self.statistic not in STATISTICS:
+            raise UsageError(f"unknown statistic {self.statistic!r}; known: {', '.join(STATISTICS)}")
+        if not 1 <= self.style_scales <= 4:
+            raise UsageError(f"style scales is {self.style_scales}, expected 1 to 4")
+        for name in ("style", "content", "brightness", "variation", "temporal"):
+            if not 0 <= (value := getattr(self, f"{name}_weight")) <= 1e6:
+                raise UsageError(f"{name} weight is {value:g}, expected 0 to 1000000")
+        if not 0 < self.learning_rate <= 1:
+            raise UsageError(f"learning rate is {self.learning_rate:g}, expected more than 0 and at most 1")
+
+
+def recipe_from(values: Mapping[str, object], where: str) -> Recipe:
+    """A recipe from plain values.
+
+    Raises:
+        InputError: a name is unknown, the message lists the known ones; or a value has a wrong type.
+    """
+    known = {entry.name for entry in fields(Recipe)}
+    if unknown := set(values) - known:
+        raise InputError(
+            f"{where}: unknown keys {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+        )
+    try:
+        return Recipe(**values)  # type: ignore[arg-type]
+    except TypeError as exc:
+        raise InputError(f"{where}: no training recipe: {exc}") from exc
 
 
 def read_recipe(path: Path) -> tuple[Recipe, dict[str, object]]:
@@ -62,36 +105,6 @@ def read_recipe(path: Path) -> tuple[Recipe, dict[str, object]]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         painting = dict(table.pop("painting", {}))
-        known = {entry.name for entry in fields(Recipe)}
-        if unknown := set(table) - known:
-            raise InputError(
-                f"{path}: unknown keys {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
-            )
-        return Recipe(**table), painting
     except (OSError, ValueError, TypeError) as exc:
         raise InputError(f"{path}: no training recipe: {exc}") from exc
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def metadata_of(painting: Path, recipe: Recipe, about: Mapping[str, object] | None = None) -> dict[str, str]:
-    """What a trained file says about itself; for `streamstyle.weights.save_style`.
-
-    Args:
-        painting: the picture file; of it only the name without suffix and the hash are kept.
-        recipe: how the style was trained; with `steps` as done and no `minutes`, it can be repeated.
-        about: title, painter, year and licence, as far as they are known.
-    """
-    about = about or {}
-    return {
-        "painting": str(about.get("title", painting.stem)),
-        "painter": str(about.get("painter", "")),
-        "year": str(about.get("year", 0)),
-        "painting_sha256": sha256_of(painting),
-        "recipe": json.dumps(asdict(recipe)),
-        "licence": str(about.get("licence", "")),
-    }
+    return recipe_from(table, str(path)), painting

@@ -1,0 +1,219 @@
+"""What to ask of a style network: `python benchmarks/style_losses.py --photos DIR --painting FILE -o DIR`.
+
+Each variant changes one thing of the default recipe or of the network, and trains for the same time (the
+first variant's steps are timed; a slower one gets fewer). All are then judged alike, on photographs kept
+back, by one measure of each kind whatever they were trained with, and painted on a sheet each. Numbers say
+what was gained; only the sheets say whether it is a painting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from streamstyle.device import download
+from streamstyle.evaluate import warp_error
+from streamstyle.losses import luma, total_variation
+from streamstyle.networks import StyleNet, style_net
+from streamstyle.networks.style_net import Shuffle
+from streamstyle.train import Photographs, Recipe, Training, read_painting
+from streamstyle.train import judge as judging
+from streamstyle.train.contents import read_picture, split, to_tensor
+from streamstyle.train.judge import Judge
+from streamstyle.train.motion import move
+from streamstyle.train.recipe import CUT
+from streamstyle.weights import load, load_features
+
+HELD_BACK = 60  # as for the base; the first 40 of them are judged on
+JUDGED, SIDE = 40, 256
+PERIOD, RING = 8, 4  # pixels
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One thing that is done otherwise.
+
+    Attributes:
+        recipe: what changes in the recipe.
+        network: what changes in the network; it is then trained from random weights.
+        padding: how the network continues the picture beyond its border.
+        cut: pixels by which the scored part is smaller than what the network sees.
+    """
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    network: Callable[[StyleNet], None] | None = None
+    padding: str = "replicate"
+    cut: int = CUT
+
+
+def unchanged(network: StyleNet) -> None:
+    """The network as it is, but from random weights."""
+
+
+def without_blur(network: StyleNet) -> None:
+    """Pixel-shuffles whose blur passes everything."""
+    for shuffle in (network.to_half, network.to_full):
+        shuffle.blur.zero_()
+        shuffle.blur[..., 1, 1] = 1
+
+
+def random_phases(network: StyleNet) -> None:
+    """Pixel-shuffles whose four phases start unlike one another."""
+    for shuffle in (network.to_half, network.to_full):
+        shuffle.conv.reset_parameters()
+
+
+def plain_shuffle(network: StyleNet) -> None:
+    """Neither blur nor equal phases: the pixel-shuffle as it was published."""
+    without_blur(network)
+    random_phases(network)
+
+
+def large_kernel(network: StyleNet) -> None:
+    """A last convolution of 5x5 in place of 3x3."""
+    network.to_full = Shuffle(network.detail, 3, 5)
+
+
+LAYERS = ("relu1_1", "relu2_2", "relu3_2", "relu4_2")
+VARIANTS = {
+    "default": Variant(),
+    "gram unscaled": Variant({"statistic": "gram", "standardised": False}),
+    "gram": Variant({"statistic": "gram"}),
+    "covariance unscaled": Variant({"standardised": False}),
+    "moments": Variant({"statistic": "moments"}),
+    "wasserstein": Variant({"statistic": "wasserstein"}),
+    "each by itself": Variant({"style_together": False}),
+    "taps shallow": Variant({"style_layers": LAYERS[:3]}),
+    "taps deep": Variant({"style_layers": (*LAYERS, "relu4_5")}),
+    "taps branches": Variant({"style_layers": (*LAYERS[:2], "texture", "pattern", "part")}),
+    "one scale": Variant({"style_scales": 1}),
+    "three scales": Variant({"style_scales": 3}),
+    "content fine": Variant({"content_layers": {"relu2_2": 1.0, "relu3_2": 1.0}}),
+    "content part": Variant({"content_layers": {"part": 1.0}}),
+    "content features": Variant({"brightness_weight": 0.0}),
+    "content luminance": Variant({"content_weight": 0.1, "brightness_weight": 1.5}),
+    "temporal none": Variant({"temporal_weight": 0.0}),
+    "temporal strong": Variant({"temporal_weight": 60.0}),
+    "scored whole": Variant(cut=0),
+    "scored whole, zeros": Variant(cut=0, padding="constant"),
+    "padded zeros": Variant(padding="constant"),
+    "padded reflect": Variant(padding="reflect"),
+    "scratch": Variant(network=unchanged),
+    "scratch, plain shuffle": Variant(network=plain_shuffle),
+    "scratch, no blur": Variant(network=without_blur),
+    "scratch, random phases": Variant(network=random_phases),
+    "scratch, 5x5 last": Variant(network=large_kernel),
+}
+
+
+def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recipe, judge: str) -> Training:
+    """A training of the variant, at its end."""
+    recipe = replace(recipe, **variant.recipe)
+    base = None if variant.network else load("base").network
+    assert base is None or isinstance(base, StyleNet)
+    training = Training(read_painting(painting, recipe), photos, load_features(judge), recipe, base=base)
+    if variant.network:
+        variant.network(training.network)
+        training.network.to(memory_format=torch.channels_last)
+        training.optimiser.param_groups[0]["params"] = list(training.network.parameters())
+    training.run()
+    return training
+
+
+@contextmanager
+def patched(variant: Variant) -> Iterator[None]:
+    """The network's padding and the judge's cut as the variant has them."""
+    kept = style_net.padded, judging.CUT
+    style_net.padded = lambda x, margin: F.pad(x, [margin] * 4, mode=variant.padding)
+    judging.CUT = variant.cut
+    try:
+        yield
+    finally:
+        style_net.padded, judging.CUT = kept
+
+
+@torch.no_grad()
+def judged(network: StyleNet, judge: Judge, photos: Sequence[Tensor]) -> dict[str, float]:
+    """Measures of a network, a mean over photographs, the same for all variants."""
+    found: dict[str, list[float]] = {}
+    rings = torch.zeros(3)
+    for number, photo in enumerate(photos):
+        result = network(photo)
+        losses = judge.style(result, photo)
+        pair = move(photo, np.random.default_rng(number), margin=8)
+        error = warp_error((photo, pair.current), (result, network(pair.current)), pair.flow, pair.reliable)
+        values = {name: losses[name].item() for name in ("style", "content", "brightness")}
+        values |= {"warp error": 1e4 * error, "grid": 255 * grid_of(result)}
+        values["sharpness"] = 1e3 * total_variation(result).item()
+        rings += ring_of(result) - ring_of(photo)
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+    means = {name: sum(values) / len(values) for name, values in found.items()}
+    return means | {"border": 255 * (rings / len(photos)).abs().mean().item()}
+
+
+def grid_of(result: Tensor) -> float:
+    """Strength of what repeats every 8 pixels, at a fixed place, in one picture: its deviation."""
+    fine = luma(result) - F.avg_pool2d(luma(result), 9, 1, 4, count_include_pad=False)
+    phases = fine.unfold(2, PERIOD, PERIOD).unfold(3, PERIOD, PERIOD).mean(dim=(0, 1, 2, 3))
+    return phases.std().item()
+
+
+def ring_of(image: Tensor) -> Tensor:
+    """Mean colour of the outermost pixels less that of the ring inside: (3,)."""
+    whole, inner = image[..., :, :], image[..., RING:-RING, RING:-RING]
+    core = inner[..., RING:-RING, RING:-RING]
+    sums = [part.sum(dim=(0, 2, 3)) for part in (whole, inner, core)]
+    counts = [part[0, 0].numel() for part in (whole, inner, core)]
+    outer, inside = ((sums[i] - sums[i + 1]) / (counts[i] - counts[i + 1]) for i in (0, 1))
+    return outer - inside
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--painting", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for sheets and weights")
+    parser.add_argument("--minutes", type=float, default=2.0, help="to train each variant")
+    parser.add_argument("--features", default="distilled")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="of the default recipe")
+    parser.add_argument("--shown", type=Path, nargs="*", default=[], help="pictures for the sheets")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    changes = {name: json.loads(value) for name, _, value in (text.partition("=") for text in options.set)}
+    recipe = replace(Recipe(minutes=options.minutes), **changes)
+    photos = Photographs(options.photos)
+    photos.files, held_back = split(photos.files, HELD_BACK)
+    judged_on = [to_tensor(ImageOps.fit(read_picture(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
+    shown = [ImageOps.fit(read_picture(path), (384, 288)) for path in options.shown or held_back[40:45]]
+    plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1)
+    judge = Judge(load_features(options.features), plain, read_painting(options.painting, recipe))
+    for name in options.only:
+        with patched(VARIANTS[name]):
+            training = trained(VARIANTS[name], options.painting, photos, recipe, options.features)
+            network = training.network.eval()
+            measures = judged(network, judge, judged_on)
+            with torch.no_grad():
+                painted = [download(network(to_tensor(picture))[0]) for picture in shown]
+        rows = [np.concatenate([np.asarray(picture) for picture in row], 1) for row in (shown, painted)]
+        Image.fromarray(np.concatenate(rows)).save(
+            options.output / f"{name.replace(',', '').replace(' ', '_')}.png"
+        )
+        values = "".join(f"{key} {value:.3f}  " for key, value in measures.items())
+        print(f"{name:24}{training.step:5} steps  {values}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What training looks at, and the recipes that say how."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from streamstyle.errors import InputError, UsageError
+from streamstyle.flow import warp
+from streamstyle.train import (
+    FilmFrames,
+    Photographs,
+    Recipe,
+    contents,
+    motion,
+    read_painting,
+    read_recipe,
+    scenes,
+)
+
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted((ROOT / "configs" / "styles").glob("*.toml"))
+QUICK = Recipe(steps=4, batch=1, crop=64, seed=3)
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    with pytest.raises(InputError, match=f"{tmp_path}: holds no pictures"):
+        Photographs(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        Photographs(tmp_path / "absent")
+
+
+def test_a_painting_that_is_too_small_is_refused_with_both_sizes(tmp_path):
+    Image.new("RGB", (300, 100)).save(tmp_path / "small.png")
+    with pytest.raises(InputError, match=r"300x100 pixels; its shortest side must have at least 128"):
+        read_painting(tmp_path / "small.png", QUICK)
+
+
+def test_a_painting_that_is_none_is_named(pictures):
+    with pytest.raises(InputError, match=r"notes\.txt: cannot read this picture"):
+        read_painting(pictures / "photos" / "notes.txt", QUICK)
+
+
+def test_stroke_size_scales_the_painting(pictures):
+    for stroke_size in (0.5, 1.0):
+        painting = read_painting(pictures / "painting.png", Recipe(stroke_size=stroke_size))
+        assert max(painting.shape) == contents.PAINTING_SIDE * stroke_size
+
+
+def test_all_photographs_are_seen_before_one_is_seen_again(pictures):
+    class Watched(Photographs):
+        seen: list[int] = []  # noqa: RUF012
+
+        def __getitem__(self, index: int) -> Image.Image:
+            self.seen.append(index)
+            return super().__getitem__(index)
+
+    watched = Watched(pictures / "photos")
+    for step in (1, 2, 3):
+        contents.random_crops(watched, 32, step, replace(QUICK, batch=2))
+    assert [sorted(watched.seen[start : start + 2]) for start in (0, 2, 4)] == [[0, 1]] * 3
+
+
+def test_the_crops_of_a_step_depend_on_nothing_before(pictures):
+    photos = Photographs(pictures / "photos")
+    crops = contents.random_crops(photos, 32, 7, QUICK)
+    contents.random_crops(photos, 32, 8, QUICK)
+    assert torch.equal(contents.random_crops(photos, 32, 7, QUICK), crops)
+    assert crops.shape == (1, 3, 32, 32)
+
+
+def test_held_back_files_are_spread_and_not_trained_on():
+    files = [Path(f"{index:03}.jpg") for index in range(100)]
+    training_files, held_back = contents.split(files, 10)
+    assert held_back == files[::10]
+    assert sorted(training_files + held_back) == files
+
+
+def test_frames_of_a_film_are_taken_evenly():
+    frames = FilmFrames(ROOT / "samples" / "harbour.mp4")
+    assert 90 <= len(frames) <= 2 * contents.FILM_FRAMES
+    assert frames[0].size == (640, 360)
+    difference = np.abs(np.asarray(frames[0], int) - np.asarray(frames[len(frames) - 1], int)).mean()
+    assert difference > 10, "the last is not the first again"
+
+
+def test_a_scene_is_the_same_each_time_and_unlike_others():
+    assert len(scenes.Scenes()) == scenes.COUNT
+    first, again, other = (np.asarray(scenes.scene(number), int) for number in (0, 0, 2))
+    assert (first == again).all()
+    assert np.abs(first - other).mean() > 10
+    leaves = np.asarray(scenes.scene(1), int)
+    assert leaves.shape == (scenes.SIDE, scenes.SIDE, 3) and leaves.std() > 10
+
+
+def test_a_moved_still_follows_its_flow():
+    still = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    still = torch.nn.functional.interpolate(still, 64, mode="bicubic").clamp(0, 1)
+    pair = motion.move(still, np.random.default_rng(0), margin=4)
+    off = (pair.current - warp(still, pair.flow) - pair.change).abs()
+    assert (pair.reliable * off).mean() < 2 * motion.NOISE
+    assert 0.3 < pair.reliable.mean() < 1
+    assert pair.flow.abs().max() > 1
+
+
+def test_random_motion_is_smooth():
+    flow = motion.random_flow(64, 96, np.random.default_rng(1))
+    steps = (flow[..., 1:] - flow[..., :-1]).abs().max()
+    assert flow.shape == (1, 2, 64, 96) and steps < 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"crop": 100}, "multiple of 8"),
+        ({"steps": 0}, "at least 1"),
+        ({"minutes": -1.0}, "more than 0"),
+        ({"minutes": None}, "more than 0"),
+        ({"stroke_size": 9.0}, "0.1 to 4"),
+        ({"statistic": "mode"}, "known: gram, covariance"),
+        ({"style_scales": 9}, "1 to 4"),
+        ({"content_weight": -1.0}, "content weight is -1"),
+        ({"temporal_weight": float("nan")}, "temporal weight is nan"),
+        ({"learning_rate": 0.0}, "learning rate is 0"),
+    ],
+)
+def test_a_recipe_refuses_what_cannot_be_trained(values, message):
+    with pytest.raises(UsageError, match=message):
+        Recipe(**values)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_of_the_project_is_read(path):
+    recipe, painting = read_recipe(path)
+    assert recipe.steps is not None, "a bundled style can be trained again exactly"
+    assert path.stem == "base" or len(str(painting["sha256"])) == 64
+
+
+def test_there_are_recipes():
+    assert {"base", "starry_night", "great_wave"} <= {path.stem for path in RECIPES}
+
+
+@pytest.mark.parametrize("text", ["steps = 'many'", "stepz = 3", "steps = ", "painting = 3"])
+def test_a_recipe_with_an_error_is_named(tmp_path, text):
+    path = tmp_path / "odd.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"odd\.toml"):
+        read_recipe(path)
