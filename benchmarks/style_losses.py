@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from streamstyle import losses
 from streamstyle.device import download
 from streamstyle.evaluate import warp_error
 from streamstyle.losses import luma, total_variation
@@ -49,12 +50,14 @@ class Variant:
         network: what changes in the network; it is then trained from random weights.
         padding: how the network continues the picture beyond its border.
         cut: pixels by which the scored part is smaller than what the network sees.
+        outlier: difference in a style from which on it counts linearly.
     """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     network: Callable[[StyleNet], None] | None = None
     padding: str = "replicate"
     cut: int = CUT
+    outlier: float = losses.OUTLIER
 
 
 def unchanged(network: StyleNet) -> None:
@@ -88,6 +91,7 @@ def large_kernel(network: StyleNet) -> None:
 LAYERS = ("relu1_1", "relu2_2", "relu3_2", "relu4_2")
 VARIANTS = {
     "default": Variant(),
+    "outliers squared": Variant(outlier=1e9),
     "gram unscaled": Variant({"statistic": "gram", "standardised": False}),
     "gram": Variant({"statistic": "gram"}),
     "covariance unscaled": Variant({"standardised": False}),
@@ -102,7 +106,7 @@ VARIANTS = {
     "content fine": Variant({"content_layers": {"relu2_2": 1.0, "relu3_2": 1.0}}),
     "content part": Variant({"content_layers": {"part": 1.0}}),
     "content features": Variant({"brightness_weight": 0.0}),
-    "content luminance": Variant({"content_weight": 0.1, "brightness_weight": 1.5}),
+    "content luminance": Variant({"content_weight": 0.3, "brightness_weight": 1.5}),
     "temporal none": Variant({"temporal_weight": 0.0}),
     "temporal strong": Variant({"temporal_weight": 60.0}),
     "scored whole": Variant(cut=0),
@@ -133,14 +137,14 @@ def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recip
 
 @contextmanager
 def patched(variant: Variant) -> Iterator[None]:
-    """The network's padding and the judge's cut as the variant has them."""
-    kept = style_net.padded, judging.CUT
+    """Padding, cut and outliers as the variant has them."""
+    kept = style_net.padded, judging.CUT, losses.OUTLIER
     style_net.padded = lambda x, margin: F.pad(x, [margin] * 4, mode=variant.padding)
-    judging.CUT = variant.cut
+    judging.CUT, losses.OUTLIER = variant.cut, variant.outlier
     try:
         yield
     finally:
-        style_net.padded, judging.CUT = kept
+        style_net.padded, judging.CUT, losses.OUTLIER = kept
 
 
 @torch.no_grad()
@@ -150,10 +154,10 @@ def judged(network: StyleNet, judge: Judge, photos: Sequence[Tensor]) -> dict[st
     rings = torch.zeros(3)
     for number, photo in enumerate(photos):
         result = network(photo)
-        losses = judge.style(result, photo)
+        found_losses = judge.style(result, photo)
         pair = move(photo, np.random.default_rng(number), margin=8)
         error = warp_error((photo, pair.current), (result, network(pair.current)), pair.flow, pair.reliable)
-        values = {name: losses[name].item() for name in ("style", "content", "brightness")}
+        values = {name: found_losses[name].item() for name in ("style", "content", "brightness")}
         values |= {"warp error": 1e4 * error, "grid": 255 * grid_of(result)}
         values["sharpness"] = 1e3 * total_variation(result).item()
         rings += ring_of(result) - ring_of(photo)
@@ -204,6 +208,7 @@ def main() -> None:
         with patched(VARIANTS[name]):
             training = trained(VARIANTS[name], options.painting, photos, recipe, options.features)
             network = training.network.eval()
+            losses.OUTLIER = Variant.outlier  # judged alike
             measures = judged(network, judge, judged_on)
             with torch.no_grad():
                 painted = [download(network(to_tensor(picture))[0]) for picture in shown]

@@ -109,7 +109,11 @@ def test_a_training_that_diverges_keeps_its_last_good_network(order, tmp_path, m
 
     def break_at_step_4(self: Training) -> dict[str, float]:
         if self.step == 3:
-            monkeypatch.setattr(self.judge, "losses", lambda *_: {"style": torch.tensor(float("nan"))})
+            monkeypatch.setattr(
+                self.judge,
+                "losses",
+                lambda *_: {"style": sum(w.sum() for w in self.network.parameters()) * float("nan")},
+            )
         return advance(self)
 
     monkeypatch.setattr(Training, "advance", break_at_step_4)

@@ -49,7 +49,7 @@ class Recipe:
     style_together: bool = True
     content_layers: Mapping[str, float] | None = None
     style_weight: float = 6.0
-    content_weight: float = 1.0
+    content_weight: float = 3.0
     brightness_weight: float = 0.5
     variation_weight: float = 1.0
     temporal_weight: float = 10.0

@@ -128,7 +128,7 @@ class Training:
             The weighted losses before it, by name.
 
         Raises:
-            Diverged: one is no finite number.
+            Diverged: one, or its gradient, is no finite number; the network is as it was.
         """
         step = self.step + 1
         self.optimiser.param_groups[0]["lr"] = learning_rate(step, self.recipe)
@@ -137,13 +137,13 @@ class Training:
         self.looking += time.monotonic() - start
         losses = self.judge.losses(self.network, photos, np.random.default_rng((self.recipe.seed, 1, step)))
         values = {name: loss.item() for name, loss in losses.items()}
-        if not all(math.isfinite(value) for value in values.values()):
+        self.optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0).item()
+        if not all(math.isfinite(value) for value in (*values.values(), length)):
             raise Diverged(
                 f"training diverged at step {step}; try a learning rate below {self.recipe.learning_rate:g}"
             )
-        self.optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step = step
         return values
