@@ -102,6 +102,16 @@ def test_a_training_goes_on_from_its_state_as_if_never_stopped(pictures, feature
     assert torch.equal(weights_of(second.run()), expected)
 
 
+def test_training_runs_on_every_device_and_can_move_to_another(pictures, features, device):
+    first = a_training(pictures, features, replace(QUICK, steps=2), device=torch.device(device))
+    first.advance()
+    second = a_training(pictures, features, replace(QUICK, steps=2))
+    second.restore(first.state())
+    network = first.run()
+    assert next(network.parameters()).device.type == "cpu" and not network.training
+    torch.testing.assert_close(weights_of(second.run()), weights_of(network), atol=5e-3, rtol=0)
+
+
 def test_minutes_become_steps_that_give_the_same_again(pictures, features):
     recipe = Recipe(minutes=0.03, batch=1, crop=64)
     timed = a_training(pictures, features, recipe)
