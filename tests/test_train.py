@@ -123,7 +123,10 @@ def test_minutes_become_steps_that_give_the_same_again(pictures, features):
 
 
 def test_the_first_steps_do_not_depend_on_how_many_there_are():
-    rates = [training.learning_rate(training.TIMED, replace(QUICK, steps=steps)) for steps in (None, 100, 9)]
+    rates = [
+        training.learning_rate(training.TIMED, replace(QUICK, steps=steps, minutes=5.0))
+        for steps in (None, 100, 9)
+    ]
     assert len(set(rates)) == 1
     assert training.learning_rate(100, replace(QUICK, steps=100)) == 0
 

@@ -20,7 +20,7 @@ class Recipe:
 
     Attributes:
         steps: number of batches, or None where `minutes` decides.
-        minutes: wall time to train for; the first steps are timed and then `steps` is fixed.
+        minutes: wall time to train for; the first steps are timed and then `steps` is fixed. None with steps.
         batch: photographs in a batch.
         crop: side of the part of a photograph that the network sees, in pixels, a multiple of 8.
         stroke_size: strokes of this size, 1 = as the painting has them at 640 pixels on its long side.
@@ -58,6 +58,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "style_layers", tuple(self.style_layers))  # TOML and JSON give lists
+        if self.steps is not None:
+            object.__setattr__(self, "minutes", None)
         if not all(isinstance(value, int) for value in (self.crop, self.batch, self.steps or 1)):
             raise TypeError(f"steps, batch and crop are {self.steps!r}, {self.batch!r} and {self.crop!r}")
         if self.crop % StyleNet.multiple or self.crop < 2 * CUT:
