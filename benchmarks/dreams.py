@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="sheet to write, .png")
     parser.add_argument("--features", nargs="+", default=["distilled"])
     parser.add_argument("--steps", type=int, default=12, help="at each octave")
-    parser.add_argument("--size", type=float, default=0.02, help="mean change of a step")
+    parser.add_argument("--size", type=float, default=0.012, help="mean change of a step")
     options = parser.parse_args()
     picture = read_picture(options.image)
     scale = SIDE / max(picture.size)
