@@ -1,7 +1,7 @@
 """What to ask of a style network: `python benchmarks/style_losses.py --photos DIR --painting FILE -o DIR`.
 
-Each variant changes one thing of the default recipe or of the network, and trains for the same time (the
-first variant's steps are timed; a slower one gets fewer). All are then judged alike, on photographs kept
+Each variant changes one thing of the default recipe or of the network, and trains for the same time: its
+first steps are timed, a slower one gets fewer. Leave the machine alone meanwhile. All are then judged alike, on photographs kept
 back, by one measure of each kind whatever they were trained with, and painted on a sheet each. Numbers say
 what was gained; only the sheets say whether it is a painting.
 """
@@ -176,10 +176,10 @@ def grid_of(result: Tensor) -> float:
 
 def ring_of(image: Tensor) -> Tensor:
     """Mean colour of the outermost pixels less that of the ring inside: (3,)."""
-    whole, inner = image[..., :, :], image[..., RING:-RING, RING:-RING]
-    core = inner[..., RING:-RING, RING:-RING]
-    sums = [part.sum(dim=(0, 2, 3)) for part in (whole, inner, core)]
-    counts = [part[0, 0].numel() for part in (whole, inner, core)]
+    inner = image[..., RING:-RING, RING:-RING]
+    parts = (image, inner, inner[..., RING:-RING, RING:-RING])
+    sums = [part.sum(dim=(0, 2, 3)) for part in parts]
+    counts = [part[0, 0].numel() for part in parts]
     outer, inside = ((sums[i] - sums[i + 1]) / (counts[i] - counts[i + 1]) for i in (0, 1))
     return outer - inside
 
