@@ -1,9 +1,9 @@
 """What to ask of a style network: `python benchmarks/style_losses.py --photos DIR --painting FILE -o DIR`.
 
 Each variant changes one thing of the default recipe or of the network, and trains for the same time: its
-first steps are timed, a slower one gets fewer. Leave the machine alone meanwhile. All are then judged alike, on photographs kept
-back, by one measure of each kind whatever they were trained with, and painted on a sheet each. Numbers say
-what was gained; only the sheets say whether it is a painting.
+first steps are timed, a slower one gets fewer. Leave the machine alone meanwhile. All are then judged alike,
+on photographs kept back, by one measure of each kind whatever they were trained with, and painted on a sheet
+each. Numbers say what was gained; only the sheets say whether it is a painting.
 """
 
 from __future__ import annotations
