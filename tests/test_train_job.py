@@ -79,6 +79,23 @@ def test_an_interrupted_training_resumed_gives_the_same_file(order, tmp_path, mo
     assert not job.folder_of(halves).exists()
 
 
+def test_a_training_stopped_before_its_first_state_can_begin_again(order, tmp_path):
+    output = tmp_path / "mine.safetensors"
+    with pytest.raises(Interrupted):
+        train_style(order, output, QUICK, on_progress=interrupt_at(1))
+    assert job.preview_of(output).exists() and not job.state_of(output).exists()
+    train_style(order, output, QUICK)
+    assert output.exists()
+
+
+def test_a_preview_that_is_not_ours_is_kept(order, tmp_path):
+    output = tmp_path / "mine.safetensors"
+    job.preview_of(output).write_bytes(b"precious")
+    with pytest.raises(UsageError, match=r"mine\.preview\.png: exists"):
+        train_style(order, output, QUICK)
+    assert job.preview_of(output).read_bytes() == b"precious"
+
+
 def test_what_changed_meanwhile_is_named(order, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(job, "SAVE_SECONDS", -1.0)
     photos = tmp_path / "photos"

@@ -90,7 +90,9 @@ def train_style(
         raise UsageError(
             f"{output}: an unfinished training is there; `streamstyle resume` goes on with it, -y starts anew"
         )
-    for path in (output, preview_of(output)):
+    # A preview beside the folder of a run that was stopped before its first state is that run's own.
+    others = [output] if folder_of(output).exists() else [output, preview_of(output)]
+    for path in others:
         if path.exists() and not overwrite:
             raise UsageError(f"{path}: exists; -y overwrites it")
     order = replace(
@@ -129,11 +131,11 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
             identity, threads = json.loads(metadata["identity"]), int(metadata["threads"])
         except (KeyError, ValueError, TypeError) as exc:
             raise InputError(f"{state_of(output)}: no state of a training: {exc}") from exc
+        torch.set_num_threads(threads)  # sums depend on it, those of the painting too
         training, contents = prepared(order, recipe)
         for name, value in identity_of(order, contents).items():
             if identity.get(name) != value:
                 raise InputError(f"{output}: {name} is not what the unfinished training began with")
-        torch.set_num_threads(threads)  # sums depend on it
         training.restore(tensors)
         return run(training, contents, order, output, on_progress)
 
