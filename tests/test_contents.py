@@ -96,6 +96,54 @@ def test_a_scene_is_the_same_each_time_and_unlike_others():
     assert leaves.shape == (scenes.SIDE, scenes.SIDE, 3) and leaves.std() > 10
 
 
+def test_grain_is_taken_off_a_painting_and_its_edges_stay(tmp_path):
+    """Two fields with salt and pepper."""
+    clean = np.full((200, 640, 3), 60, np.uint8)
+    clean[:, 320:] = 180
+    rng = np.random.default_rng(0)
+    grainy = np.where(rng.random((200, 640, 1)) < 0.05, rng.choice([0, 255], (200, 640, 1)), clean)
+    Image.fromarray(grainy.astype(np.uint8)).save(tmp_path / "painting.png")
+    raw, smooth = (
+        read_painting(tmp_path / "painting.png", Recipe(grain=grain))[0].permute(1, 2, 0).numpy() * 255
+        for grain in (1, 3)
+    )
+    assert np.abs(raw - clean).mean() > 4
+    assert np.abs(smooth - clean).mean() < 0.5
+
+
+def test_a_part_of_a_painting_has_the_strokes_of_the_whole(tmp_path):
+    painting = np.zeros((300, 640, 3), np.uint8)
+    painting[100:, 320:] = 200
+    Image.fromarray(painting).save(tmp_path / "painting.png")
+    part = read_painting(tmp_path / "painting.png", Recipe(part=(0.5, 1 / 3, 1, 1)))
+    assert part.shape == (1, 3, 200, 320)
+    assert part.min() == part.max() == pytest.approx(200 / 255)
+    with pytest.raises(InputError, match="is 64x300 pixels"):
+        read_painting(tmp_path / "painting.png", Recipe(part=(0, 0, 0.1, 1)))
+
+
+def test_most_made_motion_is_small_as_in_films():
+    lengths = [
+        motion.random_flow(32, 32, np.random.default_rng(seed)).abs().mean().item() for seed in range(200)
+    ]
+    assert np.median(lengths) < 0.25 * np.max(lengths)
+    assert np.quantile(lengths, 0.2) < 0.2
+
+
+def test_noise_has_grains_of_several_sizes():
+    sizes = set()
+    for seed in range(40):
+        noise = motion.random_noise(40, 48, np.random.default_rng(seed))
+        assert noise.shape == (1, 3, 40, 48)
+        assert noise.std() < 1.1 * motion.NOISE
+        sizes |= {
+            size
+            for size in motion.GRAINS
+            if torch.equal(noise[..., ::size].repeat_interleave(size, -1)[..., :48], noise)
+        }
+    assert sizes == set(motion.GRAINS)
+
+
 def test_a_moved_still_follows_its_flow():
     still = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     still = torch.nn.functional.interpolate(still, 64, mode="bicubic").clamp(0, 1)

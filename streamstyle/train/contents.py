@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from streamstyle.errors import InputError
@@ -174,15 +174,19 @@ def read_painting(path: Path, recipe: Recipe) -> Tensor:
     Raises:
         InputError: it cannot be read, or its shortest side is below SMALLEST_PAINTING pixels.
     """
-    image = read_picture(path)
+    whole = read_picture(path)
+    left, right = (round(share * whole.width) for share in recipe.part[::2])
+    top, bottom = (round(share * whole.height) for share in recipe.part[1::2])
+    image = whole.crop((left, top, right, bottom))
     if min(image.size) < SMALLEST_PAINTING:
         raise InputError(
             f"{path}: the painting is {image.width}x{image.height} pixels; "
             f"its shortest side must have at least {SMALLEST_PAINTING}"
         )
-    scale = PAINTING_SIDE * recipe.stroke_size / max(image.size)
+    scale = PAINTING_SIDE * recipe.stroke_size / max(whole.size)
     width, height = (max(64, round(side * scale)) for side in image.size)
-    return to_tensor(image.resize((width, height), Image.Resampling.LANCZOS))
+    scaled = image.resize((width, height), Image.Resampling.LANCZOS)
+    return to_tensor(scaled.filter(ImageFilter.MedianFilter(recipe.grain)))
 
 
 def random_crops(contents: Contents, side: int, step: int, recipe: Recipe) -> Tensor:

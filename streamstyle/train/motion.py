@@ -25,6 +25,7 @@ TURN = 0.03  # radians at most
 SWELL = 1.5  # pixels, the standard deviation of the elastic warp
 CELLS = 4  # of the grid from which the elastic warp is interpolated, along each side
 DRIFT = 0.03  # of brightness, in units of the full range, at most
+GRAINS = (1, 2, 4, 8)  # pixels, sides of the grains of noise
 NOISE = 0.03  # its standard deviation at most, in units of the full range
 
 
@@ -58,8 +59,7 @@ def move(still: Tensor, rng: np.random.Generator, margin: float) -> Pair:
     carried = warp(still, flow).clamp(0, 1)
     drift = float(rng.uniform(-DRIFT, DRIFT))
     brighter = (carried + drift).clamp(0, 1)
-    noise = rng.uniform(0, NOISE) * rng.standard_normal(tuple(still.shape), dtype=np.float32)
-    current = (brighter + torch.from_numpy(noise.astype(np.float32)).to(still)).clamp(0, 1)
+    current = (brighter + random_noise(height, width, rng).to(still)).clamp(0, 1)
     return Pair(current, flow, luma(brighter - carried), inside(flow, margin))
 
 
@@ -67,11 +67,21 @@ def random_flow(height: int, width: int, rng: np.random.Generator) -> Tensor:
     """(1, 2, height, width) float32, backward flow in pixels of a smooth random motion."""
     y = torch.arange(height, dtype=torch.float32)[:, None] - (height - 1) / 2
     x = torch.arange(width, dtype=torch.float32) - (width - 1) / 2
-    shift_x, shift_y = rng.uniform(-SHIFT, SHIFT, 2)
-    zoom, turn = float(np.exp(rng.uniform(-ZOOM, ZOOM))), float(rng.uniform(-TURN, TURN))
+    amount = rng.uniform() ** 2  # most frames of a film hardly move
+    shift_x, shift_y = amount * rng.uniform(-SHIFT, SHIFT, 2)
+    zoom, turn = float(np.exp(amount * rng.uniform(-ZOOM, ZOOM))), float(amount * rng.uniform(-TURN, TURN))
     cosine, sine = zoom * np.cos(turn), zoom * np.sin(turn)
     flow = torch.stack(
         (cosine * x - sine * y - x + float(shift_x), sine * x + cosine * y - y + float(shift_y))
     )[None]
-    cells = torch.from_numpy(rng.normal(0, SWELL, (1, 2, CELLS, CELLS)).astype(np.float32))
+    cells = torch.from_numpy(rng.normal(0, amount * SWELL, (1, 2, CELLS, CELLS)).astype(np.float32))
     return flow + F.interpolate(cells, (height, width), mode="bicubic", align_corners=True)
+
+
+def random_noise(height: int, width: int, rng: np.random.Generator) -> Tensor:
+    """(1, 3, height, width) float32: grain of a random size, as sensors and codecs leave it."""
+    size = int(rng.choice(GRAINS))
+    deviation = rng.uniform(0, NOISE)
+    grain = rng.normal(0, deviation, (1, 3, -(-height // size), -(-width // size))).astype(np.float32)
+    noise = F.interpolate(torch.from_numpy(grain), scale_factor=size, mode="nearest")
+    return noise[..., :height, :width]

@@ -24,6 +24,10 @@ class Recipe:
         batch: photographs in a batch.
         crop: side of the part of a photograph that the network sees, in pixels, a multiple of 8.
         stroke_size: strokes of this size, 1 = as the painting has them at 640 pixels on its long side.
+        part: of the painting to learn from: left, top, right and bottom as shares of its sides.
+        grain: side in pixels, odd, of the median filter that takes canvas, print and JPEG off the painting
+            once it is scaled; 1 = none. A network that works at a quarter of the resolution can paint grain
+            only as a weave.
         statistic: how a style is described, a name of `losses.STATISTICS`.
         standardised: all channels of a layer have a say in the style, not only the strong ones.
         style_layers: layers of the feature network for style; none = those that the network proposes.
@@ -42,6 +46,8 @@ class Recipe:
     batch: int = 2
     crop: int = 192
     stroke_size: float = 1.0
+    part: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    grain: int = 3
     statistic: str = "covariance"
     standardised: bool = True
     style_layers: tuple[str, ...] = ()
@@ -58,6 +64,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "style_layers", tuple(self.style_layers))  # TOML and JSON give lists
+        object.__setattr__(self, "part", tuple(self.part))
         if self.steps is not None:
             object.__setattr__(self, "minutes", None)
         if not all(isinstance(value, int) for value in (self.crop, self.batch, self.steps or 1)):
@@ -70,6 +77,11 @@ class Recipe:
             raise UsageError(f"minutes is {self.minutes}, expected more than 0 and at most 100000")
         if not 0.1 <= self.stroke_size <= 4:
             raise UsageError(f"stroke size is {self.stroke_size:g}, expected 0.1 to 4")
+        left, top, right, bottom = self.part
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise UsageError(f"part is {list(self.part)}, expected left, top, right and bottom from 0 to 1")
+        if self.grain not in (1, 3, 5, 7):
+            raise UsageError(f"grain is {self.grain}, expected 1, 3, 5 or 7")
         if self.statistic not in STATISTICS:
             raise UsageError(f"unknown statistic {self.statistic!r}; known: {', '.join(STATISTICS)}")
         if not 1 <= self.style_scales <= 4:
