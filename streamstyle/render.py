@@ -8,25 +8,33 @@ render("holiday.mp4", "painted.mp4", RenderSettings(style="great_wave"))
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from streamstyle import __version__
 from streamstyle.device import choose, share_cores
+from streamstyle.effects.composite import Composite
 from streamstyle.effects.style import Style
-from streamstyle.errors import UsageError
+from streamstyle.errors import InputError, UsageError
+from streamstyle.masks import Mask
 from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
 from streamstyle.media.job import Job
 from streamstyle.media.opening import is_url
+from streamstyle.media.recipes import read_recipe
 from streamstyle.media.segments import file_hash
 from streamstyle.pipeline import Result, run
 from streamstyle.settings import RenderSettings, make_settings
 from streamstyle.sinks import open_sink, sink_kind
 from streamstyle.sources import open_source
 from streamstyle.stream import Progress, Source
-from streamstyle.weights import STYLES
+from streamstyle.weights import WEIGHTS
+
+NOT_IN_RECIPES = {"start", "length", "threads", "device"}
 
 _log = logging.getLogger("streamstyle")
 
@@ -52,17 +60,19 @@ def render(
         StreamstyleError: with a message of one line; see `streamstyle.errors`.
     """
     settings = settings or RenderSettings()
+    recipe, settings = recipe_of(settings), settings.absolute()
     refuse_same_file(source, output)
     kind = sink_kind(output)
     if kind == "video" and Path(output).exists() and not overwrite:
         raise UsageError(f"{output}: exists; -y overwrites it")
-    with _open(str(source), settings) as opened:
-        effect, job = _effect(settings), None
+    with open_input(str(source), settings) as opened, open_effect(settings) as effect:
+        job = None
         if kind == "video":
             # Checked before the job begins, as that may throw an unfinished one away.
             choose_codec(container_format(output), encode_options(settings), Path(output).name)
-            job = Job.start(Path(output), opened.info, _stored(str(source), settings), overwrite)
-        return _run(opened, str(output), effect, settings, job, overwrite, on_progress)
+            stored = _stored(str(source), settings, recipe)
+            job = Job.start(Path(output), opened.info, stored, overwrite)
+        return _run(opened, str(output), effect, settings, recipe, job, overwrite, on_progress)
 
 
 def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None = None) -> Result:
@@ -86,11 +96,11 @@ def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None
         if "input" not in stored:
             raise UsageError(f"{output}: the run did not record its settings; start it anew")
         settings = make_settings(stored["settings"], str(job.folder))
-        if stored["weights"] != weights_hash(settings.style):
-            raise UsageError(f"{output}: the weights of {settings.style} have changed; start it anew with -y")
-        with _open(stored["input"], settings) as opened:
+        if stored["weights"] != weights_hashes(settings):
+            raise UsageError(f"{output}: the weights of the style have changed; start it anew with -y")
+        with open_input(stored["input"], settings) as opened, open_effect(settings) as effect:
             job.check_source(opened.info)
-            return _run(opened, str(output), _effect(settings), settings, job, True, on_progress)
+            return _run(opened, str(output), effect, settings, stored["recipe"], job, True, on_progress)
     except BaseException:
         job.release()
         raise
@@ -109,29 +119,57 @@ def refuse_same_file(source: str | Path, output: str | Path) -> None:
             raise UsageError(f"{output}: is the folder of the input pictures; name another one")
 
 
-def _stored(source: str, settings: RenderSettings) -> dict[str, Any]:
+def _stored(source: str, settings: RenderSettings, recipe: str) -> dict[str, Any]:
     """What a resumed run needs. Names are absolute: it may begin in another folder."""
     absolute = source if source == "-" or is_url(source) else str(Path(source).absolute())
-    style = settings.style if settings.style in STYLES else _absolute_file(settings.style)
     return {
         "input": absolute,
-        "settings": settings.model_copy(update={"style": style}).model_dump(mode="json"),
-        "weights": weights_hash(settings.style),
+        "settings": settings.model_dump(mode="json"),
+        "weights": weights_hashes(settings),
+        "recipe": recipe,
     }
 
 
-def _absolute_file(name: str) -> str:
-    return str(Path(name).absolute()) if Path(name).is_file() else name
+def weights_hashes(settings: RenderSettings) -> dict[str, str]:
+    """SHA-256 of the weights of each style that occurs."""
+    return {
+        name: WEIGHTS[name].sha256 if name in WEIGHTS else file_hash(Path(name))
+        for name in settings.timeline().styles()
+        if name in WEIGHTS or Path(name).is_file()
+    }
 
 
-def weights_hash(style: str) -> str:
-    """SHA-256 of the weights of a style, "" for none."""
-    if style in STYLES:
-        return STYLES[style].sha256
-    return file_hash(Path(style)) if Path(style).is_file() else ""
+def recipe_of(settings: RenderSettings) -> str:
+    """What `rerun` needs to make a second film alike, as a line of JSON for the output's tags.
+
+    Files are named as the user named them: where they lie is nobody's business who is given the film.
+    """
+    told = settings.model_dump(mode="json", exclude_defaults=True)
+    # Where to stop, and how many threads there are, belongs to one film and one machine.
+    told = {"style": settings.style} | {
+        name: value for name, value in told.items() if name not in NOT_IN_RECIPES and value is not None
+    }
+    return json.dumps({"streamstyle": __version__, "settings": told, "weights": weights_hashes(settings)})
 
 
-def _open(name: str, settings: RenderSettings) -> Source:
+def recipe_settings(path: Path) -> RenderSettings:
+    """The settings that a film or picture was made with.
+
+    Raises:
+        InputError: the file cannot be read, holds no recipe, or other weights than those are here now.
+        UsageError: the recipe is of a version with other settings.
+    """
+    recipe = read_recipe(path)
+    settings = make_settings(recipe["settings"], str(path))
+    here = weights_hashes(settings)
+    for name, sha256 in recipe.get("weights", {}).items():
+        if here.get(name) != sha256:
+            raise InputError(f"{path}: was made with other weights of {name} than there are here")
+    return settings
+
+
+def open_input(name: str, settings: RenderSettings) -> Source:
+    """The source, as the settings want it."""
     return open_source(
         name,
         size=settings.size,
@@ -155,28 +193,40 @@ def encode_options(settings: RenderSettings) -> EncodeOptions:
     )
 
 
-def _effect(settings: RenderSettings) -> Style:
-    device = choose(settings.device)
-    return Style(settings.style, strength=settings.strength, keep_colors=settings.keep_colors, device=device)
+@contextmanager
+def open_effect(settings: RenderSettings) -> Iterator[Composite]:
+    """The effect, with the mask open."""
+    timeline, device = settings.timeline(), choose(settings.device)
+    style = Style(timeline, mix_by=settings.mix_by, rows=settings.tile, device=device)
+    with ExitStack() as files:
+        mask = None
+        if settings.mask is not None:
+            mask = files.enter_context(
+                Mask(settings.mask, invert=settings.mask_invert, start=settings.start, fps=settings.fps)
+            )
+        feather = settings.mask_feather / 100
+        yield Composite(style, timeline, colors=settings.keep_colors_by, mask=mask, feather=feather)
 
 
 def _run(
     source: Source,
     output: str,
-    effect: Style,
+    effect: Composite,
     settings: RenderSettings,
+    recipe: str,
     job: Job | None,
     overwrite: bool,
     on_progress: Callable[[Progress], None] | None,
 ) -> Result:
     done = job.frames if job else 0
     state = job.state() if job else {}
+    device = choose(settings.device)
     if source.info.kind == "film":
-        share_cores(effect.device)
+        share_cores(device)
     try:
         sink = open_sink(
             output,
-            source.info,
+            replace(source.info, recipe=recipe),
             encode_options(settings),
             audio=settings.audio,
             overwrite=overwrite,
@@ -192,5 +242,5 @@ def _run(
         _log.info("%s: going on after %d frames", output, done)
     with sink:
         return run(
-            source, effect, [sink], device=effect.device, on_progress=on_progress, resume_at=done, state=state
+            source, effect, [sink], device=device, on_progress=on_progress, resume_at=done, state=state
         )

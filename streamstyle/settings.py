@@ -11,11 +11,20 @@ import tomllib
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from streamstyle.errors import InputError, UsageError
+from streamstyle.timeline import FADE, STROKE_SIZES, Timeline, timeline_of, with_absolute_files
 
 _THREADS = min(os.cpu_count() or 1, 8)
 
@@ -26,9 +35,25 @@ class RenderSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     # the effect
-    style: str = Field("starry_night", description="bundled name, a weights file, or none")
+    style: str = Field("starry_night", description="bundled name, weights file, none, or a mixture of them")
     strength: float = Field(1.0, ge=0, le=1, description="0 = the source itself, 1 = the full style")
+    mix_by: Literal["pictures", "weights"] = Field("pictures", description="how styles are mixed")
     keep_colors: float = Field(0.0, ge=0, le=1, description="1 = the source's colours")
+    keep_colors_by: Literal["chroma", "histogram"] = Field(
+        "chroma", description="at each place, or as a whole"
+    )
+    stroke_size: float = Field(
+        1.0,
+        ge=STROKE_SIZES[0],
+        le=STROKE_SIZES[1],
+        description="width of the strokes, whatever the resolution",
+    )
+    at: tuple[str, ...] = Field((), description="changes over time, as 4s=great_wave or 8s=strength:0.5")
+    fade: float = Field(FADE, ge=0, le=3600, description="seconds that a change takes")
+    mask: str | None = Field(None, description="picture or film, bright where the style is to be seen")
+    mask_feather: float = Field(0.5, ge=0, le=20, description="soft edge, per cent of the shorter side")
+    mask_invert: bool = Field(False, description="paint where the mask is dark")
+    tile: int | None = Field(None, ge=64, le=16384, description="lines painted at a time, to save memory")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
 
     # what is read
@@ -87,6 +112,41 @@ class RenderSettings(BaseModel):
                 raise ValueError("expected bits per second, as 4M or 800k") from None
         return value
 
+    @field_validator("tile")
+    @classmethod
+    def _tile(cls, value: int | None) -> int | None:
+        return None if value is None else value // 8 * 8
+
+    @model_validator(mode="after")
+    def _timeline(self) -> Self:
+        self.timeline()
+        return self
+
+    def timeline(self) -> Timeline:
+        """The look at each time.
+
+        Raises:
+            UsageError: a mixture or change cannot be understood.
+        """
+        return timeline_of(
+            self.style,
+            strength=self.strength,
+            keep_colors=self.keep_colors,
+            stroke_size=self.stroke_size,
+            at=self.at,
+            fade=self.fade,
+        )
+
+    def absolute(self) -> RenderSettings:
+        """The same settings for another working folder: files by their absolute names."""
+        return self.model_copy(
+            update={
+                "style": with_absolute_files(self.style),
+                "at": tuple(with_absolute_files(change) for change in self.at),
+                "mask": None if self.mask is None else str(Path(self.mask).absolute()),
+            }
+        )
+
     @field_serializer("fps")
     def _fraction(self, value: Fraction | None) -> str | None:
         return None if value is None else str(value)
@@ -106,6 +166,8 @@ def make_settings(values: dict[str, Any], where: str = "") -> RenderSettings:
         return RenderSettings(**values)
     except ValidationError as error:
         raise UsageError(_explain(error, where)) from error
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}" if where else str(error)) from error
 
 
 def _explain(error: ValidationError, where: str) -> str:

@@ -45,6 +45,41 @@ def test_a_film_goes_through_and_the_last_line_says_so(film: Path, tmp_path: Pat
     assert len(times_of(tmp_path / "out.mp4")) == 20
 
 
+def test_an_output_is_made_again_for_another_input(film: Path, tmp_path: Path) -> None:
+    options = ["--keep-colors", "0.5", "--preset", "ultrafast", "--device", "cpu"]
+    made = call("stylize", film, tmp_path / "out.mp4", "--style", "0.5*great_wave+0.5*none", *options)
+    assert made.exit_code == 0, made.stderr
+    again = call("rerun", tmp_path / "out.mp4", film, tmp_path / "again.mp4", "--device", "cpu")
+    assert again.exit_code == 0, again.stderr
+    assert hashes_of(tmp_path / "again.mp4") == hashes_of(tmp_path / "out.mp4")
+    refused = call("rerun", film, film, tmp_path / "x.mp4")
+    assert (refused.exit_code, "holds no recipe" in refused.stderr) == (3, True)
+    assert call("rerun", tmp_path / "out.mp4", film, tmp_path / "out.mp4", "-y").exit_code == 2
+
+
+def test_a_preview_writes_a_sheet_only(film: Path, tmp_path: Path) -> None:
+    result = call(
+        "stylize", film, tmp_path / "o.mp4", "--preview", 2, "--style", "none", "--style", "great_wave"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "great_wave: the whole takes about" in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "o.preview.png"}
+
+
+def test_a_style_may_come_from_the_environment(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMSTYLE_STYLE", "none + none")
+    assert call("stylize", film, tmp_path / "o.mp4", "--preset", "ultrafast").exit_code == 0
+
+
+def test_every_style_on_a_picture(tmp_path: Path) -> None:
+    Image.fromarray(picture(0)).save(tmp_path / "in.png")
+    assert call("styles", "--sheet", tmp_path / "in.png", "-o", tmp_path / "grid.png").exit_code == 0
+    assert (tmp_path / "grid.png").exists()
+    assert call("styles", "--sheet", tmp_path / "in.png", "-o", tmp_path / "grid.png").exit_code == 2
+
+
 def test_json_events_end_with_the_counts(film: Path, tmp_path: Path) -> None:
     result = call("stylize", film, tmp_path / "out.mp4", *PLAIN, "--json")
     events = [json.loads(line) for line in result.stdout.splitlines()]
@@ -62,7 +97,12 @@ Errors = list[tuple[Callable[[Path, Path], list[object]], int, str]]
 ERRORS: Errors = [
     (lambda film, folder: [film, film], 2, "is the input itself"),
     (lambda film, folder: [film, folder / "there.mp4"], 2, "exists; -y overwrites it"),
-    (lambda film, folder: [film, folder / "o.mp4", "--style", "nix"], 2, "unknown style 'nix'; known"),
+    (lambda film, folder: [film, folder / "o.mp4", "--at", "1s=nix"], 2, "unknown style 'nix'; known"),
+    (lambda film, folder: [film, folder / "o.mp4", "--style", "nix"], 2, "--style: given 2 times; mix with"),
+    (lambda film, folder: [film, folder / "o.mp4", "--at", "soon=none"], 2, "time soon: expected seconds"),
+    (lambda film, folder: [film, folder / "o.mp4", "--stroke-size", "9"], 2, "less than or equal to 4"),
+    (lambda film, folder: [film, folder / "o.mp4", "--tile", "1"], 2, "greater than or equal to 64"),
+    (lambda film, folder: [film, folder / "o.mp4", "--mask", "no.png"], 3, "no.png: no such file"),
     (lambda film, folder: [film, folder / "o.xyz"], 2, "cannot write .xyz"),
     (lambda film, folder: [film, folder / "o.mp4", "-ss", "x"], 2, "-ss x: expected seconds or HH:MM:SS"),
     (lambda film, folder: [film, folder / "o.mp4", "--codec", "vp9", "--crf", "64"], 2, "takes 0 to 63"),

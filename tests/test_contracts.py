@@ -88,9 +88,18 @@ def make_style(kind: type, folder: Path, device: str) -> Any:
     return kind(path, device=device)
 
 
+def make_composite(kind: type, folder: Path, device: str) -> Any:
+    from streamstyle.effects.style import Style
+    from streamstyle.timeline import timeline_of
+
+    style = make_style(Style, folder, device)
+    return kind(style, timeline_of("none", stroke_size=2, keep_colors=0.5))
+
+
 EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
     "Identity": lambda kind, folder, device: kind(),
     "Style": make_style,
+    "Composite": make_composite,
 }
 
 

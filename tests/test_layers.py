@@ -16,15 +16,17 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [  # highest first; a module may import its own layer and those below
     {"__main__"},
     {"cli"},
+    {"preview"},
     {"render"},
-    {"pipeline", "train", "evaluate"},
+    {"pipeline", "train", "evaluate", "masks"},
     {"effects"},
     {"flow", "losses"},
     {"networks", "weights", "device", "settings"},
+    {"timeline", "sheets"},
     {"stream", "errors"},
 ]
 EDGES = {"sources", "sinks", "media"}  # numpy's side: beside the layers, built on the last of them
-MAY_BUILD_EDGES = {"__main__", "cli", "render", "pipeline", "train", "evaluate"}
+MAY_BUILD_EDGES = {"__main__", "cli", "preview", "render", "pipeline", "train", "evaluate", "masks"}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "media", "stream", "errors"},
     "sinks": {"sinks", "media", "stream", "errors"},

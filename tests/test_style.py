@@ -1,17 +1,20 @@
 """The style effect."""
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from streamstyle.effects import EFFECTS
-from streamstyle.effects.style import Style, from_oklab, padded_to, to_oklab, with_colors_of
-from streamstyle.errors import InputError, UsageError
+from streamstyle.effects.style import BLENDED, Style, padded_to
+from streamstyle.errors import InputError, OutOfMemoryError, UsageError
 from streamstyle.networks import Johnson, StyleNet
 from streamstyle.stream import Moment
-from streamstyle.weights import STYLES, save_style
+from streamstyle.timeline import timeline_of
+from streamstyle.weights import STYLES, load, save_style
 
 MOMENT = Moment(index=0, seconds=0.0)
 needs_cuda = pytest.mark.skipif(
@@ -58,14 +61,113 @@ def test_the_image_is_not_changed(painted):
 
 def test_strength_0_is_the_source_itself(painted):
     image = picture(20, 20)
-    assert Style(strength=0, device="cpu")(image, MOMENT) is image
+    assert Style(timeline_of("great_wave", strength=0), device="cpu")(image, MOMENT) is image
     assert Style("none", device="cpu")(image, MOMENT) is image
 
 
-def test_strength_is_a_blend(painted):
-    image = picture(24, 24)
-    blended = Style(strength=0.25, device="cpu")(image, MOMENT)
-    torch.testing.assert_close(blended, 0.75 * image + 0.25 * painted(image, MOMENT))
+def far(a: torch.Tensor, b: torch.Tensor) -> float:
+    return (a - b).abs().mean().item()
+
+
+def test_strength_leads_from_the_source_to_the_painting_without_a_jump(painted):
+    image = picture(64, 64)
+    steps = [Style(timeline_of("starry_night", strength=number / 20), device="cpu") for number in range(21)]
+    results = [style(image, MOMENT) for style in steps]
+    whole = far(results[0], results[-1])
+    assert results[0] is image
+    torch.testing.assert_close(results[-1], painted(image, MOMENT))
+    assert all(far(a, b) < 0.25 * whole for a, b in itertools.pairwise(results))
+    distances = [far(image, result) for result in results]
+    assert all(after > before - 0.02 * whole for before, after in itertools.pairwise(distances))
+
+
+def test_strength_moves_weights_towards_the_base():
+    image, share = picture(64, 64), 0.5
+    network, ends = load("base").network, [load(name).network for name in ("base", "great_wave")]
+    with torch.no_grad():
+        for parameter, a, b in zip(*(net.parameters() for net in (network, *ends)), strict=True):
+            parameter.copy_(torch.lerp(a, b, share))
+        expected = network(image[None])[0]
+    assert share > BLENDED
+    result = Style(timeline_of("great_wave", strength=share), device="cpu")(image, MOMENT)
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_without_a_base_strength_is_a_blend(tmp_path):
+    torch.manual_seed(0)
+    save_style(tmp_path / "alone.safetensors", StyleNet(), {})
+    image, name = picture(24, 24), str(tmp_path / "alone.safetensors")
+    whole = Style(name, device="cpu")(image, MOMENT)
+    blended = Style(timeline_of(name, strength=0.25), device="cpu")(image, MOMENT)
+    torch.testing.assert_close(blended, 0.75 * image + 0.25 * whole)
+
+
+def test_styles_of_other_families_are_blended_as_pictures(tmp_path, painted):
+    torch.manual_seed(0)
+    save_style(tmp_path / "alone.safetensors", Johnson(width=4, blocks=1), {})
+    image, name = picture(24, 24), str(tmp_path / "alone.safetensors")
+    mixed = Style(f"0.25*{name}+0.75*starry_night", device="cpu")(image, MOMENT)
+    parts = Style(name, device="cpu")(image, MOMENT), painted(image, MOMENT)
+    torch.testing.assert_close(mixed, 0.25 * parts[0] + 0.75 * parts[1])
+
+
+def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(painted):
+    image, text = picture(24, 24), "0.25*great_wave+0.75*starry_night"
+    parts = Style("great_wave", device="cpu")(image, MOMENT), painted(image, MOMENT)
+    by_pictures = Style(text, device="cpu")(image, MOMENT)
+    torch.testing.assert_close(by_pictures, 0.25 * parts[0] + 0.75 * parts[1])
+    network, ends = load("base").network, [load(name).network for name in ("starry_night", "great_wave")]
+    with torch.no_grad():
+        for parameter, a, b in zip(*(net.parameters() for net in (network, *ends)), strict=True):
+            parameter.copy_(torch.lerp(a, b, 0.25))
+        expected = network(image[None])[0]
+    by_weights = Style(text, mix_by="weights", device="cpu")(image, MOMENT)
+    torch.testing.assert_close(by_weights, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_timeline_fades_from_style_to_style_to_the_source(painted):
+    image = picture(48, 48)
+    film = Style(timeline_of("starry_night", at=["1=great_wave", "3=none"]), device="cpu")
+    at = [film(image, Moment(0, seconds)) for seconds in (0.5, 1.0, 1.5, 2.0, 3.5, 4.0)]
+    wave = Style("great_wave", device="cpu")(image, MOMENT)
+    torch.testing.assert_close(at[0], painted(image, MOMENT))
+    torch.testing.assert_close(at[1], at[0])
+    torch.testing.assert_close(at[3], wave)
+    assert min(far(at[2], at[1]), far(at[2], at[3])) > 0.01
+    assert 0.01 < far(at[4], image) < far(wave, image)
+    assert at[5] is image
+    torch.testing.assert_close(film(image, Moment(0, 0.5)), at[0])  # weights go back as well
+
+
+def test_bands_of_rows_give_the_same_picture(painted):
+    """One set of statistics for all bands, and margins: no seam."""
+    image = F.interpolate(picture(32, 24)[None], scale_factor=8, mode="bicubic")[0].clamp(0, 1)
+    whole = painted(image, MOMENT)
+    for rows in (64, 104, 512):
+        banded = Style(rows=rows, device="cpu")(image, MOMENT)
+        assert (banded - whole).abs().max() < 1e-4
+
+
+def test_too_little_memory_makes_bands(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    whole = StyleNet.forward
+    seen = []
+
+    def forward(self: StyleNet, image: torch.Tensor, rows: int | None = None) -> torch.Tensor:
+        seen.append(rows)
+        if rows is None or rows > 100:
+            raise MemoryError
+        return whole(self, image, rows)
+
+    monkeypatch.setattr(StyleNet, "forward", forward)
+    style = Style(device="cpu")
+    for _ in range(2):
+        assert style(picture(400, 40), MOMENT).shape == (3, 400, 40)
+    assert seen == [None, 200, 96, 96]
+    assert "200 at a time" in caplog.text
+    monkeypatch.setattr(StyleNet, "forward", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(OutOfMemoryError):
+        style(picture(400, 40), MOMENT)
 
 
 def test_every_frame_is_painted_by_itself(painted):
@@ -77,35 +179,6 @@ def test_every_frame_is_painted_by_itself(painted):
     torch.testing.assert_close(painted(picture(24, 24), MOMENT), first, atol=0, rtol=0)
 
 
-def test_keeping_colors_keeps_them_and_the_lightness_of_the_painting():
-    """Grey stays grey; where the result is in range, lightness is the painting's and colour the source's."""
-    source, result = 0.4 + 0.2 * picture(8, 8), 0.4 + 0.2 * picture(8, 9)[..., :8]
-    mixed = to_oklab(with_colors_of(source, result))
-    torch.testing.assert_close(mixed[0], to_oklab(result)[0], atol=1e-4, rtol=0)
-    torch.testing.assert_close(mixed[1:], to_oklab(source)[1:], atol=1e-4, rtol=0)
-    grey = torch.full((3, 16, 16), 0.5)
-    kept = Style(keep_colors=1, device="cpu")(grey, MOMENT)
-    assert (kept - kept.mean(dim=0)).abs().max() < 2e-3
-
-
-def test_keeping_no_colors_changes_nothing():
-    source, result = picture(8, 8), picture(8, 9)[..., :8]
-    torch.testing.assert_close(with_colors_of(source, result, 0.0), result, atol=1e-4, rtol=0)
-
-
-def test_oklab_has_the_published_values():
-    """Ottosson's article and CSS Color 4: sRGB red is (0.6280, 0.2249, 0.1258); white has no colour."""
-    colors = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]])[..., None]
-    red, white = to_oklab(colors)[..., 0].T.tolist()
-    assert red == pytest.approx([0.6280, 0.2249, 0.1258], abs=2e-4)
-    assert white == pytest.approx([1, 0, 0], abs=2e-4)
-
-
-def test_oklab_there_and_back_is_the_same_picture():
-    image = torch.cat((picture(16, 16), torch.zeros(3, 1, 16), torch.ones(3, 1, 16)), dim=1)
-    torch.testing.assert_close(from_oklab(to_oklab(image)), image, atol=1e-3, rtol=0)
-
-
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (16, 24)])
 def test_padding_keeps_the_picture_and_mirrors_where_it_can(size):
     image = picture(*size)[None]
@@ -115,13 +188,6 @@ def test_padding_keeps_the_picture_and_mirrors_where_it_can(size):
     assert torch.equal(grown[..., : size[0], : size[1]], image)
     if size[1] == 9:
         assert torch.equal(grown[..., :2, 9], image[..., 7])
-
-
-@pytest.mark.parametrize("name", ["strength", "keep_colors"])
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
-def test_values_out_of_range_are_refused(name, value):
-    with pytest.raises(UsageError, match=r"expected 0 to 1"):
-        Style(device="cpu", **{name: value})
 
 
 def test_unknown_styles_and_missing_files_are_refused():
@@ -147,16 +213,16 @@ def test_half_precision_that_overflows_falls_back_to_single(tmp_path, painted):
     save_style(tmp_path / "loud.safetensors", network, {})
     style = Style(tmp_path / "loud.safetensors", device="cpu")
     expected = style(picture(16, 16), MOMENT)
-    assert style.network is not None
-    style.network.half()
+    (family,) = style.families
+    family.network.half()
     result = style(picture(16, 16), MOMENT)
-    assert next(style.network.parameters()).dtype == torch.float32
+    assert next(family.network.parameters()).dtype == torch.float32
     torch.testing.assert_close(result, expected)
 
 
 def test_the_table_makes_effects():
     assert EFFECTS["identity"]()(image := picture(2, 2), MOMENT) is image
-    assert isinstance(EFFECTS["style"](strength=0.5, device="cpu"), Style)
+    assert isinstance(EFFECTS["style"]("none", device="cpu"), Style)
 
 
 @pytest.mark.cuda

@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("stylize")(rendering.stylize)
+app.command("rerun")(rendering.rerun)
 app.command("resume")(resuming.resume)
 app.command("train")(training.train)
 app.command("styles")(information.styles)

@@ -19,11 +19,26 @@ _PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow", "
 
 def styles(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    picture: Annotated[
+        str | None, typer.Option("--sheet", metavar="IMAGE", help="Paint this picture in every style.")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="PNG", help="Where that sheet goes.")
+    ] = "styles.png",
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace it.")] = False,
 ) -> None:
-    """List the bundled styles."""
-    with reporting():
+    """List the bundled styles, or show them all on a picture of yours."""
+    with reporting() as reporter:
         from streamstyle.weights import DEFAULT_STYLE, STYLES
 
+        if picture is not None:
+            from streamstyle.preview import preview
+            from streamstyle.settings import RenderSettings
+            from streamstyle.timeline import NONE
+
+            preview(picture, output, [NONE, *STYLES], RenderSettings(), 1, overwrite=overwrite)
+            reporter.note(f"the sheet lies in {output}")
+            return
         rows = [
             {
                 "name": entry.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from streamstyle.cli.reporting import Reporter, advice, reporting
 
 if TYPE_CHECKING:
     from streamstyle.pipeline import Result
+    from streamstyle.settings import RenderSettings
 
 _STYLE, _READ, _WRITE, _REPORT = "What to paint", "What to read", "What to write", "What to show"
 
@@ -31,14 +33,17 @@ def _use_config(context: typer.Context, name: str | None) -> str | None:
 
         with reporting():
             values = load_preset(name)
-        size = values.get("size")
+        size, style = values.get("size"), values.get("style")
         if isinstance(size, list):
             values["size"] = "x".join(str(side) for side in size)
+        if isinstance(style, str):
+            values["style"] = [style]
         context.default_map = {**(context.default_map or {}), **values}
     return name
 
 
 def stylize(
+    context: typer.Context,
     source: Annotated[
         str, typer.Argument(metavar="IN", help="Film, picture, folder of pictures, URL, or - for stdin.")
     ],
@@ -46,14 +51,55 @@ def stylize(
         str, typer.Argument(metavar="OUT", help="Film, picture, folder, URL, or - for stdout.")
     ],
     style: Annotated[
-        str | None,
-        _option(_STYLE, "--style", "-s", help="Bundled name or weights file.", envvar="STREAMSTYLE_STYLE"),
+        list[str] | None,
+        _option(
+            _STYLE,
+            "--style",
+            "-s",
+            help="Bundled name, weights file, none, or a mixture: 0.6*starry_night+0.4*great_wave. "
+            "Several with --preview.",
+            envvar="STREAMSTYLE_STYLE",
+        ),
     ] = None,
     strength: Annotated[
         float | None, _option(_STYLE, "--strength", help="0 = the source itself, 1 = the full style.")
     ] = None,
+    mix_by: Annotated[
+        str | None, _option(_STYLE, "--mix-by", help="pictures, or weights: faint halfway, but faster.")
+    ] = None,
     keep_colors: Annotated[
         float | None, _option(_STYLE, "--keep-colors", help="1 = the source's colours, 0 = the painting's.")
+    ] = None,
+    keep_colors_by: Annotated[
+        str | None,
+        _option(_STYLE, "--keep-colors-by", help="chroma (at each place) or histogram (as a whole)."),
+    ] = None,
+    stroke_size: Annotated[
+        float | None,
+        _option(_STYLE, "--stroke-size", help="0.25 to 4; the same look at every resolution. 1."),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        _option(
+            _STYLE,
+            "--at",
+            metavar="TIME=WHAT",
+            help="Change on the way: 4s=great_wave, 8s=none, 4s+2s=strength:0.5,stroke_size:2. Repeatable.",
+        ),
+    ] = None,
+    fade: Annotated[float | None, _option(_STYLE, "--fade", help="Seconds that a change takes; 1.")] = None,
+    mask: Annotated[
+        str | None, _option(_STYLE, "--mask", help="Picture or film, bright where to paint.")
+    ] = None,
+    mask_feather: Annotated[
+        float | None,
+        _option(_STYLE, "--mask-feather", help="Its soft edge in per cent of the shorter side; 0.5."),
+    ] = None,
+    mask_invert: Annotated[
+        bool | None, _option(_STYLE, "--mask-invert/--no-mask-invert", help="Paint where it is dark.")
+    ] = None,
+    tile: Annotated[
+        int | None, _option(_STYLE, "--tile", help="Lines painted at a time, to save memory.")
     ] = None,
     device: Annotated[
         str | None,
@@ -116,6 +162,16 @@ def stylize(
     format: Annotated[
         str | None, _option(_WRITE, "--format", help="Container for pipes and URLs; matroska.")
     ] = None,
+    preview: Annotated[
+        int | None,
+        _option(
+            _REPORT,
+            "--preview",
+            min=1,
+            max=36,
+            help="Only a sheet of so many frames, with time and size of the whole.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     events: Json = False,
     debug: Debug = False,
@@ -127,41 +183,90 @@ def stylize(
     """
     # Text goes where the film does not.
     with reporting(events=events and output != "-", quiet=quiet, debug=debug) as reporter:
-        values = {
-            "style": style, "strength": strength, "keep_colors": keep_colors, "device": device,
-            "start": _seconds("-ss", start), "length": _seconds("-t", length), "size": size,
-            "max_size": max_size, "fps": fps, "deinterlace": deinterlace, "codec": codec, "crf": crf,
-            "preset": preset, "pix_fmt": pix_fmt, "bitrate": bitrate, "threads": threads, "audio": audio,
-            "quality": quality, "format": format,
-        }  # fmt: skip
-        from streamstyle.settings import make_settings
-
-        settings = make_settings({name: value for name, value in values.items() if value is not None})
+        styles, settings = chosen_settings(context)
         from streamstyle.render import refuse_same_file, render
 
         refuse_same_file(source, output)
+        if preview is not None:
+            show_preview(reporter, source, output, styles, settings, preview, overwrite)
+            return
         with advice(output):
             result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
         finish(reporter, result, output)
 
 
-def _seconds(option: str, text: str | None) -> float | None:
-    """Seconds of "12.5", "1:30" or "01:02:03.5"."""
-    if text is None:
-        return None
-    from streamstyle.errors import UsageError
+def rerun(
+    made: Annotated[str, typer.Argument(metavar="OUT", help="A film or picture that was painted before.")],
+    source: Annotated[str, typer.Argument(metavar="NEWIN", help="What to paint in the same way.")],
+    output: Annotated[str, typer.Argument(metavar="NEWOUT", help="Where to.")],
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace NEWOUT.")] = False,
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", envvar="STREAMSTYLE_DEVICE")
+    ] = "auto",
+    quiet: Quiet = False,
+    events: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Paint something new in the way that an earlier output was painted; it tells by itself how."""
+    with reporting(events=events and output != "-", quiet=quiet, debug=debug) as reporter:
+        from pathlib import Path
 
-    parts = text.split(":")
-    try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        numbers = []
-    if not 1 <= len(numbers) <= 3 or any(not 0 <= number < 1e7 for number in numbers):
-        raise UsageError(f"{option} {text}: expected seconds or HH:MM:SS")
-    total = 0.0
-    for number in numbers:
-        total = total * 60 + number
-    return total
+        from streamstyle.render import recipe_settings, refuse_same_file, render
+
+        settings = recipe_settings(Path(made)).model_copy(update={"device": device})
+        refuse_same_file(source, output)
+        refuse_same_file(made, output)
+        with advice(output):
+            result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
+        finish(reporter, result, output)
+
+
+def chosen_settings(context: typer.Context) -> tuple[list[str], RenderSettings]:
+    """The styles, and the settings with the first of them, from the options of that name.
+
+    Raises:
+        UsageError: a value is not allowed, or there are several styles and no preview.
+    """
+    from streamstyle.errors import UsageError
+    from streamstyle.settings import RenderSettings, make_settings
+    from streamstyle.timeline import read_seconds
+
+    values = {
+        name: value
+        for name, value in context.params.items()
+        if name in RenderSettings.model_fields and value not in (None, [], ())
+    }
+    source = context.get_parameter_source("style")
+    if source is not None and source.name == "ENVIRONMENT":
+        values["style"] = [os.environ["STREAMSTYLE_STYLE"]]  # click takes it apart at spaces
+    styles = values.pop("style", [RenderSettings.model_fields["style"].default])
+    if len(styles) > 1 and context.params["preview"] is None:
+        raise UsageError(f"--style: given {len(styles)} times; mix with {'+'.join(styles)}, or use --preview")
+    for name, option in (("start", "-ss"), ("length", "-t")):
+        if isinstance(values.get(name), str):
+            values[name] = read_seconds(values[name], option)
+    return styles, make_settings({**values, "style": styles[0]})
+
+
+def show_preview(
+    reporter: Reporter,
+    source: str,
+    output: str,
+    styles: list[str],
+    settings: RenderSettings,
+    count: int,
+    overwrite: bool,
+) -> None:
+    """A sheet of frames from all over the film, and what the whole will take."""
+    from streamstyle.preview import preview, sheet_path
+
+    path = sheet_path(output)
+    for shown in preview(source, output, styles, settings, count, overwrite=overwrite):
+        reporter.event(
+            "preview", style=shown.style, seconds=shown.seconds, bytes=shown.bytes, output=str(path)
+        )
+        reporter.note(f"{shown.style}: {shown}")
+    reporter.note(f"the sheet lies in {path}")
 
 
 def finish(reporter: Reporter, result: Result, output: str) -> None:

@@ -1,9 +1,12 @@
-"""Effects by name. A new effect is one file and one line here."""
+"""What can be done to a picture. A new effect is one file and one line in EFFECTS."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 
+from streamstyle.effects.composite import Composite
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.style import Style
 from streamstyle.stream import Effect
 
-EFFECTS: dict[str, Callable[..., Effect]] = {"identity": Identity, "style": Style}
+EFFECTS: dict[str, Callable[..., Effect]] = {"identity": Identity, "style": Style, "composite": Composite}

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamstyle import device as devices
-from streamstyle.errors import UsageError
+from streamstyle.errors import OutOfMemoryError
 from streamstyle.networks import Johnson, StyleNet
+from streamstyle.networks.interpolation import Interpolation
 from streamstyle.stream import Moment
-from streamstyle.weights import DEFAULT_STYLE, load
+from streamstyle.timeline import NONE, Timeline, timeline_of
+from streamstyle.weights import DEFAULT_STYLE, WEIGHTS, Loaded, load
 
-# Linear sRGB to the cone responses of Oklab, and those (after a cube root) to lightness, a and b.
-# Reference: Ottosson (2020), A perceptual color space for image processing,
-# https://bottosson.github.io/posts/oklab/
-RGB_TO_CONES = (
-    (0.4122214708, 0.5363325363, 0.0514459929),
-    (0.2119034982, 0.6806995451, 0.1073969566),
-    (0.0883024619, 0.2817188376, 0.6299787005),
-)
-CONES_TO_LAB = (
-    (0.2104542553, 0.7936177850, -0.0040720468),
-    (1.9779984951, -2.4285922050, 0.4505937099),
-    (0.0259040371, 0.7827717662, -0.8086757660),
-)
+BASE = "base"
+BLENDED = 0.25  # strength below which the source shows through: the base gives it back only nearly
+FEWEST_ROWS = 64  # of a band, when memory does not suffice
+
+_log = logging.getLogger("streamstyle")
 
 
 class Style:
-    """Paints pictures in the style of a painting; each frame by itself.
+    """Paints pictures in styles that may be mixed and may change with time; each frame by itself.
+
+    Strength moves the weights towards the base, and near 0 the picture towards the source: strokes grow, they
+    do not fade in. Where the base is not at hand it is a blend with the source. Mixtures are blends of the
+    pictures: halfway between the weights of two styles both are faint, since what they changed in the base
+    has little in common. On request styles of one base are mixed by their weights all the same, which takes
+    one pass for all of them.
 
     Args:
-        style: a bundled name, a .safetensors file, a .pth of pytorch/examples, or "none".
-        strength: 1 = the network's result, 0 = the source itself, between them a blend.
-        keep_colors: 1 = the source's colours with the result's lightness, 0 = the result's colours.
+        timeline: mixture and strength at each time; or a style or mixture as `timeline_of` reads it: a
+            bundled name, a .safetensors file, a .pth of pytorch/examples, or "none".
+        mix_by: "pictures" or "weights".
+        rows: lines that are painted at a time, a multiple of 8, which saves memory; None: all at once.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
 
     Raises:
@@ -46,56 +48,58 @@ class Style:
 
     def __init__(
         self,
-        style: str | Path = DEFAULT_STYLE,
+        timeline: Timeline | str | Path = DEFAULT_STYLE,
         *,
-        strength: float = 1.0,
-        keep_colors: float = 0.0,
+        mix_by: str = "pictures",
+        rows: int | None = None,
         device: str | torch.device = "auto",
     ) -> None:
-        for name, value in (("strength", strength), ("keep-colors", keep_colors)):
-            if not 0 <= value <= 1:
-                raise UsageError(f"{name} is {value:g}, expected 0 to 1")
-        self.strength, self.keep_colors = strength, keep_colors
+        self.timeline = timeline if isinstance(timeline, Timeline) else timeline_of(timeline)
+        self.rows = rows
         self.device = devices.choose(device) if isinstance(device, str) else device
-        self.network: StyleNet | Johnson | None = None
-        if str(style) != "none":
-            network = load(style).network.to(self.device, devices.half(self.device))
-            self.network = network.to(memory_format=torch.channels_last)
-        self.style = style
+        styles = {name: load(name) for name in self.timeline.styles()}
+        self.families = families_of(styles, self.device, together=mix_by == "weights")
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The picture, painted.
 
         Args:
             image: (3, H, W) in [0, 1] on `device`, of any size. It is not changed.
-            moment: not used; every frame is painted by itself.
+            moment: its seconds decide the look.
 
         Returns:
             The same shape, type and range; the tensor itself where nothing is to be done.
 
         Raises:
-            OutOfMemoryError: the picture is too large for the device.
+            OutOfMemoryError: the picture is too large for the device, even in bands.
         """
-        if self.network is None or self.strength == 0:
+        look = self.timeline.at(moment.seconds)
+        painted = 1 - look.style.get(NONE, 0.0)
+        strength = look.strength * painted
+        if strength == 0:
             return image
-        with devices.out_of_memory(image.shape[2], image.shape[1]), torch.inference_mode():
-            result = self.painted(image)
-            if self.keep_colors > 0:
-                result = with_colors_of(image, result, self.keep_colors)
-            return torch.lerp(image, result, self.strength) if self.strength < 1 else result
+        result = torch.zeros_like(image)
+        with torch.inference_mode():
+            for family in self.families:
+                shares = {name: look.style[name] / painted for name in family.names if name in look.style}
+                if total := sum(shares.values()):
+                    shares = {name: share / total for name, share in shares.items()}
+                    result = result.add(self.painted(image, family, shares, strength), alpha=total)
+        return result
 
-    def painted(self, image: Tensor) -> Tensor:
-        """What the network makes of (3, H, W): padded to sizes that it takes, and cut back."""
-        assert self.network is not None
+    def painted(self, image: Tensor, family: Family, shares: Mapping[str, float], strength: float) -> Tensor:
+        """What one family makes of (3, H, W), in bands where memory does not suffice for all at once."""
         height, width = image.shape[1:]
-        padded = padded_to(image[None], self.network.multiple, self.network.minimum)
-        result = self.network(padded.to(next(self.network.parameters()).dtype))
-        # Half precision may overflow in networks that were trained elsewhere; then single for good.
-        if result.dtype == torch.float16 and not torch.isfinite(result).all():
-            self.network = self.network.float()
-            result = self.network(padded.float())
-        cut: Tensor = result[0, :, :height, :width].to(image.dtype)
-        return cut
+        while True:
+            try:
+                with devices.out_of_memory(width, height):
+                    return family(image, shares, strength, self.rows)
+            except OutOfMemoryError:
+                rows = max((self.rows or height) // 16 * 8, FEWEST_ROWS)
+                if rows >= (self.rows or height) or not family.in_bands:
+                    raise
+                self.rows = rows
+                _log.info("memory does not suffice for %d lines at once: %d at a time", height, rows)
 
     def reset(self) -> None:
         """There is nothing to forget."""
@@ -106,6 +110,74 @@ class Style:
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
         """There is nothing to take up."""
+
+
+class Family:
+    """Networks of one make that come from one base, as one network.
+
+    Args:
+        networks: by name.
+        base: the base of all of them; None where it is not at hand.
+        device: where they run.
+
+    Attributes:
+        network: that paints; its weights follow what is asked for.
+    """
+
+    def __init__(
+        self, networks: Mapping[str, nn.Module], base: nn.Module | None, device: torch.device
+    ) -> None:
+        self.names = list(networks)
+        self.from_base = base is not None
+        self.in_bands = all(isinstance(network, StyleNet) for network in networks.values())
+        members = dict(networks) if base is None else {**networks, BASE: base}
+        members = {
+            name: network.to(device).to(memory_format=torch.channels_last)
+            for name, network in members.items()
+        }
+        self._interpolation = Interpolation(members)
+        self.network = self._interpolation.network.to(devices.half(device))
+
+    def __call__(
+        self, image: Tensor, shares: Mapping[str, float], strength: float, rows: int | None
+    ) -> Tensor:
+        """(3, H, W) painted; to sizes that the network takes it is padded, and cut back."""
+        if self.from_base:
+            shares = {name: strength * share for name, share in shares.items()}
+            shares[BASE] = shares.get(BASE, 0.0) + 1 - strength
+            strength = min(strength / BLENDED, 1)
+        self._interpolation.set(shares)
+        network = self.network
+        assert isinstance(network, (StyleNet, Johnson))
+        height, width = image.shape[1:]
+        padded = padded_to(image[None], network.multiple, network.minimum)
+        more = {"rows": rows} if self.in_bands else {}
+        result = network(padded.to(next(network.parameters()).dtype), **more)
+        # Half precision may overflow in networks that were trained elsewhere; then single for good.
+        if result.dtype == torch.float16 and not torch.isfinite(result).all():
+            self.network.float()
+            result = network(padded.float(), **more)
+        cut: Tensor = result[0, :, :height, :width].to(image.dtype)
+        return torch.lerp(image, cut, strength) if strength < 1 else cut
+
+
+def families_of(styles: Mapping[str, Loaded], device: torch.device, *, together: bool) -> list[Family]:
+    """The styles, each for itself, or those together that have one base and one architecture."""
+    groups: dict[str, dict[str, nn.Module]] = {}
+    for name, loaded in styles.items():
+        sizes = (
+            loaded.metadata.get(key, "") for key in ("architecture", "width", "depth", "blocks", "detail")
+        )
+        base = loaded.metadata.get("base_sha256", "")
+        # What has no base is related to nothing but itself.
+        key = " ".join((base, *sizes)) if base and together else name
+        groups.setdefault(key, {})[name] = loaded.network
+    families = []
+    for networks in groups.values():
+        first = styles[next(iter(networks))]
+        ours = first.metadata.get("base_sha256") == WEIGHTS[BASE].sha256
+        families.append(Family(networks, load(BASE).network if ours else None, device))
+    return families
 
 
 def padded_to(images: Tensor, multiple: int, minimum: int = 1) -> Tensor:
@@ -121,41 +193,3 @@ def padded_to(images: Tensor, multiple: int, minimum: int = 1) -> Tensor:
     mirrored = min(right, width - 1), min(below, height - 1)
     images = F.pad(images, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
     return F.pad(images, (0, right - mirrored[0], 0, below - mirrored[1]), mode="replicate")
-
-
-def with_colors_of(source: Tensor, result: Tensor, share: float = 1.0) -> Tensor:
-    """The lightness of `result` with the colours of `source`.
-
-    In Oklab, where lightness and colour are independent to the eye: in Y'CbCr a saturated blue takes
-    brightness with it, and CIELAB turns blues to violet. What leaves the range of RGB is clamped.
-
-    Args:
-        source, result: (3, H, W) sRGB in [0, 1].
-        share: 1 = the colours of `source`, 0 = those of `result`.
-
-    Returns:
-        (3, H, W) sRGB in [0, 1], the type of `result`.
-    """
-    wanted, painted = to_oklab(source), to_oklab(result)
-    colors = torch.lerp(painted[1:], wanted[1:], share)
-    return from_oklab(torch.cat((painted[:1], colors))).to(result.dtype)
-
-
-def to_oklab(image: Tensor) -> Tensor:
-    """(3, H, W) sRGB in [0, 1] to lightness in [0, 1], a and b; single precision."""
-    image = image.float()
-    linear = torch.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055).clamp_min(0).pow(2.4))
-    cones = mixed(linear, image.new_tensor(RGB_TO_CONES))
-    return mixed(cones.clamp_min(0).pow(1 / 3), image.new_tensor(CONES_TO_LAB))
-
-
-def from_oklab(lab: Tensor) -> Tensor:
-    """The inverse of `to_oklab`, clamped to [0, 1]."""
-    cones = mixed(lab, torch.linalg.inv(lab.new_tensor(CONES_TO_LAB))).pow(3)
-    linear = mixed(cones, torch.linalg.inv(lab.new_tensor(RGB_TO_CONES))).clamp(0, 1)
-    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.pow(1 / 2.4) - 0.055)
-
-
-def mixed(image: Tensor, matrix: Tensor) -> Tensor:
-    """Each pixel of (3, H, W) multiplied with a 3x3 matrix."""
-    return torch.einsum("ij,jhw->ihw", matrix, image)

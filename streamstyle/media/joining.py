@@ -38,7 +38,7 @@ def join(
     Raises:
         OutputError: the file cannot be written; it is removed then.
     """
-    tags = film_tags(info.container) if info.container is not None else {}
+    tags = film_tags(info)
     options = muxer_options(form, tags)
     if form.muxer in ("mp4", "mov"):
         options["movie_timescale"] = str(_movie_clock(time_base, info))
@@ -70,8 +70,7 @@ def _write(
     if form.muxer == "avi":
         video.time_base = 1 / (info.rate or Fraction(25))  # AVI counts frames
     side = SideTracks(container, info.tracks, ways, form, info.start)
-    if info.container is not None:
-        carry_container(info.container, container, info.start, tags)
+    carry_container(info, container, tags)
     others = iter(log)
     waiting = next(others, None)
     for packet in film_packets(folder, segments, time_base):

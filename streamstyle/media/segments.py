@@ -131,6 +131,16 @@ def packet_times(path: Path, time_base: Fraction) -> list[int]:
         return [shown_at(packet, time_base) for packet in container.demux(video=0) if packet.size]
 
 
+def packet_bytes(path: Path) -> tuple[list[int], list[int]]:
+    """Sizes of the key packets of a film, and of the others."""
+    sizes: tuple[list[int], list[int]] = [], []
+    with av.open(str(path)) as container:
+        for packet in container.demux(video=0):
+            if packet.size:
+                sizes[not packet.is_keyframe].append(packet.size)
+    return sizes
+
+
 def shown_at(packet: av.Packet[VideoStream], time_base: Fraction) -> int:
     """Presentation time of a segment's packet in units of `time_base`."""
     # AVI knows decoding times only, and we write it without reordering; what comes as pts is a guess.

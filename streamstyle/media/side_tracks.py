@@ -16,9 +16,12 @@ from av.subtitles.stream import SubtitleStream
 
 from streamstyle.media.codecs import ContainerFormat
 from streamstyle.media.opening import DAMAGE, reason
+from streamstyle.media.recipes import with_recipe
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
+
+    from streamstyle.stream import StreamInfo
 
 _log = logging.getLogger("streamstyle")
 
@@ -260,10 +263,13 @@ def _carry(track: Stream, stream: Stream) -> None:
     stream.disposition = track.disposition
 
 
-def film_tags(source: object) -> dict[str, str]:
-    """The tags of the input that still hold for the output."""
-    assert isinstance(source, InputContainer)
-    return {k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS}
+def film_tags(info: StreamInfo) -> dict[str, str]:
+    """The tags of the input that still hold for the output, and the recipe."""
+    source, tags = info.container, {}
+    if source is not None:
+        assert isinstance(source, InputContainer)
+        tags = {k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS}
+    return with_recipe(tags, info.recipe)
 
 
 def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, str]:
@@ -275,12 +281,13 @@ def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, s
     return options
 
 
-def carry_container(
-    source: object, container: OutputContainer, shift: Fraction, tags: Mapping[str, str]
-) -> None:
-    """Chapters (moved by `shift` seconds; those before it are dropped) and tags."""
-    assert isinstance(source, InputContainer)
+def carry_container(info: StreamInfo, container: OutputContainer, tags: Mapping[str, str]) -> None:
+    """Tags, and chapters (moved by the start of the film; those before it are dropped)."""
     container.metadata.update(tags)
+    source, shift = info.container, info.start
+    if source is None:
+        return
+    assert isinstance(source, InputContainer)
     chapters: list[Chapter] = []
     for chapter in source.chapters():
         offset = round(shift / (chapter["time_base"] or Fraction(1)))

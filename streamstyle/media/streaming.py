@@ -63,8 +63,7 @@ class FilmStream:
             raise output_error(name, error) from error
         self._encoder = Encoder(self._container, codec, options, info, Fraction(info.time_base))
         self._side = SideTracks(self._container, info.tracks, ways, form, info.start)
-        if info.container is not None:
-            carry_container(info.container, self._container, info.start, film_tags(info.container))
+        carry_container(info, self._container, film_tags(info))
 
     def write(self, item: Frame | Packet) -> None:
         """Send a frame, or a packet of another track."""

@@ -14,6 +14,8 @@ kernel first as in Liu et al. (2022), A ConvNet for the 2020s, https://arxiv.org
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +25,8 @@ class InstanceNorm(nn.Module):
     """Each channel of each picture to the learned mean and deviation (Ulyanov et al. 2016).
 
     The mean and the mean square are products with a vector of ones: on channels-last memory a tenth
-    of the time of `torch.var_mean`. They are taken in single precision, since squares overflow half.
+    of the time of `torch.var_mean`. They are taken in single precision, since squares overflow half, and
+    about the first pixel: a flat picture, as before a film fades in, would else be mere rounding errors.
     """
 
     def __init__(self, channels: int, epsilon: float = 1e-4) -> None:
@@ -33,13 +36,21 @@ class InstanceNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
+        """(N, C, H, W) to the same shape; `x` itself is changed too."""
+        x = x.sub_(x[:, :, :1, :1].clone())
+        return self.normalised(x, self.moments(x))
+
+    def moments(self, x: Tensor) -> Tensor:
+        """(N, 2, C): mean and mean square of each channel of each picture of (N, C, H, W)."""
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # (N, H * W, C), a view if channels-last
         ones = torch.full_like(pixels[:1, :, :1], 1 / pixels.shape[1]).transpose(1, 2)
         ones = ones.expand(pixels.shape[0], -1, -1)
-        mean = ones @ pixels  # (N, 1, C)
-        variance = (ones @ pixels.square() - mean.square()).clamp_min(0)
-        scale = self.weight * (variance + self.epsilon).rsqrt()
+        return torch.cat((ones @ pixels, ones @ pixels.square()), dim=1)
+
+    def normalised(self, x: Tensor, moments: Tensor) -> Tensor:
+        """(N, C, H, W), whose moments are these, to the same shape with the learned ones."""
+        mean, square = moments[:, :1], moments[:, 1:]
+        scale = self.weight * ((square - mean.square()).clamp_min(0) + self.epsilon).rsqrt()
         shift = (self.bias - mean * scale).to(x.dtype)
         scale = scale.to(x.dtype)
         return torch.addcmul(shift.transpose(1, 2)[..., None], x, scale.transpose(1, 2)[..., None])
@@ -55,10 +66,25 @@ class Block(nn.Module):
         self.widen = nn.Conv2d(channels, expansion * channels, 1)
         self.narrow = nn.Conv2d(expansion * channels, channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        y = self.norm(self.space(padded(x, 2)))
-        result: Tensor = x + self.narrow(F.relu(self.widen(y), inplace=True))
+    def forward(self, x: Tensor, rows: int | None = None) -> Tensor:
+        """(N, C, H, W) to the same shape, `rows` of it at a time; None: all at once."""
+        if rows is None:
+            return x + self.mix(self.norm(self.space(padded(x, 2))))
+        wide, height = padded(x, 2), x.shape[2]
+        first = self.space(wide[:, :, :5, :5])
+        moments = torch.zeros((), device=x.device)
+        for top, below in bands(height, rows):
+            share = (below - top) / height
+            moments = moments + share * self.norm.moments(self.space(wide[:, :, top : below + 4]) - first)
+        result = torch.empty_like(x)
+        for top, below in bands(height, rows):
+            y = self.norm.normalised(self.space(wide[:, :, top : below + 4]) - first, moments)
+            result[:, :, top:below] = x[:, :, top:below] + self.mix(y)
+        return result
+
+    def mix(self, x: Tensor) -> Tensor:
+        """The two 1x1 kernels."""
+        result: Tensor = self.narrow(F.relu(self.widen(x), inplace=True))
         return result
 
 
@@ -96,6 +122,12 @@ def padded(x: Tensor, margin: int) -> Tensor:
     return F.pad(x, [margin] * 4, mode="replicate") if margin else x
 
 
+def bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
+    """First and one past the last row of each band."""
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
+
+
 class StyleNet(nn.Module):
     """A style in a quarter of a million parameters: RGB in [0, 1] in and out.
 
@@ -122,16 +154,49 @@ class StyleNet(nn.Module):
         self.edges = nn.Conv2d(3, detail, 2, stride=2)
         self.to_full = Shuffle(detail, 3, 3)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to the same; H and W multiples of 8."""
+    def forward(self, image: Tensor, rows: int | None = None) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same; H and W multiples of 8.
+
+        Args:
+            image: what to paint.
+            rows: paint so many at a time, a multiple of 8: memory then grows little with the picture. It
+                takes longer and gives the same but for rounding, as there is one set of statistics. None: all
+                at once.
+        """
         # The border is repeated once at either end of the network, wide enough for all that follows:
         # 6 pixels of the picture are 3 at half the resolution, where 2 at a quarter leave 4 - 1.
-        width = image.shape[-1]
         image = padded((image - 0.5).contiguous(memory_format=torch.channels_last), 6)
-        quarter = self.fine(self.enter(image[:, :, 4:-4, 4:-4]))
-        eighth = self.coarse(F.relu(self.down(quarter), inplace=True))
+        if rows is None:
+            quarter = self.enter(image[:, :, 4:-4, 4:-4])
+            return self.finished(padded(self.painted(quarter), 2), image)
+        parts = [
+            self.enter(image[:, :, 4 + top : 8 + below, 4:-4]) for top, below in bands(height_of(image), rows)
+        ]
+        quarter = padded(self.painted(torch.cat(parts, dim=2), rows // 4), 2)
+        result = torch.empty_like(image[:, :, 6:-6, 6:-6])
+        for top, below in bands(height_of(image), rows):
+            part = quarter[:, :, top // 4 : below // 4 + 4]
+            result[:, :, top:below] = self.finished(part, image[:, :, top : below + 12])
+        return result
+
+    def painted(self, quarter: Tensor, rows: int | None = None) -> Tensor:
+        """All that is done at a quarter and an eighth of the resolution: (N, width, H, W) to the same."""
+        quarter = self.fine(quarter, rows)
+        eighth = F.relu(self.down(quarter), inplace=True)
+        for block in self.coarse:
+            eighth = block(eighth, rows and rows // 2)
         raised = F.interpolate(self.up(eighth), scale_factor=2, mode="bilinear", align_corners=False)
-        half = self.to_half(padded(self.merge(quarter + raised), 2)) + self.edges(image)
+        merged: Tensor = self.merge(quarter + raised, rows)
+        return merged
+
+    def finished(self, quarter: Tensor, image: Tensor) -> Tensor:
+        """The picture (N, 3, H, W) from its quarter with a margin of 2 and the source with a margin of 6."""
+        half = self.to_half(quarter) + self.edges(image)
         full = self.to_full(F.relu(half, inplace=True))
-        over = (full.shape[-1] - width) // 2  # pixels too many on each side: 3 with the last kernel of 3x3
+        over = (full.shape[-1] - (image.shape[-1] - 12)) // 2  # too many on each side: 3 with a kernel of 3x3
         return torch.sigmoid(full[:, :, over:-over, over:-over])
+
+
+def height_of(image: Tensor) -> int:
+    """Without the margin of 6."""
+    return image.shape[2] - 12

@@ -66,9 +66,9 @@ def open_sink(
     if kind == "pipe":
         return PipeSink(str(name), info, options, audio=audio, format=format)
     if kind == "folder":
-        return FolderSink(path, overwrite=overwrite, quality=quality)
+        return FolderSink(path, overwrite=overwrite, quality=quality, recipe=info.recipe)
     if kind == "still":
         if path.exists() and not overwrite:
             raise UsageError(f"{path}: exists; -y overwrites it")
-        return StillSink(path, quality=quality)
+        return StillSink(path, quality=quality, recipe=info.recipe)
     return VideoSink(path, info, options, audio=audio, overwrite=overwrite, job=job)

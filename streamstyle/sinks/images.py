@@ -1,7 +1,8 @@
 """One picture, or a folder of pictures, each file whole or absent.
 
 A picture is encoded in memory, written under a temporary name in the folder where it is to lie, synced, and
-renamed. It holds sRGB pixels, upright, and no metadata: nothing of the input's EXIF would still be true.
+renamed. It holds sRGB pixels, upright, and of metadata only how it was made: nothing of the input's EXIF
+would still be true.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from streamstyle.errors import OutOfMemoryError, OutputError, UsageError
+from streamstyle.media.recipes import exif_with
 from streamstyle.stream import Frame, Sink, SinkItem
 
 FORMATS = {
@@ -45,6 +47,7 @@ class StillSink(Sink):
     Args:
         path: where the picture is to lie. A symbolic link is followed.
         quality: of JPEG (then 4:4:4) and WebP, 1..100.
+        recipe: how the picture was made, for its EXIF description; "" for none.
 
     Raises:
         UsageError: on opening, the suffix is none of FORMATS.
@@ -54,8 +57,8 @@ class StillSink(Sink):
 
     checkpoint_seconds: float | None = None
 
-    def __init__(self, path: Path, *, quality: int = 95) -> None:
-        self._encode = _Encoder(quality)
+    def __init__(self, path: Path, *, quality: int = 95, recipe: str = "") -> None:
+        self._encode = _Encoder(quality, recipe)
         self._format = _format(path)
         self._path = path
         self._target = Path(os.path.realpath(path))
@@ -102,6 +105,7 @@ class FolderSink(Sink):
         suffix: one of FORMATS, for all pictures.
         overwrite: replace files that were there before.
         quality: of JPEG (then 4:4:4) and WebP, 1..100.
+        recipe: how the pictures were made, for their EXIF descriptions; "" for none.
 
     Raises:
         UsageError: on opening, the suffix is none of FORMATS; from `write`, the file exists already and
@@ -112,11 +116,17 @@ class FolderSink(Sink):
     checkpoint_seconds: float | None = None
 
     def __init__(
-        self, folder: Path, *, suffix: str | None = None, overwrite: bool = False, quality: int = 95
+        self,
+        folder: Path,
+        *,
+        suffix: str | None = None,
+        overwrite: bool = False,
+        quality: int = 95,
+        recipe: str = "",
     ) -> None:
         if suffix is not None:
             _format(Path(f"picture{suffix}"))
-        self._encode = _Encoder(quality)
+        self._encode = _Encoder(quality, recipe)
         self._folder = folder
         self._suffix = suffix
         self._overwrite = overwrite
@@ -163,14 +173,18 @@ class FolderSink(Sink):
 class _Encoder:
     """Frames as the bytes of picture files."""
 
-    def __init__(self, quality: int) -> None:
+    def __init__(self, quality: int, recipe: str) -> None:
         if not 1 <= quality <= 100:
             raise ValueError(f"unexpected quality: {quality}, expected 1..100")
         self._options: dict[str, dict[str, Any]] = {
             "JPEG": {"quality": quality, "subsampling": "4:4:4"},
             "WEBP": {"quality": quality},
             "TIFF": {"compression": "tiff_adobe_deflate"},
+            "PNG": {},
         }
+        if recipe:
+            for options in self._options.values():
+                options["exif"] = exif_with(recipe)
         self._told_of_alpha = False
 
     def __call__(self, frame: Frame, form: str, path: Path) -> bytes:

@@ -23,6 +23,7 @@ from streamstyle.media.segments import SegmentWriter
 from streamstyle.media.side_tracks import plan
 from streamstyle.stream import Checkpoint, Frame, Packet, Sink, SinkItem, StreamInfo
 
+CHECKPOINT_SECONDS = 4.0  # of film between two key frames at which a render can be resumed
 _MARGIN_BYTES = 16_000_000
 _TRACK_BIT_RATE = 192_000  # where a track does not tell its own
 
@@ -45,7 +46,7 @@ class VideoSink(Sink):
         OutputError: the output cannot be written, or the disk has too little space.
     """
 
-    checkpoint_seconds: float | None = 4.0
+    checkpoint_seconds: float | None = CHECKPOINT_SECONDS
 
     def __init__(
         self,

@@ -1,0 +1,145 @@
+"""What an effect makes, laid onto the source: in which size it works, which colours stay, and where."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from streamstyle.device import out_of_memory
+from streamstyle.effects.colors import COLORS
+from streamstyle.effects.upsampling import resized, upsampled
+from streamstyle.errors import OutOfMemoryError
+from streamstyle.stream import Effect, Moment
+from streamstyle.timeline import Timeline
+
+LINES = 480  # of a picture on which strokes of size 1 have the width that a network gives them
+FEWEST_LINES = 96  # that a picture is reduced to where memory does not suffice
+
+_log = logging.getLogger("streamstyle")
+
+
+class Composite:
+    """An effect with the hand on it: stroke size, kept colours, a mask.
+
+    Strokes of one size look alike at every resolution: the effect works on the picture at LINES lines (along
+    the shorter side) divided by the stroke size, and the result is enlarged along the picture's own edges.
+    Pictures of fewer lines are not enlarged for it.
+
+    Args:
+        effect: what is laid onto the source.
+        timeline: stroke size and kept colours at each time.
+        colors: how colours are kept, a name of COLORS.
+        mask: gives (H, W) uint8 for a time in seconds, 255 where the effect is to be seen; of any size.
+        feather: width of the mask's soft edge, as a share of the picture's shorter side.
+
+    Attributes:
+        reduced: how many times the working size was halved since memory did not suffice.
+    """
+
+    def __init__(
+        self,
+        effect: Effect,
+        timeline: Timeline,
+        *,
+        colors: str = "chroma",
+        mask: Callable[[float], np.ndarray] | None = None,
+        feather: float = 0.0,
+    ) -> None:
+        self.effect, self.timeline = effect, timeline
+        self.with_colors_of = COLORS[colors]
+        self.mask, self.feather = mask, feather
+        self.reduced = 0
+        self._cover: tuple[np.ndarray, Tensor] | None = None  # the last mask, and what was made of it
+
+    def __call__(self, image: Tensor, moment: Moment) -> Tensor:
+        """The picture with the effect on it.
+
+        Args:
+            image: (3, H, W) in [0, 1] on the effect's device. It is not changed.
+            moment: its seconds decide the look and the mask.
+
+        Returns:
+            The same shape, type and range; the tensor itself where nothing is to be done.
+
+        Raises:
+            OutOfMemoryError: the picture is too large for the device in any working size.
+        """
+        look = self.timeline.at(moment.seconds)
+        with torch.inference_mode():
+            result = self.worked(image, moment, look.stroke_size)
+            if result is image:
+                return image
+            with out_of_memory(image.shape[2], image.shape[1]):
+                if look.keep_colors > 0:
+                    colored = self.with_colors_of(image, result)
+                    result = torch.lerp(result, colored, look.keep_colors)
+                if self.mask is not None:
+                    result = torch.lerp(image, result, self.cover(self.mask(moment.seconds), image))
+        return result
+
+    def worked(self, image: Tensor, moment: Moment, stroke_size: float) -> Tensor:
+        """The effect at its working size, which is halved as often as memory does not suffice."""
+        height, width = image.shape[1:]
+        while True:
+            size = working_size(height, width, stroke_size * 2**self.reduced)
+            try:
+                with out_of_memory(width, height):
+                    if size == (height, width):
+                        return self.effect(image, moment)
+                    small = resized(image, *size)
+                    result = self.effect(small, moment)
+                    return image if result is small else upsampled(result, small, image)
+            except OutOfMemoryError:
+                if min(size) < 2 * FEWEST_LINES:
+                    raise
+                self.reduced += 1
+                _log.warning(
+                    "memory does not suffice to paint %dx%d pixels: strokes become coarser", size[1], size[0]
+                )
+
+    def cover(self, mask: np.ndarray, image: Tensor) -> Tensor:
+        """A mask as (1, H, W) in [0, 1] with soft edges; that of a still is made once."""
+        shape = tuple(image.shape[1:])
+        if self._cover is None or self._cover[0] is not mask or tuple(self._cover[1].shape[1:]) != shape:
+            cover = torch.from_numpy(mask).to(image.device).to(image.dtype).div_(255)[None]
+            if tuple(cover.shape[1:]) != shape:
+                cover = resized(cover, *shape)
+            self._cover = mask, feathered(cover, self.feather * min(shape))
+        return self._cover[1]
+
+    def reset(self) -> None:
+        """Forgets what the effect remembers of earlier frames."""
+        self.effect.reset()
+
+    def state(self) -> dict[str, Tensor | float | int]:
+        """That of the effect, and how far the working size was reduced."""
+        return {**self.effect.state(), "reduced": self.reduced}
+
+    def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
+        """Takes up what `state` gave."""
+        self.reduced = int(state["reduced"])
+        self.effect.restore({name: value for name, value in state.items() if name != "reduced"})
+
+
+def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]:
+    """Height and width in which strokes of that size are painted; at least 16 each."""
+    lines = min(height, width)
+    factor = min(LINES, lines) / (lines * stroke_size)
+    return max(round(height * factor), 16), max(round(width * factor), 16)
+
+
+def feathered(cover: Tensor, width: float) -> Tensor:
+    """(1, H, W), its edges blurred by a Gaussian of that deviation in pixels."""
+    if width < 0.3:
+        return cover
+    reach = int(np.ceil(3 * width))
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=cover.device) / width).square())
+    weights = (weights / weights.sum()).to(cover.dtype)
+    across = F.conv2d(F.pad(cover[None], (reach, reach, 0, 0), mode="replicate"), weights[None, None, None])
+    down = F.conv2d(F.pad(across, (0, 0, reach, reach), mode="replicate"), weights[None, None, :, None])
+    return down[0].clamp_(0, 1)
