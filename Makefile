@@ -3,6 +3,7 @@
 # Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  FILM=out.mp4  PIP_ARGS="…"
 # make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors    train the bundled feature network anew
 # make base PHOTOS=folder                                         then the base of all styles
+# make styles PAINTINGS=folder PHOTOS=folder                      then the styles, each from its recipe
 
 PYTHON ?= python3
 CLIP ?= samples/harbour.mp4
@@ -12,11 +13,11 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS)
 
-.PHONY: help demo test features base
+.PHONY: help demo test features base styles
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,6s/^# //p' Makefile
 
 demo: .venv/installed
 	@$(BIN)/streamstyle stylize "$(CLIP)" "$(FILM)" -y
@@ -35,6 +36,9 @@ features: .venv/installed
 base: .venv/installed
 	$(BIN)/python -m streamstyle.train.base "$(PHOTOS)" configs/styles/base.toml \
 	  streamstyle/weights/base.safetensors
+
+styles: .venv/installed
+	$(BIN)/python -m streamstyle.train.bundled "$(PAINTINGS)" "$(PHOTOS)"
 
 # The stamps are files, so that a second call installs nothing; a changed pyproject.toml does it again.
 .venv/made:

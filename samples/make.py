@@ -14,17 +14,19 @@ import numpy as np
 from canvas import Array
 from lighthouse import paint_lighthouse
 from numpy.typing import NDArray
-from painting import paint_picture
+from painting import paint_landscape, paint_picture
 from render import Layer, backward_flow, render
 from sound import RATE, compose
 from still_life import paint_still_life
+from techniques import TECHNIQUES
 
 HERE = Path(__file__).parent
+TECHNIQUE_SIDE = 600  # pixels, the longer side of the pictures that show a technique
 FLO_MAGIC = 202021.25  # first number of a Middlebury flow file
 
 
 def main() -> None:
-    """Write the clip, the stills and the painting, or the flow."""
+    """Write the clip, the stills, the painting and the techniques, or the flow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=HERE, help="folder for the samples")
     parser.add_argument(
@@ -35,12 +37,20 @@ def main() -> None:
         write_flows(options.flow, harbour.layers())
         return
     options.output.mkdir(parents=True, exist_ok=True)
-    for name, paint in (
-        ("lighthouse", paint_lighthouse),
-        ("still_life", paint_still_life),
-        ("painting", paint_picture),
-    ):
-        write_picture(options.output / f"{name}.png", paint())
+    scenes = {
+        "lighthouse": paint_lighthouse(),
+        "still_life": paint_still_life(),
+        "landscape": paint_landscape(TECHNIQUE_SIDE),
+    }
+    pictures = {
+        "lighthouse": scenes["lighthouse"],
+        "still_life": scenes["still_life"],
+        "painting": paint_picture(),
+    }
+    for name, (technique, scene) in TECHNIQUES.items():
+        pictures[name] = technique(reduced(scenes[scene], TECHNIQUE_SIDE))
+    for name, picture in pictures.items():
+        write_picture(options.output / f"{name}.png", picture)
         print(options.output / f"{name}.png")
     write_clip(options.output / "harbour.mp4", clip_frames(harbour.layers()))
     print(options.output / "harbour.mp4")
@@ -52,14 +62,25 @@ def clip_frames(layers: list[Layer]) -> Iterator[NDArray[np.uint8]]:
         yield eight_bit(render(layers, frame, width=harbour.WIDTH, height=harbour.HEIGHT))
 
 
+def reduced(picture: Array, side: int) -> Array:
+    """A picture whose longer side is `side` pixels."""
+    height, width = picture.shape[:2]
+    size = round(width * side / max(height, width)), round(height * side / max(height, width))
+    smaller: Array = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return smaller
+
+
 def eight_bit(picture: Array) -> NDArray[np.uint8]:
     """A picture in [0, 1] as bytes."""
     return np.round(picture * 255).astype(np.uint8)
 
 
 def write_picture(path: Path, picture: Array) -> None:
-    """Write an (h, w, 3) RGB picture in [0, 1] as PNG."""
-    if not cv2.imwrite(str(path), eight_bit(picture)[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9]):
+    """Write an (h, w, 3) RGB picture in [0, 1] as PNG, with one channel where it is grey."""
+    pixels = eight_bit(picture)[..., ::-1]
+    if (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    if not cv2.imwrite(str(path), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
         raise OSError(f"cannot write {path}")
 
 

@@ -125,6 +125,12 @@ def _trees(x: Array, y: Array, colour: Array, turn: Array) -> tuple[Array, Array
     return colour.astype(np.float32), np.where(wall, np.pi / 2, np.where(roof, 0.1, turn))
 
 
+def paint_landscape(side: int) -> Array:
+    """The composition in smooth colours, (side, side, 3) float RGB in [0, 1]."""
+    places = (np.arange(side, dtype=np.float32) + 0.5) / side
+    return np.clip(composition(*np.meshgrid(places, places))[0], 0, 1)
+
+
 def paint_picture(*, seed: int = 4) -> Array:
     """The painting, (SIZE, SIZE, 3) float RGB in [0, 1]."""
     rng = np.random.default_rng(seed)

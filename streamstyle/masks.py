@@ -11,6 +11,7 @@ from typing import Self
 import cv2
 import numpy as np
 
+from streamstyle.errors import InputError
 from streamstyle.sources import open_source
 from streamstyle.stream import Frame
 
@@ -40,7 +41,11 @@ class Mask:
     def __enter__(self) -> Self:
         source = self._open.enter_context(open_source(self._path, start=self._start, fps=self._fps))
         self._frames: Iterator[Frame] = (item for item in source if isinstance(item, Frame))
-        self._shown = self.values(next(self._frames))
+        first = next(self._frames, None)
+        if first is None:
+            self._open.close()
+            raise InputError(f"{self._path}: the mask has no frame from {self._start:g} s on")
+        self._shown = self.values(first)
         self._next = next(self._frames, None)
         return self
 

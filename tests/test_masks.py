@@ -51,6 +51,8 @@ def test_a_film_is_shown_at_its_times_and_its_last_frame_holds(tmp_path: Path):
     assert shown == pytest.approx([0, 0, 100, 100, 200, 200], abs=2)
     with Mask(path, start=0.1) as mask:
         assert mask(0.0).mean() == pytest.approx(100, abs=2)
+    with pytest.raises(InputError, match="has no frame from 9 s on"), Mask(path, start=9):
+        pass
 
 
 def test_a_folder_goes_with_the_frames(tmp_path: Path):

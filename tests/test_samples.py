@@ -21,7 +21,7 @@ FRAME = 60  # everything moves here: camera, ketch and gulls
 @pytest.fixture(scope="module")
 def painters() -> dict[str, ModuleType]:
     """The samples' modules by name; they are a program, not part of the package."""
-    names = ("canvas", "harbour", "make", "render", "seascape", "sound")
+    names = ("canvas", "harbour", "make", "painting", "render", "seascape", "sound", "techniques")
     sys.path.insert(0, str(SAMPLES))
     try:
         return {name: importlib.import_module(name) for name in names}
@@ -94,6 +94,17 @@ def test_the_pictures_open_with_their_sizes(name, size):
     assert picture is not None
     assert picture.shape == (size[1], size[0], 3)
     assert picture.std() > 25
+
+
+def test_each_technique_paints_a_picture_of_the_same_size_and_the_same_each_time(painters):
+    scene = painters["painting"].paint_landscape(96)[:64]
+    for name, (technique, _) in painters["techniques"].TECHNIQUES.items():
+        result = technique(scene)
+        assert result.shape == scene.shape, name
+        assert 0 <= result.min() < 0.4 and 0.6 < result.max() <= 1, name
+        assert np.array_equal(result, technique(scene)), name
+        assert (SAMPLES / f"{name}.png").exists()
+        assert (name == "ink") == bool((result == result[..., :1]).all()), name
 
 
 def test_the_samples_stay_small():

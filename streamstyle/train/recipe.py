@@ -58,7 +58,7 @@ class Recipe:
     content_weight: float = 3.0
     brightness_weight: float = 0.5
     variation_weight: float = 1.0
-    temporal_weight: float = 10.0
+    temporal_weight: float = 40.0
     learning_rate: float = 3e-3
     seed: int = 0
 

@@ -28,6 +28,7 @@ __all__ = [
     "Loaded",
     "load",
     "load_features",
+    "parameters_of",
     "save_features",
     "save_style",
 ]

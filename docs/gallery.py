@@ -1,0 +1,66 @@
+"""The pictures of the README and of the model cards: `python docs/gallery.py`."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from streamstyle.device import download, upload
+from streamstyle.effects.composite import Composite
+from streamstyle.effects.style import Style
+from streamstyle.sheets import Cell, sheet
+from streamstyle.sources import open_source
+from streamstyle.stream import Frame, Moment
+from streamstyle.timeline import NONE, timeline_of
+from streamstyle.weights import STYLES
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parent / "samples"
+FRAME = 60  # of the clip
+STRIP = 200  # pixels, the height of the thumbnails
+COLUMNS, SIDE = 4, 400  # of the gallery, and pixels along the longer side of each of its pictures
+
+
+def stills() -> list[np.ndarray]:
+    """The project's own pictures: a frame of the clip, the lighthouse, the still life."""
+    with open_source(SAMPLES / "harbour.mp4") as clip:
+        frames = [item.pixels for item in clip if isinstance(item, Frame)]
+    pictures = [frames[FRAME]]
+    for name in ("lighthouse", "still_life"):
+        with open_source(SAMPLES / f"{name}.png") as still:
+            pictures += [item.pixels for item in still if isinstance(item, Frame)]
+    return pictures
+
+
+def painted(pixels: np.ndarray, style: str) -> np.ndarray:
+    """(H, W, 3) uint8 in a style."""
+    timeline = timeline_of(style)
+    effect = Composite(Style(timeline, device="cpu"), timeline)
+    image = upload(pixels, effect.effect.device)
+    return download(effect(image, Moment(0, 0.0)))
+
+
+def strip(pictures: list[np.ndarray]) -> np.ndarray:
+    """Pictures of one height beside each other."""
+    scaled = []
+    for pixels in pictures:
+        size = round(pixels.shape[1] * STRIP / pixels.shape[0]), STRIP
+        scaled.append(np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)))
+    return np.concatenate(scaled, axis=1)
+
+
+def main() -> None:
+    """Writes docs/styles.jpg and docs/styles/NAME.jpg."""
+    (HERE / "styles").mkdir(exist_ok=True)
+    pictures, cells = stills(), []
+    for name in (NONE, *STYLES):
+        results = [painted(pixels, name) for pixels in pictures]
+        title = "source" if name == NONE else name
+        cells.append(Cell(results[0], title))
+        if name != NONE:
+            Image.fromarray(strip(results)).save(HERE / "styles" / f"{name}.jpg", quality=88)
+    Image.fromarray(sheet(cells, COLUMNS, SIDE)).save(HERE / "styles.jpg", quality=86)
+
+
+if __name__ == "__main__":
+    main()
