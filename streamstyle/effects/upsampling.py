@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-RADIUS = 3  # pixels of the reduced picture, half the side of the window in which the model is fitted
+WINDOW = 8  # pixels of the reduced picture, the side of the squares in which the model is fitted
+STEP = 4  # pixels from one square to the next
 EDGE = 0.02  # contrast of the guide, in units of the full range, below which nothing is carried over
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
-    """(C, H, W) in another size, smoothed where it is reduced; a view of (height, width, C) memory."""
-    smaller = height < image.shape[1] or width < image.shape[2]
-    enlarged = F.interpolate(image[None], (height, width), mode="bicubic", antialias=smaller)[0]
-    return enlarged.clamp_(0, 1)
+    """(C, H, W) in another size by bicubic interpolation, smoothed where it is reduced."""
+    # Enlarging needs no smoothing, but the kernel that could do it is separable: half the time.
+    return F.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0].clamp_(0, 1)
 
 
 def upsampled(result: Tensor, reduced: Tensor, guide: Tensor) -> Tensor:
@@ -36,20 +36,21 @@ def upsampled(result: Tensor, reduced: Tensor, guide: Tensor) -> Tensor:
     """
     size = guide.shape[1], guide.shape[2]
     small, painted = lightness(reduced), lightness(result)
-    mean, mean_painted = box(small), box(painted)
-    covariance = box(small * painted) - mean * mean_painted
-    variance = box(small * small) - mean * mean
-    slope = (covariance / (variance + EDGE**2)).clamp_(-1, 1)
-    model = F.interpolate(torch.cat((slope, small))[None], size, mode="bilinear")[0]
-    detail = lightness(guide).sub_(model[1:]).mul_(model[:1])
-    return F.interpolate(result[None], size, mode="bicubic")[0].add_(detail).clamp_(0, 1)
+    # Means over overlapping squares are enough: the slope is smooth.
+    maps = torch.cat((small, painted, small * painted, small * small))
+    mean, mean_painted, mean_product, mean_square = means(maps)
+    slope = (mean_product - mean * mean_painted) / (mean_square - mean * mean + EDGE**2)
+    lost = lightness(guide).sub_(F.interpolate(small[None], size, mode="bilinear")[0])
+    lost.mul_(F.interpolate(slope.clamp_(-1, 1)[None, None], size, mode="bilinear")[0])
+    return resized(result, *size).add_(lost).clamp_(0, 1)
 
 
 def lightness(image: Tensor) -> Tensor:
     """(3, H, W) to (1, H, W), weighted as in ITU-R BT.709."""
-    return (image.new_tensor((0.2126, 0.7152, 0.0722)) @ image.flatten(1)).view(1, *image.shape[1:])
+    return (image.permute(1, 2, 0) @ image.new_tensor((0.2126, 0.7152, 0.0722)))[None]
 
 
-def box(image: Tensor) -> Tensor:
-    """Means over windows; at the border over what lies within."""
-    return F.avg_pool2d(image, 2 * RADIUS + 1, stride=1, padding=RADIUS, count_include_pad=False)
+def means(maps: Tensor) -> Tensor:
+    """Means over squares: (C, H, W) to a STEP-th of H and W; at the border over what lies within."""
+    window = min(WINDOW, *maps.shape[1:])
+    return F.avg_pool2d(maps, window, STEP, min(WINDOW - STEP, window) // 2, count_include_pad=False)
