@@ -17,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from streamstyle.cli import app
+from streamstyle.media.recipes import read_recipe
 from tests.films import damaged, hashes_of, make_film, picture, sound_of, times_of
 
 PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
@@ -64,6 +65,18 @@ def test_a_preview_writes_a_sheet_only(film: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "great_wave: the whole takes about" in result.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "o.preview.png"}
+
+
+def test_a_preset_may_hold_a_mixture_and_a_timeline(film: Path, tmp_path: Path) -> None:
+    preset = tmp_path / "story.toml"
+    preset.write_text('style = "0.5*great_wave+0.5*none"\nat = ["0.1=none", "0.2=great_wave"]\nfade = 0.1\n')
+    assert call("stylize", film, tmp_path / "o.mp4", "--config", preset, "--device", "cpu").exit_code == 0
+    recipe = read_recipe(tmp_path / "o.mp4")["settings"]
+    assert (recipe["style"], recipe["fade"]) == ("0.5*great_wave+0.5*none", 0.1)
+    assert recipe["at"] == ["0.1=none", "0.2=great_wave"]
+    preset.write_text('at = ["soon=none"]\n')
+    refused = call("stylize", film, tmp_path / "p.mp4", "--config", preset)
+    assert (refused.exit_code, "story.toml: at 'soon=none'" in refused.stderr) == (2, True)
 
 
 def test_a_style_may_come_from_the_environment(
