@@ -1,6 +1,7 @@
 """The style effect."""
 
 import itertools
+import math
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from streamstyle.effects import EFFECTS
-from streamstyle.effects.style import BLENDED, Style, padded_to
+from streamstyle.effects.style import Style, padded_to
 from streamstyle.errors import InputError, OutOfMemoryError, UsageError
 from streamstyle.networks import Johnson, StyleNet
 from streamstyle.stream import Moment
@@ -76,7 +77,7 @@ def test_strength_leads_from_the_source_to_the_painting_without_a_jump(painted):
     whole = far(results[0], results[-1])
     assert results[0] is image
     torch.testing.assert_close(results[-1], painted(image, MOMENT))
-    assert all(far(a, b) < 0.25 * whole for a, b in itertools.pairwise(results))
+    assert all(far(a, b) < 0.2 * whole for a, b in itertools.pairwise(results))
     distances = [far(image, result) for result in results]
     assert all(after > before - 0.02 * whole for before, after in itertools.pairwise(distances))
 
@@ -87,8 +88,7 @@ def test_strength_moves_weights_towards_the_base():
     with torch.no_grad():
         for parameter, a, b in zip(*(net.parameters() for net in (network, *ends)), strict=True):
             parameter.copy_(torch.lerp(a, b, share))
-        expected = network(image[None])[0]
-    assert share > BLENDED
+        expected = torch.lerp(image, network(image[None])[0], math.sin(math.pi / 4))
     result = Style(timeline_of("great_wave", strength=share), device="cpu")(image, MOMENT)
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
 
@@ -134,7 +134,7 @@ def test_a_timeline_fades_from_style_to_style_to_the_source(painted):
     torch.testing.assert_close(at[1], at[0])
     torch.testing.assert_close(at[3], wave)
     assert min(far(at[2], at[1]), far(at[2], at[3])) > 0.01
-    assert 0.01 < far(at[4], image) < far(wave, image)
+    torch.testing.assert_close(at[4], (image + wave) / 2)
     assert at[5] is image
     torch.testing.assert_close(film(image, Moment(0, 0.5)), at[0])  # weights go back as well
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from streamstyle.timeline import NONE, Timeline, timeline_of
 from streamstyle.weights import DEFAULT_STYLE, WEIGHTS, Loaded, load
 
 BASE = "base"
-BLENDED = 0.25  # strength below which the source shows through: the base gives it back only nearly
 FEWEST_ROWS = 64  # of a band, when memory does not suffice
 
 _log = logging.getLogger("streamstyle")
@@ -28,8 +28,9 @@ _log = logging.getLogger("streamstyle")
 class Style:
     """Paints pictures in styles that may be mixed and may change with time; each frame by itself.
 
-    Strength moves the weights towards the base, and near 0 the picture towards the source: strokes grow, they
-    do not fade in. Where the base is not at hand it is a blend with the source. Mixtures are blends of the
+    Strength moves the weights towards the base, so that strokes grow and do not only fade in; the nearer to
+    0, the more the source shows through, which the base gives back only nearly. Where the base is not at
+    hand it is a blend with the source. Mixtures, also with the source ("none"), are blends of the
     pictures: halfway between the weights of two styles both are faint, since what they changed in the base
     has little in common. On request styles of one base are mixed by their weights all the same, which takes
     one pass for all of them.
@@ -74,17 +75,15 @@ class Style:
             OutOfMemoryError: the picture is too large for the device, even in bands.
         """
         look = self.timeline.at(moment.seconds)
-        painted = 1 - look.style.get(NONE, 0.0)
-        strength = look.strength * painted
-        if strength == 0:
+        if look.strength == 0 or look.style.get(NONE) == 1:
             return image
-        result = torch.zeros_like(image)
         with torch.inference_mode():
+            result = image * look.style.get(NONE, 0.0)
             for family in self.families:
-                shares = {name: look.style[name] / painted for name in family.names if name in look.style}
+                shares = {name: look.style[name] for name in family.names if name in look.style}
                 if total := sum(shares.values()):
                     shares = {name: share / total for name, share in shares.items()}
-                    result = result.add(self.painted(image, family, shares, strength), alpha=total)
+                    result.add_(self.painted(image, family, shares, look.strength), alpha=total)
         return result
 
     def painted(self, image: Tensor, family: Family, shares: Mapping[str, float], strength: float) -> Tensor:
@@ -145,7 +144,8 @@ class Family:
         if self.from_base:
             shares = {name: strength * share for name, share in shares.items()}
             shares[BASE] = shares.get(BASE, 0.0) + 1 - strength
-            strength = min(strength / BLENDED, 1)
+            # By this curve pictures change evenly with the strength, and there is no kink.
+            strength = math.sin(math.pi / 2 * strength)
         self._interpolation.set(shares)
         network = self.network
         assert isinstance(network, (StyleNet, Johnson))
