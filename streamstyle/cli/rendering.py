@@ -56,8 +56,7 @@ def stylize(
             _STYLE,
             "--style",
             "-s",
-            help="Bundled name, weights file, none, or a mixture: 0.6*starry_night+0.4*great_wave. "
-            "Several with --preview.",
+            help="Bundled name, weights file, none, or a mixture: 0.6*udnie+0.4*ink. Several with --preview.",
             envvar="STREAMSTYLE_STYLE",
         ),
     ] = None,
@@ -84,7 +83,7 @@ def stylize(
             _STYLE,
             "--at",
             metavar="TIME=WHAT",
-            help="Change on the way: 4s=great_wave, 8s=none, 4s+2s=strength:0.5,stroke_size:2. Repeatable.",
+            help="Change on the way: 4s=ink, 8s+2s=none, 4s=strength:0.5. Repeatable.",
         ),
     ] = None,
     fade: Annotated[float | None, _option(_STYLE, "--fade", help="Seconds that a change takes; 1.")] = None,
