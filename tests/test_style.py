@@ -164,6 +164,10 @@ def test_too_little_memory_makes_bands(monkeypatch, caplog):
     for _ in range(2):
         assert style(picture(400, 40), MOMENT).shape == (3, 400, 40)
     assert seen == [None, 200, 96, 96]
+    other = Style(device="cpu")
+    other.restore(style.state())
+    other(picture(400, 40), MOMENT)
+    assert seen[4:] == [96]
     assert "200 at a time" in caplog.text
     monkeypatch.setattr(StyleNet, "forward", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(OutOfMemoryError):
@@ -175,7 +179,7 @@ def test_every_frame_is_painted_by_itself(painted):
     painted(picture(40, 24), MOMENT)
     painted.reset()
     painted.restore(painted.state())
-    assert painted.state() == {}
+    assert painted.state() == {"rows": 0}
     torch.testing.assert_close(painted(picture(24, 24), MOMENT), first, atol=0, rtol=0)
 
 

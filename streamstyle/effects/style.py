@@ -104,11 +104,12 @@ class Style:
         """There is nothing to forget."""
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """Empty: no frame depends on an earlier one."""
-        return {}
+        """In how many rows at a time it paints, since bands round otherwise than the whole; 0 = all."""
+        return {"rows": self.rows or 0}
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
-        """There is nothing to take up."""
+        """Takes up what `state` gave."""
+        self.rows = int(state["rows"]) or None
 
 
 class Family:
