@@ -139,6 +139,7 @@ def places_in(opened: Source, source: str, settings: RenderSettings, count: int)
         raise UsageError(f"{source}: can be read only once; --preview needs a file")
     rate = float(info.rate or 25)
     length = settings.length or max((info.length or 0) - settings.start, 0)
+    long = min(SNIPPET, max(int(length * rate / count), 1))  # frames at each place, so that none comes twice
     frames, shown, spent = [], [], 0.0
     for number in range(count):
         seconds = (number + 0.5) * length / count
@@ -147,7 +148,7 @@ def places_in(opened: Source, source: str, settings: RenderSettings, count: int)
             items = (item for item in snippet if isinstance(item, Frame))
             read = list(islice(items, 1))  # not timed: it has to be looked for
             begin = time.perf_counter()
-            read += islice(items, SNIPPET - 1)
+            read += islice(items, long - 1)
             spent += time.perf_counter() - begin
         if read:
             shown.append(len(frames))

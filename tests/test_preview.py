@@ -93,6 +93,13 @@ def test_pictures_and_folders_have_previews_too(tmp_path: Path):
     assert (tmp_path / "one.png").exists()
 
 
+def test_a_short_film_has_a_preview_of_as_many_frames(tmp_path: Path):
+    film = make_film(tmp_path / "film.mp4", 9)
+    (told,) = preview(str(film), str(tmp_path / "a.png"), ["none"], SETTINGS, 6)
+    assert told.bytes is not None
+    assert pixels_of(tmp_path / "a.png").shape[1] == 3 * (64 + GAP) + GAP  # 6 cells in 3 columns
+
+
 def test_what_cannot_be_previewed_is_said(tmp_path: Path):
     with pytest.raises(InputError, match="no such file"):
         preview(str(tmp_path / "absent.mp4"), str(tmp_path / "a.png"), ["none"], SETTINGS, 2)
