@@ -83,13 +83,13 @@ def test_strength_leads_from_the_source_to_the_painting_without_a_jump(painted):
 
 
 def test_strength_moves_weights_towards_the_base():
-    image, share = picture(64, 64), 0.5
+    image, share = picture(64, 64), 0.5**0.75
     network, ends = load("base").network, [load(name).network for name in ("base", "great_wave")]
     with torch.no_grad():
         for parameter, a, b in zip(*(net.parameters() for net in (network, *ends)), strict=True):
             parameter.copy_(torch.lerp(a, b, share))
-        expected = torch.lerp(image, network(image[None])[0], math.sin(math.pi / 4))
-    result = Style(timeline_of("great_wave", strength=share), device="cpu")(image, MOMENT)
+        expected = torch.lerp(image, network(image[None])[0], math.sin(math.pi / 2 * share))
+    result = Style(timeline_of("great_wave", strength=0.5), device="cpu")(image, MOMENT)
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
 
 

@@ -20,6 +20,7 @@ from streamstyle.timeline import NONE, Timeline, timeline_of
 from streamstyle.weights import DEFAULT_STYLE, WEIGHTS, Loaded, load
 
 BASE = "base"
+EVENNESS = 0.75  # power of the strength by which pictures, not weights, change evenly
 FEWEST_ROWS = 64  # of a band, when memory does not suffice
 
 _log = logging.getLogger("streamstyle")
@@ -143,10 +144,10 @@ class Family:
     ) -> Tensor:
         """(3, H, W) painted; to sizes that the network takes it is padded, and cut back."""
         if self.from_base:
+            strength = strength**EVENNESS
             shares = {name: strength * share for name, share in shares.items()}
             shares[BASE] = shares.get(BASE, 0.0) + 1 - strength
-            # By this curve pictures change evenly with the strength, and there is no kink.
-            strength = math.sin(math.pi / 2 * strength)
+            strength = math.sin(math.pi / 2 * strength)  # has no kink
         self._interpolation.set(shares)
         network = self.network
         assert isinstance(network, (StyleNet, Johnson))
