@@ -1,4 +1,4 @@
-"""Techniques to learn a style from: one scene each, in glass, ink, wood, dots and water.
+"""Techniques to learn a style from: one scene each, in glass, ink, wood and dots.
 
 Each takes an (h, w, 3) RGB picture in [0, 1] and gives one of the same size.
 """
@@ -107,27 +107,6 @@ def pointillism(picture: Array, *, seed: int = 7) -> Array:
     return np.clip(canvas, 0, 1)
 
 
-def watercolour(picture: Array, *, seed: int = 11) -> Array:
-    """Washes that leave paper between them, darker where they dried at their edges, on rough paper."""
-    height, width = picture.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    page = np.ones((height, width, 3), np.float32) * np.float32(rgb("fbf8ef"))
-    grey = picture.mean(axis=-1, keepdims=True)
-    pigment = np.clip(grey + 1.7 * (picture - grey) + 0.12, 0.02, 1)
-    bleed = 0.16 * (noise(x, y, cell=46, seed=seed, octaves=4) - 0.5)
-    for number, level in enumerate((0.93, 0.7, 0.5, 0.33)):
-        tone = cv2.GaussianBlur(_tone(picture), (0, 0), 7 - 1.5 * number) + bleed
-        inside = smoothstep(0.02, -0.02, tone - level)
-        distance = cv2.distanceTransform((inside > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-        edge = inside * smoothstep(5.0, 0.5, distance)
-        pools = noise(x, y, cell=80, seed=seed + number + 1, octaves=3)
-        strength = inside * (0.24 + 0.2 * pools) + 0.28 * edge
-        colour = cv2.GaussianBlur(pigment, (0, 0), 9 - 2 * number)
-        page *= 1 - strength[..., None] * (1 - colour)
-    grain = noise(x, y, cell=3.5, seed=seed + 9, octaves=2) - 0.5
-    return np.clip(page * (1 + 0.1 * grain * (1.2 - page.mean(axis=-1)))[..., None], 0, 1)
-
-
 def _tone(picture: Array) -> Array:
     """Lightness (h, w), stretched to the whole range."""
     tone = picture @ np.float32((0.2126, 0.7152, 0.0722))
@@ -146,5 +125,4 @@ TECHNIQUES: dict[str, tuple[Callable[[Array], Array], str]] = {  # what makes it
     "ink": (ink, "still_life"),
     "woodcut": (woodcut, "lighthouse"),
     "pointillism": (pointillism, "landscape"),
-    "watercolour": (watercolour, "lighthouse"),
 }

@@ -25,8 +25,8 @@ class InstanceNorm(nn.Module):
     """Each channel of each picture to the learned mean and deviation (Ulyanov et al. 2016).
 
     The mean and the mean square are products with a vector of ones: on channels-last memory a tenth
-    of the time of `torch.var_mean`. They are taken in single precision, since squares overflow half, and
-    about the first pixel: a flat picture, as before a film fades in, would else be mere rounding errors.
+    of the time of `torch.var_mean`. They are taken in single precision, since squares overflow half. The
+    values should be near 0 where they are all alike: the difference of the two is else a rounding error.
     """
 
     def __init__(self, channels: int, epsilon: float = 1e-4) -> None:
@@ -36,8 +36,7 @@ class InstanceNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape; `x` itself is changed too."""
-        x = x.sub_(x[:, :, :1, :1].clone())
+        """(N, C, H, W) to the same shape."""
         return self.normalised(x, self.moments(x))
 
     def moments(self, x: Tensor) -> Tensor:
@@ -68,19 +67,30 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, rows: int | None = None) -> Tensor:
         """(N, C, H, W) to the same shape, `rows` of it at a time; None: all at once."""
-        if rows is None:
-            return x + self.mix(self.norm(self.space(padded(x, 2))))
         wide, height = padded(x, 2), x.shape[2]
         first = self.space(wide[:, :, :5, :5])
+        if rows is None:
+            return x + self.mix(self.norm(self.centred(wide, first)))
         moments = torch.zeros((), device=x.device)
         for top, below in bands(height, rows):
             share = (below - top) / height
-            moments = moments + share * self.norm.moments(self.space(wide[:, :, top : below + 4]) - first)
+            moments = moments + share * self.norm.moments(self.centred(wide[:, :, top : below + 4], first))
         result = torch.empty_like(x)
         for top, below in bands(height, rows):
-            y = self.norm.normalised(self.space(wide[:, :, top : below + 4]) - first, moments)
+            y = self.norm.normalised(self.centred(wide[:, :, top : below + 4], first), moments)
             result[:, :, top:below] = x[:, :, top:below] + self.mix(y)
         return result
+
+    def centred(self, wide: Tensor, first: Tensor) -> Tensor:
+        """The depthwise convolution less its first value, which the norm takes away anyway.
+
+        So a flat picture, as before a film fades in, is 0 exactly, and not whatever rounding leaves of it.
+        """
+        if len(wide) > 1:
+            result: Tensor = self.space(wide) - first
+            return result
+        # As a bias it costs nothing.
+        return F.conv2d(wide, self.space.weight, -first.flatten(), groups=wide.shape[1])
 
     def mix(self, x: Tensor) -> Tensor:
         """The two 1x1 kernels."""
