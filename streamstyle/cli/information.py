@@ -54,9 +54,10 @@ def styles(
         if as_json:
             print(json.dumps(rows, indent=2))
             return
+        width = max(len(name) for name in STYLES)
         for row in rows:
             default = " (default)" if row["name"] == DEFAULT_STYLE else ""
-            print(f"{row['name']:<16} {row['painting']}, {row['painter']}, {row['year']}{default}")
+            print(f"{row['name']:<{width}}  {row['painting']}, {row['painter']}, {row['year']}{default}")
 
 
 def doctor() -> None:
