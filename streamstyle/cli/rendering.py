@@ -64,7 +64,8 @@ def stylize(
         float | None, _option(_STYLE, "--strength", help="0 = the source itself, 1 = the full style.")
     ] = None,
     mix_by: Annotated[
-        str | None, _option(_STYLE, "--mix-by", help="pictures, or weights: faint halfway, but faster.")
+        str | None,
+        _option(_STYLE, "--mix-by", help="pictures, or weights: faint halfway, but one pass for all."),
     ] = None,
     keep_colors: Annotated[
         float | None, _option(_STYLE, "--keep-colors", help="1 = the source's colours, 0 = the painting's.")

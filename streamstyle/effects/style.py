@@ -79,13 +79,15 @@ class Style:
         if look.strength == 0 or look.style.get(NONE) == 1:
             return image
         with torch.inference_mode():
-            result = image * look.style.get(NONE, 0.0)
+            parts = [(look.style[NONE], image)] if look.style.get(NONE) else []
             for family in self.families:
                 shares = {name: look.style[name] for name in family.names if name in look.style}
                 if total := sum(shares.values()):
                     shares = {name: share / total for name, share in shares.items()}
-                    result.add_(self.painted(image, family, shares, look.strength), alpha=total)
-        return result
+                    parts.append((total, self.painted(image, family, shares, look.strength)))
+            if len(parts) == 1:
+                return parts[0][1]
+            return torch.stack([share * picture for share, picture in parts]).sum(dim=0)
 
     def painted(self, image: Tensor, family: Family, shares: Mapping[str, float], strength: float) -> Tensor:
         """What one family makes of (3, H, W), in bands where memory does not suffice for all at once."""
