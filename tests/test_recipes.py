@@ -57,7 +57,7 @@ def test_a_recipe_holds_what_was_chosen_and_names_files_as_the_user_did(tmp_path
     assert list(recipe["weights"]) == ["great_wave"]
 
 
-def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path):
+def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path, monkeypatch):
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "plain.png")
     with pytest.raises(InputError, match=r"plain\.png: holds no recipe"):
         read_recipe(tmp_path / "plain.png")
@@ -66,6 +66,10 @@ def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path):
         read_recipe(film)
     with pytest.raises(InputError, match=r"absent\.png: cannot be read"):
         read_recipe(tmp_path / "absent.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
+    with pytest.raises(InputError, match=r"plain\.png: cannot be read"):
+        read_recipe(tmp_path / "plain.png")
+    monkeypatch.undo()
     exif = Image.Exif()
     exif[270] = json.dumps({"streamstyle": "1", "settings": {"style": "none"}, "weights": {"mona": "00"}})
     Image.new("RGB", (8, 8)).save(tmp_path / "other.png", exif=exif)

@@ -53,8 +53,8 @@ def texts_of(path: Path) -> list[str]:
             return [str(picture.getexif().get(EXIF_DESCRIPTION, ""))]
     except UnidentifiedImageError:
         pass
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
     with open_input(str(path)) as film:
         return list(film.metadata.values())
 
