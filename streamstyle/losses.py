@@ -201,6 +201,32 @@ def brightness_loss(image: Tensor, target: Tensor, size: int = 8) -> Tensor:
     return (spread[0] - spread[1]).square().mean()
 
 
+def tones_of(painting: Tensor, share: float = 0.02, size: int = 8) -> tuple[float, float]:
+    """Luma of the dark and of the light places of (1, 3, H, W), which are `share` of it each."""
+    places = F.avg_pool2d(luma(painting), size).flatten()
+    dark, light = torch.quantile(places, torch.tensor([share, 1 - share]).to(places)).tolist()
+    return dark, light
+
+
+def tone_loss(image: Tensor, target: Tensor, tones: tuple[float, float], size: int = 16) -> Tensor:
+    """How far light and dark are from the target's, its black and white taken to the painting's.
+
+    Statistics of features allow a picture that is grey all over where the painting's tones lie close
+    together; then what is shown sinks into its background.
+
+    Args:
+        image, target: (N, 3, H, W) RGB in [0, 1].
+        tones: luma of the painting's dark and of its light places.
+        size: side in pixels of the squares whose mean is compared; strokes are finer.
+
+    Returns:
+        Scalar: the mean square of the difference, 1 = the whole range of tones.
+    """
+    dark, light = tones
+    found, wanted = (F.avg_pool2d(luma(picture), size) for picture in (image, target))
+    return ((found - dark) / (light - dark) - wanted).square().mean()
+
+
 def total_variation(image: Tensor) -> Tensor:
     """Mean square difference of neighbouring pixels of (N, C, H, W)."""
     across = (image[..., 1:] - image[..., :-1]).square().mean()

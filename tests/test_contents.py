@@ -111,6 +111,17 @@ def test_grain_is_taken_off_a_painting_and_its_edges_stay(tmp_path):
     assert np.abs(smooth - clean).mean() < 0.5
 
 
+def test_levels_stretch_a_pale_painting_from_black_to_white(tmp_path):
+    ramp = np.tile(np.linspace(90, 170, 640).round().astype(np.uint8)[None, :, None], (200, 1, 3))
+    Image.fromarray(ramp).save(tmp_path / "painting.png")
+    pale, full = (
+        read_painting(tmp_path / "painting.png", Recipe(grain=1, levels=levels)) for levels in (0.0, 2.0)
+    )
+    assert pale.min() > 0.3 and pale.max() < 0.7
+    assert full.min() == 0 and full.max() == 1
+    assert (full == 0).float().mean() < 0.05 and (full == 1).float().mean() < 0.05
+
+
 def test_a_part_of_a_painting_has_the_strokes_of_the_whole(tmp_path):
     painting = np.zeros((300, 640, 3), np.uint8)
     painting[100:, 320:] = 200

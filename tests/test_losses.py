@@ -11,6 +11,8 @@ from streamstyle.losses import (
     style_loss,
     style_of,
     temporal_loss,
+    tone_loss,
+    tones_of,
     total_variation,
     wasserstein,
 )
@@ -113,6 +115,17 @@ def test_brightness_forgives_contrast_and_color_but_not_a_negative():
     picture = torch.rand(1, 1, 32, 32).expand(1, 3, 32, 32)
     assert brightness_loss(0.5 * picture + 0.3, picture, size=4) < 0.02
     assert brightness_loss(1 - picture, picture, size=4) == pytest.approx(4, rel=0.05)
+
+
+def test_tones_are_taken_to_those_of_the_painting():
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).mean(1, keepdim=True)
+    picture = picture.expand(-1, 3, -1, -1)
+    assert tone_loss(0.2 + 0.5 * picture, picture, (0.2, 0.7)) < 1e-9
+    flat = torch.full_like(picture, 0.45)
+    assert tone_loss(flat, picture, (0.2, 0.7)) > 10 * tone_loss(0.25 + 0.4 * picture, picture, (0.2, 0.7))
+    painting = torch.full((1, 3, 80, 80), 0.5)
+    painting[..., :16], painting[..., -16:] = 0.1, 0.8
+    assert tones_of(painting) == pytest.approx((0.1, 0.8), abs=1e-6)
 
 
 def test_total_variation_of_a_ramp_is_its_squared_slope():

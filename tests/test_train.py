@@ -60,7 +60,7 @@ def test_each_step_is_reported_with_its_losses(pictures, features):
     seen: list[TrainingProgress] = []
     a_training(pictures, features).run(seen.append)
     assert [progress.step for progress in seen] == [1, 2, 3, 4]
-    assert seen[0].losses.keys() == {"style", "content", "brightness", "variation", "temporal"}
+    assert seen[0].losses.keys() == {"style", "content", "brightness", "tone", "variation", "temporal"}
     assert seen[-1].eta_seconds == 0
 
 

@@ -186,7 +186,10 @@ def read_painting(path: Path, recipe: Recipe) -> Tensor:
     scale = PAINTING_SIDE * recipe.stroke_size / max(whole.size)
     width, height = (max(64, round(side * scale)) for side in image.size)
     scaled = image.resize((width, height), Image.Resampling.LANCZOS)
-    return to_tensor(scaled.filter(ImageFilter.MedianFilter(recipe.grain)))
+    clean = scaled.filter(ImageFilter.MedianFilter(recipe.grain)) if recipe.grain > 1 else scaled
+    if recipe.levels:
+        clean = ImageOps.autocontrast(clean, recipe.levels, preserve_tone=True)
+    return to_tensor(clean)
 
 
 def random_crops(contents: Contents, side: int, step: int, recipe: Recipe) -> Tensor:

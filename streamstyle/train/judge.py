@@ -23,6 +23,8 @@ from streamstyle.losses import (
     style_loss,
     style_of,
     temporal_loss,
+    tone_loss,
+    tones_of,
     total_variation,
 )
 from streamstyle.networks.features import FeatureNetwork
@@ -56,6 +58,7 @@ class Judge:
             )
         self.targets: list[dict[str, Style]] = []
         if painting is not None:
+            self.tones = tones_of(painting)
             with torch.no_grad():
                 for picture in pyramid(painting, recipe.style_scales):
                     seen = self.look(picture, self.style_layers)
@@ -107,6 +110,7 @@ class Judge:
             "style": self.recipe.style_weight * torch.stack(terms).mean(),
             "content": self.recipe.content_weight * content_loss(found, wanted, self.content_layers),
             "brightness": self.recipe.brightness_weight * brightness_loss(result, photo),
+            "tone": self.recipe.tone_weight * tone_loss(result, photo, self.tones),
         }
 
     def reconstruction(self, result: Tensor, photo: Tensor) -> dict[str, Tensor]:

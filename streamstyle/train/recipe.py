@@ -28,6 +28,8 @@ class Recipe:
         grain: side in pixels, odd, of the median filter that takes canvas, print and JPEG off the painting
             once it is scaled; 1 = none. A network that works at a quarter of the resolution can paint grain
             only as a weave.
+        levels: per cent of the painting that becomes black at its dark end and white at its light end, with
+            all between stretched evenly: for old varnish and pale prints; 0 = as it is.
         statistic: how a style is described, a name of `losses.STATISTICS`.
         standardised: all channels of a layer have a say in the style, not only the strong ones.
         style_layers: layers of the feature network for style; none = those that the network proposes.
@@ -35,8 +37,8 @@ class Recipe:
         style_together: the pictures of a batch are to have the painting's style together, as if they were
             one: a dark photograph may then stay darker than the painting. Otherwise each by itself.
         content_layers: layers for content, with the share of each; none = those the network proposes.
-        style_weight, content_weight, brightness_weight, variation_weight, temporal_weight: shares of the
-            losses.
+        style_weight, content_weight, brightness_weight, tone_weight, variation_weight,
+            temporal_weight: shares of the losses.
         learning_rate: of Adam at its highest; it falls to 0 along a cosine.
         seed: of everything random.
     """
@@ -48,6 +50,7 @@ class Recipe:
     stroke_size: float = 1.0
     part: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     grain: int = 3
+    levels: float = 0.0
     statistic: str = "covariance"
     standardised: bool = True
     style_layers: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class Recipe:
     style_weight: float = 6.0
     content_weight: float = 3.0
     brightness_weight: float = 0.5
+    tone_weight: float = 0.0
     variation_weight: float = 1.0
     temporal_weight: float = 40.0
     learning_rate: float = 3e-3
@@ -82,11 +86,13 @@ class Recipe:
             raise UsageError(f"part is {list(self.part)}, expected left, top, right and bottom from 0 to 1")
         if self.grain not in (1, 3, 5, 7):
             raise UsageError(f"grain is {self.grain}, expected 1, 3, 5 or 7")
+        if not 0 <= self.levels < 50:
+            raise UsageError(f"levels is {self.levels:g}, expected 0 to below 50")
         if self.statistic not in STATISTICS:
             raise UsageError(f"unknown statistic {self.statistic!r}; known: {', '.join(STATISTICS)}")
         if not 1 <= self.style_scales <= 4:
             raise UsageError(f"style scales is {self.style_scales}, expected 1 to 4")
-        for name in ("style", "content", "brightness", "variation", "temporal"):
+        for name in ("style", "content", "brightness", "tone", "variation", "temporal"):
             if not 0 <= (value := getattr(self, f"{name}_weight")) <= 1e6:
                 raise UsageError(f"{name} weight is {value:g}, expected 0 to 1000000")
         if not 0 < self.learning_rate <= 1:
