@@ -1,6 +1,7 @@
 """Runs a film through an effect: the only place where threads exist.
 
-reader thread -> queue -> effect in the calling thread -> queue -> writer thread
+reader thread -> queue (-> motion in a thread of its own -> queue) -> effect in the calling thread
+-> queue -> writer thread
 
 The queues are bounded, so memory does not grow with the film. Packets of other tracks pass round the effect
 in their place. An error in any thread reaches the caller; then all sinks are told to abort.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,11 +20,25 @@ import numpy as np
 import torch
 
 from streamstyle.device import choose, download, upload
-from streamstyle.stream import Checkpoint, Effect, Frame, Moment, Packet, Progress, Sink, SinkItem, Source
+from streamstyle.flow import MotionEstimation
+from streamstyle.stream import (
+    Checkpoint,
+    Effect,
+    Frame,
+    Item,
+    Moment,
+    Motion,
+    Packet,
+    Progress,
+    Sink,
+    SinkItem,
+    Source,
+)
 
 T = TypeVar("T")
 
 _QUEUE_BYTES = 96_000_000  # of frames waiting between two stages
+_MOTIONS = 2  # frames whose motion is known and that wait for the effect
 _REPORT_SECONDS = 0.25
 
 
@@ -48,7 +63,7 @@ class Result:
     fps: float
 
 
-def ahead(items: Iterable[T], depth: Callable[[T], int]) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: Callable[[T], int]) -> Generator[T, None, None]:
     """Iterate in a thread of its own, up to `depth(item)` items ahead of the consumer.
 
     An exception in `items` is raised at its place in the consumer. Closing the generator ends the thread.
@@ -159,6 +174,7 @@ def run(
     effect: Effect,
     sinks: Sequence[Sink],
     *,
+    motion: MotionEstimation | None = None,
     device: str | torch.device = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     resume_at: int = 0,
@@ -172,6 +188,7 @@ def run(
         source: open.
         effect: on `device`.
         sinks: open.
+        motion: tells the effect how each frame moved, and where cuts are, across which it is reset.
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: called a few times a second from this thread.
         resume_at: number of frames that are done already.
@@ -183,7 +200,7 @@ def run(
     chosen = choose(device) if isinstance(device, str) else device
     if state:
         effect.restore(_on_device(state, chosen))
-    return _Run(source, effect, sinks, chosen, on_progress, resume_at).run()
+    return _Run(source, effect, sinks, motion, chosen, on_progress, resume_at).run()
 
 
 class _Run:
@@ -194,6 +211,7 @@ class _Run:
         source: Source,
         effect: Effect,
         sinks: Sequence[Sink],
+        motion: MotionEstimation | None,
         device: torch.device,
         on_progress: Callable[[Progress], None] | None,
         resume_at: int,
@@ -201,6 +219,7 @@ class _Run:
         self._source = source
         self._effect = effect
         self._sinks = sinks
+        self._motion = motion
         self._device = device
         self._on_progress = on_progress
         self._resume_at = resume_at
@@ -217,16 +236,18 @@ class _Run:
         info = self._source.info
         depth = _depth(3 * info.width * info.height)
         writer = _Writer(self._sinks, depth)
-        items = ahead(self._timed(), lambda item: depth if isinstance(item, Frame) else 256 + depth)
+        read = ahead(self._timed(), lambda item: depth if isinstance(item, Frame) else 256 + depth)
+        items = self._moved(read)
         try:
-            for item in items:
-                self._process(item, writer)
+            for item, motion in items:
+                self._process(item, motion, writer)
             writer.finish()
             self._report(writer, last=True)
             for sink in self._sinks:
                 sink.close()
         except BaseException:
-            items.close()  # type: ignore[attr-defined]
+            items.close()
+            read.close()
             writer.stop()
             for sink in self._sinks:
                 sink.abort()
@@ -236,6 +257,13 @@ class _Run:
         return Result(
             self._done, self._done, self._concealed, self._source.lost, seconds, fresh / max(seconds, 1e-9)
         )
+
+    def _moved(self, items: Iterator[Item]) -> Generator[tuple[Item, Motion | None], None, None]:
+        """The items, frames with their motion, which is estimated in a thread of its own."""
+        if self._motion is None:
+            return ((item, None) for item in items)
+        moved = self._motion(items, self._resume_at)
+        return ahead(moved, lambda pair: _MOTIONS if isinstance(pair[0], Frame) else 256 + _MOTIONS)
 
     def _timed(self) -> Iterator[Frame | Packet]:
         items = iter(self._source)
@@ -248,7 +276,7 @@ class _Run:
             self._seconds["read"] += time.perf_counter() - begin
             yield item
 
-    def _process(self, item: Frame | Packet, writer: _Writer) -> None:
+    def _process(self, item: Item, motion: Motion | None, writer: _Writer) -> None:
         if isinstance(item, Packet):
             writer.put(item)
             return
@@ -258,7 +286,7 @@ class _Run:
             if self._ends_segment(item):
                 writer.put(Checkpoint(index, _on_host(self._effect.state())))
             begin = time.perf_counter()
-            styled = self._styled(item, index)
+            styled = self._styled(item, index, motion)
             self._seconds["effect"] += time.perf_counter() - begin
             writer.put(styled)
         self._done = index + 1
@@ -273,12 +301,13 @@ class _Run:
         self._segment_start = frame.seconds
         return True
 
-    def _styled(self, frame: Frame, index: int) -> Frame:
-        if frame.reset:
+    def _styled(self, frame: Frame, index: int, motion: Motion | None) -> Frame:
+        cut = frame.reset or (self._motion is not None and motion is None)
+        if cut:
             self._effect.reset()
         with torch.inference_mode():
             image = upload(frame.pixels, self._device)
-            image = self._effect(image, Moment(index, frame.seconds, frame.reset))
+            image = self._effect(image, Moment(index, frame.seconds, cut, motion))
             return replace(frame, pixels=download(image))
 
     def _report(self, writer: _Writer, last: bool = False) -> None:

@@ -16,7 +16,7 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.media.codecs import CONTAINERS
 from streamstyle.media.segments import packet_bytes
 from streamstyle.pipeline import run
-from streamstyle.render import encode_options, open_effect, open_input
+from streamstyle.render import encode_options, open_effect, open_input, open_motion
 from streamstyle.settings import RenderSettings
 from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.images import FORMATS, StillSink
@@ -167,7 +167,7 @@ def painted(
     """The frames, painted; seconds for each in the whole; and bytes of the whole, where it is a film."""
     kept = MemorySink()
     device = choose(settings.device)
-    with tempfile.TemporaryDirectory() as folder, open_effect(settings) as effect:
+    with tempfile.TemporaryDirectory() as folder, open_effect(settings, info.kind) as effect:
         source = MemorySource(places.frames, replace(info, tracks={}, container=None, frames=None))
         if info.kind != "film":
             result = run(source, effect, [kept], device=device)
@@ -178,7 +178,7 @@ def painted(
         suffix = Path(output).suffix.lower()
         film = Path(folder) / f"film{suffix if suffix in CONTAINERS else '.mp4'}"
         sink = VideoSink(film, source.info, encode_options(settings), audio="none")
-        result = run(source, effect, [sink, kept], device=device)
+        result = run(source, effect, [sink, kept], motion=open_motion(settings, info.kind), device=device)
         # Reading goes on beside painting; the slower of both decides.
         seconds = max(1 / result.fps, places.seconds)
         return kept.frames, seconds, expected_bytes(film, info, places.total)

@@ -19,8 +19,10 @@ from typing import Any
 from streamstyle import __version__
 from streamstyle.device import choose, share_cores
 from streamstyle.effects.composite import Composite
+from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
 from streamstyle.errors import InputError, UsageError
+from streamstyle.flow import MotionEstimation
 from streamstyle.masks import Mask
 from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
 from streamstyle.media.job import Job
@@ -28,10 +30,10 @@ from streamstyle.media.opening import is_url
 from streamstyle.media.recipes import read_recipe
 from streamstyle.media.segments import file_hash
 from streamstyle.pipeline import Result, run
-from streamstyle.settings import RenderSettings, make_settings
+from streamstyle.settings import FLOWS, RenderSettings, make_settings
 from streamstyle.sinks import open_sink, sink_kind
 from streamstyle.sources import open_source
-from streamstyle.stream import Progress, Source
+from streamstyle.stream import Effect, Progress, Source
 from streamstyle.weights import WEIGHTS
 
 NOT_IN_RECIPES = {"start", "length", "threads", "device"}
@@ -65,7 +67,7 @@ def render(
     kind = sink_kind(output)
     if kind == "video" and Path(output).exists() and not overwrite:
         raise UsageError(f"{output}: exists; -y overwrites it")
-    with open_input(str(source), settings) as opened, open_effect(settings) as effect:
+    with open_input(str(source), settings) as opened, open_effect(settings, opened.info.kind) as effect:
         job = None
         if kind == "video":
             # Checked before the job begins, as that may throw an unfinished one away.
@@ -98,7 +100,10 @@ def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None
         settings = make_settings(stored["settings"], str(job.folder))
         if stored["weights"] != weights_hashes(settings):
             raise UsageError(f"{output}: the weights of the style have changed; start it anew with -y")
-        with open_input(stored["input"], settings) as opened, open_effect(settings) as effect:
+        with (
+            open_input(stored["input"], settings) as opened,
+            open_effect(settings, opened.info.kind) as effect,
+        ):
             job.check_source(opened.info)
             return _run(opened, str(output), effect, settings, stored["recipe"], job, True, on_progress)
     except BaseException:
@@ -194,10 +199,15 @@ def encode_options(settings: RenderSettings) -> EncodeOptions:
 
 
 @contextmanager
-def open_effect(settings: RenderSettings) -> Iterator[Composite]:
-    """The effect, with the mask open."""
+def open_effect(settings: RenderSettings, kind: str) -> Iterator[Composite]:
+    """The effect for a source of that kind, with the mask open."""
     timeline, device = settings.timeline(), choose(settings.device)
-    style = Style(timeline, mix_by=settings.mix_by, rows=settings.tile, device=device)
+    steady = settings.steadiness(kind)
+    style: Effect = Style(
+        timeline, mix_by=settings.mix_by, rows=settings.tile, inertia=settings.inertia, device=device
+    )
+    if steady > 0:
+        style = Stabilize(style, steady)
     with ExitStack() as files:
         mask = None
         if settings.mask is not None:
@@ -206,6 +216,18 @@ def open_effect(settings: RenderSettings) -> Iterator[Composite]:
             )
         feather = settings.mask_feather / 100
         yield Composite(style, timeline, colors=settings.keep_colors_by, mask=mask, feather=feather)
+
+
+def open_motion(settings: RenderSettings, kind: str) -> MotionEstimation | None:
+    """What estimates the motion, where it is needed to hold a source of that kind still."""
+    if settings.steadiness(kind) == 0:
+        return None
+    return MotionEstimation(
+        settings.flow if settings.flow in FLOWS else Path(settings.flow),
+        size=settings.flow_size,
+        weights=None if settings.flow_weights is None else Path(settings.flow_weights),
+        device=choose(settings.device),
+    )
 
 
 def _run(
@@ -220,7 +242,7 @@ def _run(
 ) -> Result:
     done = job.frames if job else 0
     state = job.state() if job else {}
-    device = choose(settings.device)
+    device, motion = choose(settings.device), open_motion(settings, source.info.kind)
     if source.info.kind == "film":
         share_cores(device)
     try:
@@ -242,5 +264,12 @@ def _run(
         _log.info("%s: going on after %d frames", output, done)
     with sink:
         return run(
-            source, effect, [sink], device=device, on_progress=on_progress, resume_at=done, state=state
+            source,
+            effect,
+            [sink],
+            motion=motion,
+            device=device,
+            on_progress=on_progress,
+            resume_at=done,
+            state=state,
         )

@@ -27,6 +27,8 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.timeline import FADE, STROKE_SIZES, Timeline, timeline_of, with_absolute_files
 
 _THREADS = min(os.cpu_count() or 1, 8)
+FLOWS = ("none", "fast", "medium", "raft")
+STEADY = 0.7  # of films, by default
 
 
 class RenderSettings(BaseModel):
@@ -55,6 +57,15 @@ class RenderSettings(BaseModel):
     mask_invert: bool = Field(False, description="paint where the mask is dark")
     tile: int | None = Field(None, ge=64, le=16384, description="lines painted at a time, to save memory")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+
+    # what holds a film still
+    steady: float | None = Field(
+        None, ge=0, le=1, description="0 = each frame by itself, 1 = as still as can be"
+    )
+    inertia: float = Field(0.0, ge=0, lt=1, description="share of the last frame's statistics that is kept")
+    flow: str = Field("fast", description="fast, medium, raft, none, or a folder of flow files")
+    flow_size: int | None = Field(None, ge=32, le=4096, description="longer side at which flow is estimated")
+    flow_weights: str | None = Field(None, description="file of the weights of raft")
 
     # what is read
     start: float = Field(0.0, ge=0, description="seconds to leave out at the beginning")
@@ -117,6 +128,13 @@ class RenderSettings(BaseModel):
     def _tile(cls, value: int | None) -> int | None:
         return None if value is None else value // 8 * 8
 
+    @field_validator("flow")
+    @classmethod
+    def _flow(cls, value: str) -> str:
+        if value not in FLOWS and not Path(value).is_dir():
+            raise ValueError(f"no such flow; known are {', '.join(FLOWS)}, or a folder of flow files")
+        return value
+
     @model_validator(mode="after")
     def _timeline(self) -> Self:
         self.timeline()
@@ -137,19 +155,32 @@ class RenderSettings(BaseModel):
             fade=self.fade,
         )
 
+    def steadiness(self, kind: str) -> float:
+        """How still a source of that kind is held: films are by default, pictures are not."""
+        if self.flow == "none":
+            return 0.0
+        return self.steady if self.steady is not None else STEADY * (kind == "film")
+
     def absolute(self) -> RenderSettings:
         """The same settings for another working folder: files by their absolute names."""
         return self.model_copy(
             update={
                 "style": with_absolute_files(self.style),
                 "at": tuple(with_absolute_files(change) for change in self.at),
-                "mask": None if self.mask is None else str(Path(self.mask).absolute()),
+                "mask": absolute(self.mask),
+                "flow": self.flow if self.flow in FLOWS else absolute(self.flow),
+                "flow_weights": absolute(self.flow_weights),
             }
         )
 
     @field_serializer("fps")
     def _fraction(self, value: Fraction | None) -> str | None:
         return None if value is None else str(value)
+
+
+def absolute(file: str | None) -> str | None:
+    """The name of a file for another working folder."""
+    return None if file is None else str(Path(file).absolute())
 
 
 def make_settings(values: dict[str, Any], where: str = "") -> RenderSettings:

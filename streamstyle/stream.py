@@ -186,6 +186,19 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Motion:
+    """How a frame moved from the one before it, at any size of its own.
+
+    Attributes:
+        flow: (2, h, w) float, backward, in pixels of that size; see `streamstyle.flow`.
+        reliable: (1, h, w) float in [0, 1], how far the flow can be trusted.
+    """
+
+    flow: Tensor
+    reliable: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """Where in the stream an effect is called.
 
@@ -193,11 +206,13 @@ class Moment:
         index: number of the frame, from 0, counting also the frames before a resume.
         seconds: presentation time.
         cut: the frame does not continue the one before it.
+        motion: how it moved since then; None where that is not known, as across a cut.
     """
 
     index: int
     seconds: float
     cut: bool = False
+    motion: Motion | None = None
 
 
 class Effect(Protocol):

@@ -17,7 +17,7 @@ from streamstyle.effects import EFFECTS
 from streamstyle.sinks import SINKS
 from streamstyle.sources import SOURCES
 from streamstyle.sources.memory import MemorySource
-from streamstyle.stream import Checkpoint, Frame, Moment
+from streamstyle.stream import Checkpoint, Frame, Moment, Motion
 
 
 def noise(count: int = 1, height: int = 10, width: int = 16) -> np.ndarray:
@@ -96,9 +96,16 @@ def make_composite(kind: type, folder: Path, device: str) -> Any:
     return kind(style, timeline_of("none", stroke_size=2, keep_colors=0.5))
 
 
+def make_stabilize(kind: type, folder: Path, device: str) -> Any:
+    from streamstyle.effects.style import Style
+
+    return kind(make_style(Style, folder, device), 0.8)
+
+
 EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
     "Identity": lambda kind, folder, device: kind(),
     "Style": make_style,
+    "Stabilize": make_stabilize,
     "Composite": make_composite,
 }
 
@@ -201,11 +208,23 @@ def image(number: int, height: int, width: int, device: str) -> Any:
     return pixels.to(device)
 
 
+def moment(number: int, size: tuple[int, int], device: str, cut: bool = False) -> Moment:
+    """With a motion of half a pixel, at a size of its own, since the frame before."""
+    import torch
+
+    if cut:
+        return Moment(number, number / 25, cut)
+    height, width = ((side + 1) // 2 for side in size)
+    flow = torch.full((2, height, width), 0.25, device=device)
+    reliable = (torch.arange(width, device=device) > 0).float().expand(1, height, width)
+    return Moment(number, number / 25, cut, Motion(flow, reliable))
+
+
 def play(effect: Any, numbers: range, device: str, size: tuple[int, int] = (24, 32)) -> Any:
     """What the effect makes of the last of these pictures, after all the others."""
     for number in numbers:
         given = image(number, *size, device)
-        result = effect(given, Moment(number, number / 25, cut=number == numbers.start))
+        result = effect(given, moment(number, size, device, cut=number == numbers.start))
     return result
 
 
@@ -213,8 +232,9 @@ def play(effect: Any, numbers: range, device: str, size: tuple[int, int] = (24, 
 def test_effect_keeps_size_kind_and_range(effects, device, size):
     import torch
 
-    given = image(0, *size, device)
-    result = effects()(given.clone(), Moment(0, 0.0, cut=True))
+    effect, given = effects(), image(1, *size, device)
+    effect(image(0, *size, device), moment(0, size, device, cut=True))
+    result = effect(given.clone(), moment(1, size, device))
     assert result.shape == given.shape
     assert result.dtype == given.dtype
     assert result.device.type == device
@@ -223,10 +243,11 @@ def test_effect_keeps_size_kind_and_range(effects, device, size):
 
 
 def test_effect_leaves_its_input_alone(effects, device):
-    given = image(0, 24, 32, device)
-    kept = given.clone()
-    effects()(given, Moment(0, 0.0, cut=True))
-    assert (given == kept).all()
+    effect, pictures = effects(), [image(number, 24, 32, device) for number in range(2)]
+    kept = [given.clone() for given in pictures]
+    for number, given in enumerate(pictures):
+        effect(given, moment(number, (24, 32), device, cut=number == 0))
+    assert all((given == before).all() for given, before in zip(pictures, kept, strict=True))
 
 
 def test_effect_forgets_everything_on_reset(effects, device):
@@ -245,4 +266,4 @@ def test_effect_goes_on_from_its_state_as_if_never_stopped(effects, device):
     after.restore(state)
     expected = play(whole, range(4), device)
     given = image(3, 24, 32, device)
-    assert (after(given, Moment(3, 3 / 25)) == expected).all()
+    assert (after(given, moment(3, (24, 32), device)) == expected).all()

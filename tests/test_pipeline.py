@@ -11,10 +11,13 @@ import pytest
 import torch
 
 from streamstyle.effects.identity import Identity
+from streamstyle.errors import InputError
+from streamstyle.flow import MotionEstimation
 from streamstyle.pipeline import ahead, run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
 from streamstyle.stream import Frame, Item, Moment, Packet, Progress
+from tests.motions import film, pan
 
 
 def frames(count: int, **more: object) -> list[Item]:
@@ -92,6 +95,42 @@ def test_a_reset_reaches_the_effect_and_the_moment() -> None:
     run(MemorySource(items), effect, [sink], device="cpu")
     assert values(sink) == [1, 2, 3, 4, 1, 2]
     assert [moment.cut for moment in effect.moments] == [True, False, False, False, True, False]
+
+
+def test_motion_reaches_the_effect_and_cuts_reset_it() -> None:
+    pictures = [*pan(4), *pan(4, seed=5)]
+    sink, effect = MemorySink(), Count()
+    run(MemorySource(list(film(pictures))), effect, [sink], motion=MotionEstimation(), device="cpu")
+    assert [moment.cut for moment in effect.moments] == [index in (0, 4) for index in range(8)]
+    assert [moment.motion is None for moment in effect.moments] == [index in (0, 4) for index in range(8)]
+    assert [frame.pixels[0, 0, 0] for frame in sink.frames] == [1, 2, 3, 4] * 2
+    assert [type(item) for item in sink.items] == [Frame, Packet] * 8
+
+
+def test_a_run_resumed_with_motion_gives_the_same_moments() -> None:
+    pictures = [*pan(4), *pan(4, seed=5)]
+    for done in range(1, 8):
+        effect = Count()
+        run(
+            MemorySource(list(film(pictures))),
+            effect,
+            [MemorySink()],
+            motion=MotionEstimation(),
+            device="cpu",
+            resume_at=done,
+        )
+        assert [moment.index for moment in effect.moments] == list(range(done, 8))
+        assert [moment.cut for moment in effect.moments] == [index == 4 for index in range(done, 8)]
+
+
+def test_an_error_of_the_flow_reaches_the_caller_and_ends_all_threads(tmp_path) -> None:
+    np.save(tmp_path / "2.npy", np.zeros((240, 320, 2), np.float32))
+    sink, before = MemorySink(), threading.active_count()
+    with pytest.raises(InputError, match="holds no flow of frame 1"):
+        source = MemorySource(list(film(pan(4))))
+        run(source, Count(), [sink], motion=MotionEstimation(tmp_path), device="cpu")
+    assert sink.aborted
+    assert threading.active_count() == before
 
 
 class FailingSource(MemorySource):

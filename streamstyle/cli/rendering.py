@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from streamstyle.pipeline import Result
     from streamstyle.settings import RenderSettings
 
-_STYLE, _READ, _WRITE, _REPORT = "What to paint", "What to read", "What to write", "What to show"
+_STYLE, _STEADY, _READ = "What to paint", "How still to hold it", "What to read"
+_WRITE, _REPORT = "What to write", "What to show"
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=_REPORT)]
 Json = Annotated[
@@ -114,6 +115,25 @@ def stylize(
             callback=_use_config,
             is_eager=True,
         ),
+    ] = None,
+    steady: Annotated[
+        float | None,
+        _option(_STEADY, "--steady", help="0 = each frame by itself, 1 = as still as can be; 0.7 for films."),
+    ] = None,
+    inertia: Annotated[
+        float | None,
+        _option(_STEADY, "--inertia", help="Share of the last frame's statistics that the network keeps; 0."),
+    ] = None,
+    flow: Annotated[
+        str | None,
+        _option(_STEADY, "--flow", help="fast, medium, raft, none, or a folder of .flo or .npy files."),
+    ] = None,
+    flow_size: Annotated[
+        int | None,
+        _option(_STEADY, "--flow-size", help="Longer side at which motion is estimated; 320, medium 512."),
+    ] = None,
+    flow_weights: Annotated[
+        str | None, _option(_STEADY, "--flow-weights", help="File of raft's weights.")
     ] = None,
     start: Annotated[
         str | None, _option(_READ, "--start", "-ss", help="Leave out this much: seconds or HH:MM:SS.")

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 from streamstyle.effects.composite import Composite
 from streamstyle.effects.identity import Identity
+from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
 from streamstyle.stream import Effect
 
-EFFECTS: dict[str, Callable[..., Effect]] = {"identity": Identity, "style": Style, "composite": Composite}
+EFFECTS: dict[str, Callable[..., Effect]] = {
+    "identity": Identity,
+    "style": Style,
+    "stabilize": Stabilize,
+    "composite": Composite,
+}

@@ -15,6 +15,7 @@ from streamstyle import device as devices
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.networks import Johnson, StyleNet
 from streamstyle.networks.interpolation import Interpolation
+from streamstyle.networks.style_net import InstanceNorm
 from streamstyle.stream import Moment
 from streamstyle.timeline import NONE, Timeline, timeline_of
 from streamstyle.weights import DEFAULT_STYLE, WEIGHTS, Loaded, load
@@ -29,6 +30,8 @@ _log = logging.getLogger("streamstyle")
 class Style:
     """Paints pictures in styles that may be mixed and may change with time; each frame by itself.
 
+    Only the statistics by which our own networks normalise may be made to follow slowly.
+
     Strength moves the weights towards the base, so that strokes grow and do not only fade in; the nearer to
     0, the more the source shows through, which the base gives back only nearly. Where the base is not at
     hand it is a blend with the source. Mixtures, also with the source ("none"), are blends of the
@@ -41,6 +44,7 @@ class Style:
             bundled name, a .safetensors file, a .pth of pytorch/examples, or "none".
         mix_by: "pictures" or "weights".
         rows: lines that are painted at a time, a multiple of 8, which saves memory; None: all at once.
+        inertia: share of the last frame's statistics that is kept, 0 to below 1.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
 
     Raises:
@@ -54,6 +58,7 @@ class Style:
         *,
         mix_by: str = "pictures",
         rows: int | None = None,
+        inertia: float = 0.0,
         device: str | torch.device = "auto",
     ) -> None:
         self.timeline = timeline if isinstance(timeline, Timeline) else timeline_of(timeline)
@@ -61,6 +66,14 @@ class Style:
         self.device = devices.choose(device) if isinstance(device, str) else device
         styles = {name: load(name) for name in self.timeline.styles()}
         self.families = families_of(styles, self.device, together=mix_by == "weights")
+        self.norms = [
+            norm
+            for family in self.families
+            for norm in family.network.modules()
+            if isinstance(norm, InstanceNorm)
+        ]
+        for norm in self.norms:
+            norm.inertia = inertia
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The picture, painted.
@@ -104,15 +117,25 @@ class Style:
                 _log.info("memory does not suffice for %d lines at once: %d at a time", height, rows)
 
     def reset(self) -> None:
-        """There is nothing to forget."""
+        """Forgets the statistics of earlier frames."""
+        for norm in self.norms:
+            norm.remembered = None
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """In how many rows at a time it paints, since bands round otherwise than the whole; 0 = all."""
-        return {"rows": self.rows or 0}
+        """The statistics of earlier frames, and in how many rows at a time it paints, since bands round
+        otherwise than the whole; 0 = all."""
+        state: dict[str, Tensor | float | int] = {"rows": self.rows or 0}
+        for number, norm in enumerate(self.norms):
+            if norm.remembered is not None:
+                state[f"statistics.{number}"] = norm.remembered
+        return state
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
         """Takes up what `state` gave."""
         self.rows = int(state["rows"]) or None
+        for number, norm in enumerate(self.norms):
+            remembered = state.get(f"statistics.{number}")
+            norm.remembered = remembered if isinstance(remembered, Tensor) else None
 
 
 class Family:

@@ -1,17 +1,13 @@
-"""Optical flow: warping by it, and reading it from files.
-
-Flow is backward and lies on the grid of the current frame: (2, H, W) in pixels, channel 0 = x to the right,
-1 = y down; at a pixel of the current frame it points to where that came from in the previous one. So
-`warp(previous, flow)` lines up with the current frame.
-"""
+"""Reading flow from files."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle.errors import InputError
@@ -19,43 +15,6 @@ from streamstyle.errors import InputError
 FLO_MAGIC = 202021.25  # the first number of a Middlebury file: "PIEH" read as a float
 LARGEST_SIDE = 65536  # pixels; a larger one is a damaged header
 SUFFIXES = (".flo", ".npy")
-
-
-def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
-    """The picture as its flow says that it lies in the next frame.
-
-    Args:
-        image: (N, C, H, W), the previous frame.
-        flow: (N, 2, H, W) or (1, 2, H, W), backward, in pixels; see above.
-        mode: "bicubic" for pictures, which stay sharp; "bilinear" for masks, which stay in their range.
-
-    Returns:
-        (N, C, H, W) on the grid of the current frame. Beyond the border the nearest pixel is taken.
-    """
-    height, width = image.shape[-2:]
-    y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + flow[:, 1]
-    x = torch.arange(width, device=flow.device, dtype=flow.dtype) + flow[:, 0]
-    # Pixel centres in [-1, 1], where -1 and 1 are the outer edges of the outermost pixels.
-    grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)
-    grid = grid.expand(image.shape[0], -1, -1, -1)
-    return F.grid_sample(image, grid.to(image), mode=mode, padding_mode="border", align_corners=False)
-
-
-def inside(flow: Tensor, margin: float = 0.0) -> Tensor:
-    """1 where the flow points into the picture, at least `margin` pixels from its border, else 0.
-
-    Args:
-        flow: (N, 2, H, W) in pixels.
-        margin: in pixels, at the border of the previous frame.
-
-    Returns:
-        (N, 1, H, W), the type of `flow`.
-    """
-    height, width = flow.shape[-2:]
-    y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + flow[:, 1]
-    x = torch.arange(width, device=flow.device, dtype=flow.dtype) + flow[:, 0]
-    within = (x >= margin) & (x <= width - 1 - margin) & (y >= margin) & (y <= height - 1 - margin)
-    return within[:, None].to(flow.dtype)
 
 
 def read_flow(path: Path) -> Tensor:
@@ -105,3 +64,75 @@ def read_flo(path: Path) -> np.ndarray:
     if len(data) != 12 + 8 * width * height:
         raise ValueError(f"{len(data)} bytes, expected {12 + 8 * width * height} for {width}x{height} pixels")
     return np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2)
+
+
+class FlowFolder:
+    """Exact flow that was made elsewhere, as by a renderer: one file for each frame.
+
+    The last number in a file's name is that of the frame whose flow it holds, counted from 0; the first
+    frame needs none. A picture of the same name beside it, `.png`, is white where the flow holds.
+
+    Args:
+        path: folder with `.flo` or `.npy` files.
+
+    Raises:
+        InputError: it holds none, or two with one number.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files: dict[int, Path] = {}
+        for file in sorted(path.iterdir()):
+            numbers = re.findall(r"\d+", file.stem)
+            if file.suffix.lower() not in SUFFIXES or not numbers:
+                continue
+            if (number := int(numbers[-1])) in self.files:
+                raise InputError(f"{file}: has the number of {self.files[number].name}")
+            self.files[number] = file
+        if not self.files:
+            raise InputError(f"{path}: holds no flow, files named as 0001.flo or flow_12.npy")
+
+    def at(self, index: int, shape: tuple[int, int], full: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """The flow of a frame and where it is known to hold, at another size.
+
+        Args:
+            index: number of the frame.
+            shape: height and width that are wanted.
+            full: those of the frames as they are read, which are those of the files, too.
+
+        Returns:
+            (height, width, 2) float32 in pixels of that size, and (height, width) bool.
+
+        Raises:
+            InputError: there is no file of that number, it cannot be read, or is of another size.
+        """
+        if index not in self.files:
+            raise InputError(f"{self.path}: holds no flow of frame {index}")
+        file = self.files[index]
+        flow = read_flow(file).permute(1, 2, 0).numpy()
+        refuse_other_size(file, flow.shape, full)
+        known = np.isfinite(flow).all(axis=2)
+        if (mask := file.with_suffix(".png")).is_file():
+            grey = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+            if grey is None:
+                raise InputError(f"{mask}: no mask that can be read")
+            refuse_other_size(mask, grey.shape, full)
+            known = known & (grey > 127)
+        flow = np.nan_to_num(flow)
+        if shape == full:
+            return flow, known
+        scale = np.array([shape[1] / full[1], shape[0] / full[0]], np.float32)
+        flow = cv2.resize(flow, shape[::-1], interpolation=cv2.INTER_AREA) * scale
+        # A pixel is known where all that fell into it is.
+        share = cv2.resize(known.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
+        return flow, share > 0.99
+
+
+def refuse_other_size(file: Path, shape: tuple[int, ...], full: tuple[int, int]) -> None:
+    """Make sure that flow and frames are of one size.
+
+    Raises:
+        InputError: they are not.
+    """
+    if shape[:2] != full:
+        raise InputError(f"{file}: {shape[1]}x{shape[0]} pixels, the frames have {full[1]}x{full[0]}")

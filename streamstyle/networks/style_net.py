@@ -24,9 +24,16 @@ from torch import Tensor, nn
 class InstanceNorm(nn.Module):
     """Each channel of each picture to the learned mean and deviation (Ulyanov et al. 2016).
 
+    In films the statistics may follow slowly: something bright that comes into the picture then does not
+    change the colours of all else at once.
+
     The mean and the mean square are products with a vector of ones: on channels-last memory a tenth
     of the time of `torch.var_mean`. They are taken in single precision, since squares overflow half. The
     values should be near 0 where they are all alike: the difference of the two is else a rounding error.
+
+    Attributes:
+        inertia: share of the remembered statistics that is kept; 0: each picture has its own.
+        remembered: (N, 2, C), mean and variance, or None.
     """
 
     def __init__(self, channels: int, epsilon: float = 1e-4) -> None:
@@ -34,6 +41,8 @@ class InstanceNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.epsilon = epsilon
+        self.inertia = 0.0
+        self.remembered: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -45,6 +54,23 @@ class InstanceNorm(nn.Module):
         ones = torch.full_like(pixels[:1, :, :1], 1 / pixels.shape[1]).transpose(1, 2)
         ones = ones.expand(pixels.shape[0], -1, -1)
         return torch.cat((ones @ pixels, ones @ pixels.square()), dim=1)
+
+    def steadied(self, moments: Tensor, taken: Tensor) -> Tensor:
+        """Moments that follow those of the last picture slowly, as far as `inertia` says.
+
+        Args:
+            moments: (N, 2, C), see `moments`.
+            taken: (N, 1, C), what was taken off the values before; it differs from picture to picture.
+        """
+        if self.inertia == 0:
+            return moments
+        mean, square = moments[:, :1], moments[:, 1:]
+        now = torch.cat((mean + taken, square - mean.square()), dim=1)
+        if self.remembered is not None and self.remembered.shape == now.shape:
+            now = torch.lerp(now, self.remembered, self.inertia)
+        self.remembered = now
+        mean = now[:, :1] - taken
+        return torch.cat((mean, now[:, 1:] + mean.square()), dim=1)
 
     def normalised(self, x: Tensor, moments: Tensor) -> Tensor:
         """(N, C, H, W), whose moments are these, to the same shape with the learned ones."""
@@ -69,12 +95,15 @@ class Block(nn.Module):
         """(N, C, H, W) to the same shape, `rows` of it at a time; None: all at once."""
         wide, height = padded(x, 2), x.shape[2]
         first = self.space(wide[:, :, :5, :5])
+        taken = first.float().flatten(1)[:, None]
         if rows is None:
-            return x + self.mix(self.norm(self.centred(wide, first)))
+            y = self.centred(wide, first)
+            return x + self.mix(self.norm.normalised(y, self.norm.steadied(self.norm.moments(y), taken)))
         moments = torch.zeros((), device=x.device)
         for top, below in bands(height, rows):
             share = (below - top) / height
             moments = moments + share * self.norm.moments(self.centred(wide[:, :, top : below + 4], first))
+        moments = self.norm.steadied(moments, taken)
         result = torch.empty_like(x)
         for top, below in bands(height, rows):
             y = self.norm.normalised(self.centred(wide[:, :, top : below + 4], first), moments)

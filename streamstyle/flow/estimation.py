@@ -1,0 +1,158 @@
+"""The motion of a film, frame by frame: flow, where it holds, and cuts. A stage of `run`.
+
+Whether there is a cut before a frame shows only in the frame behind it, so the stage is one frame late.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from streamstyle.errors import UsageError
+from streamstyle.flow.cuts import AS_BEFORE, Likeness, is_cut, likeness
+from streamstyle.flow.dis import Dis
+from streamstyle.flow.files import FlowFolder
+from streamstyle.flow.reliability import feathered, in_bounds, looks_alike, returns
+from streamstyle.flow.warping import warped_pixels
+from streamstyle.stream import Frame, Item, Motion
+
+Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def raft(weights: Path | None, device: torch.device) -> Estimator:
+    """The network, whose module takes a second to import."""
+    from streamstyle.flow.raft import Raft
+
+    return Raft(weights, device)
+
+
+FLOWS: dict[str, Callable[[Path | None, torch.device], Estimator]] = {
+    "fast": lambda weights, device: Dis("fast"),
+    "medium": lambda weights, device: Dis("medium"),
+    "raft": raft,
+}
+SIZES = {"fast": 320, "medium": 512, "raft": 512}  # pixels along the longer side
+
+
+class MotionEstimation:
+    """Estimates how each frame of a film moved from the one before.
+
+    Args:
+        flow: "fast", "medium" or "raft"; or a folder of flow files, see `FlowFolder`.
+        size: longer side in pixels to which frames are reduced; by default that of SIZES.
+        weights: file of RAFT's weights.
+        device: where RAFT computes, and where motions are put.
+
+    Raises:
+        UsageError: there is no such flow.
+        InputError: the folder or the weights cannot be read.
+    """
+
+    def __init__(
+        self,
+        flow: str | Path = "fast",
+        *,
+        size: int | None = None,
+        weights: Path | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        self.device = device or torch.device("cpu")
+        self.folder: FlowFolder | None = None
+        if str(flow) in FLOWS:
+            self.estimate = FLOWS[str(flow)](weights, self.device)
+        elif Path(flow).is_dir():
+            self.folder, self.estimate = FlowFolder(Path(flow)), Dis("fast")
+        else:
+            raise UsageError(f"unknown flow {flow}; known: {', '.join(FLOWS)}, or a folder of flow files")
+        self.size = size or SIZES.get(str(flow), SIZES["fast"])
+
+    def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[tuple[Item, Motion | None]]:
+        """Each item with the motion of the frame; packets, and frames without one before, have none.
+
+        Args:
+            items: in order.
+            first: number of frames that need no motion, since they are done already.
+        """
+        waiting: deque[tuple[Item, Pair | None]] = deque()
+        previous: Reduced | None = None
+        before, index = AS_BEFORE, 0
+        for item in items:
+            pair = None
+            if isinstance(item, Frame):
+                # One pair more than is needed: it decides whether the next one is a cut.
+                current = self.reduced(item) if index >= first - 2 else None
+                if current and previous and not item.reset and current.pixels.shape == previous.pixels.shape:
+                    pair = self.compared(current, previous, index)
+                elif current and item.reset:
+                    pair = Pair(None, AS_BEFORE)
+                previous, index = current, index + 1
+                after = pair.likeness if pair else AS_BEFORE
+                for old, old_pair in drained(waiting):
+                    yield old, motion_of(old_pair, before, after)
+                    if isinstance(old, Frame):
+                        before = old_pair.likeness if old_pair else AS_BEFORE
+            waiting.append((item, pair))
+        for old, old_pair in drained(waiting):
+            yield old, motion_of(old_pair, before, AS_BEFORE)
+
+    def reduced(self, frame: Frame) -> Reduced:
+        """The frame at the size in which flow is estimated."""
+        height, width = frame.pixels.shape[:2]
+        scale = min(1.0, self.size / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if size == (width, height):
+            return Reduced(frame.pixels, (height, width))
+        pixels = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+        return Reduced(pixels, (height, width))
+
+    def compared(self, current: Reduced, previous: Reduced, index: int) -> Pair:
+        """Flow between two frames, both ways, and what follows from it."""
+        flow = self.estimate(current.pixels, previous.pixels)
+        reverse = self.estimate(previous.pixels, current.pixels)
+        alike = likeness(current.pixels, previous.pixels, flow, reverse)
+        reliable = in_bounds(flow) & returns(flow, reverse)
+        if self.folder is not None:
+            # Exact flow is not doubted; what is hidden shows by its looks.
+            flow, reliable = self.folder.at(index, current.pixels.shape[:2], current.shape)
+            reliable &= in_bounds(flow)
+        reliable &= looks_alike(current.pixels, warped_pixels(previous.pixels, flow))
+        motion = Motion(
+            torch.from_numpy(flow).permute(2, 0, 1).to(self.device),
+            torch.from_numpy(feathered(reliable))[None].to(self.device),
+        )
+        return Pair(motion, alike)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A frame at the size in which flow is estimated, and the shape that it had."""
+
+    pixels: np.ndarray
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is known of a frame and the one before it."""
+
+    motion: Motion | None
+    likeness: Likeness
+
+
+def drained(waiting: deque[tuple[Item, Pair | None]]) -> Iterator[tuple[Item, Pair | None]]:
+    """All that waits, from the first on; nothing waits then."""
+    while waiting:
+        yield waiting.popleft()
+
+
+def motion_of(pair: Pair | None, before: Likeness, after: Likeness) -> Motion | None:
+    """The motion, or none across a cut."""
+    if pair is None or pair.motion is None or is_cut(pair.likeness, before, after):
+        return None
+    return pair.motion
