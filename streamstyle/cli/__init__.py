@@ -9,7 +9,7 @@ import sys
 import typer
 
 from streamstyle import __version__
-from streamstyle.cli import information, rendering, resuming, training
+from streamstyle.cli import evaluating, information, rendering, resuming, training
 
 app = typer.Typer(
     name="streamstyle",
@@ -23,6 +23,7 @@ app.command("stylize")(rendering.stylize)
 app.command("rerun")(rendering.rerun)
 app.command("resume")(resuming.resume)
 app.command("train")(training.train)
+app.command("evaluate")(evaluating.evaluate)
 app.command("styles")(information.styles)
 app.command("doctor")(information.doctor)
 

@@ -97,6 +97,10 @@ class Reporter:
             self._bar.stop()
             self._bar = None
 
+    def measuring(self, done: int, total: int | None) -> None:
+        """How many frames are measured."""
+        self._show("frames", done, total, None, "measured")
+
     def _show(self, what: str, done: int, total: int | None, eta: float | None, details: str) -> None:
         """A bar on a terminal; elsewhere a line every few seconds."""
         if self._terminal:
