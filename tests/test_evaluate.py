@@ -118,11 +118,7 @@ def test_frames_that_one_film_lacks_are_counted():
     assert evaluation.missing == 2 and len(evaluation.frames) == 3
     nothing = MemorySource([Packet(1, 0)], MemorySource(list(film(pan(1)))).info)
     with pytest.raises(InputError, match="no frame to compare"):
-        evaluate(
-            MemorySource(list(film(pan(2)))),
-            MemorySource([Packet(1, 0)], MemorySource(list(film(pan(1)))).info),
-            MotionEstimation(),
-        )
+        evaluate(MemorySource(list(film(pan(2)))), nothing, MotionEstimation())
 
 
 def test_the_result_may_have_another_size():
