@@ -20,14 +20,14 @@ import numpy as np
 import torch
 
 from streamstyle.device import choose, download, upload
-from streamstyle.flow import MotionEstimation
+from streamstyle.flow import MotionEstimation, Moved
 from streamstyle.stream import (
     Checkpoint,
     Effect,
     Frame,
     Item,
     Moment,
-    Motion,
+    Next,
     Packet,
     Progress,
     Sink,
@@ -227,6 +227,7 @@ class _Run:
         self._done = 0
         self._concealed = 0
         self._segment_start: float | None = None
+        self._following: tuple[Frame, torch.Tensor] | None = None  # the frame that was looked at ahead
         intervals = [sink.checkpoint_seconds for sink in sinks if sink.checkpoint_seconds]
         self._interval = min(intervals, default=None)
         self._begin = time.perf_counter()
@@ -239,8 +240,8 @@ class _Run:
         read = ahead(self._timed(), lambda item: depth if isinstance(item, Frame) else 256 + depth)
         items = self._moved(read)
         try:
-            for item, motion in items:
-                self._process(item, motion, writer)
+            for item in items:
+                self._process(item, writer)
             writer.finish()
             self._report(writer, last=True)
             for sink in self._sinks:
@@ -258,12 +259,12 @@ class _Run:
             self._done, self._done, self._concealed, self._source.lost, seconds, fresh / max(seconds, 1e-9)
         )
 
-    def _moved(self, items: Iterator[Item]) -> Generator[tuple[Item, Motion | None], None, None]:
+    def _moved(self, items: Iterator[Item]) -> Generator[Moved, None, None]:
         """The items, frames with their motion, which is estimated in a thread of its own."""
         if self._motion is None:
-            return ((item, None) for item in items)
+            return (Moved(item) for item in items)
         moved = self._motion(items, self._resume_at)
-        return ahead(moved, lambda pair: _MOTIONS if isinstance(pair[0], Frame) else 256 + _MOTIONS)
+        return ahead(moved, lambda moved: _MOTIONS if isinstance(moved.item, Frame) else 256 + _MOTIONS)
 
     def _timed(self) -> Iterator[Frame | Packet]:
         items = iter(self._source)
@@ -276,7 +277,8 @@ class _Run:
             self._seconds["read"] += time.perf_counter() - begin
             yield item
 
-    def _process(self, item: Item, motion: Motion | None, writer: _Writer) -> None:
+    def _process(self, moved: Moved, writer: _Writer) -> None:
+        item = moved.item
         if isinstance(item, Packet):
             writer.put(item)
             return
@@ -286,7 +288,7 @@ class _Run:
             if self._ends_segment(item):
                 writer.put(Checkpoint(index, _on_host(self._effect.state())))
             begin = time.perf_counter()
-            styled = self._styled(item, index, motion)
+            styled = self._styled(item, index, moved)
             self._seconds["effect"] += time.perf_counter() - begin
             writer.put(styled)
         self._done = index + 1
@@ -301,13 +303,20 @@ class _Run:
         self._segment_start = frame.seconds
         return True
 
-    def _styled(self, frame: Frame, index: int, motion: Motion | None) -> Frame:
-        cut = frame.reset or (self._motion is not None and motion is None)
+    def _styled(self, frame: Frame, index: int, moved: Moved) -> Frame:
+        cut = frame.reset or (self._motion is not None and moved.motion is None)
         if cut:
             self._effect.reset()
         with torch.inference_mode():
-            image = upload(frame.pixels, self._device)
-            image = self._effect(image, Moment(index, frame.seconds, cut, motion))
+            # What was looked at ahead is there already.
+            known = self._following
+            image = known[1] if known and known[0] is frame else upload(frame.pixels, self._device)
+            following, self._following = None, None
+            if moved.following is not None and moved.onward is not None:
+                coming = upload(moved.following.pixels, self._device)
+                self._following = moved.following, coming
+                following = Next(coming, Moment(index + 1, moved.following.seconds), moved.onward)
+            image = self._effect(image, Moment(index, frame.seconds, cut, moved.motion, following))
             return replace(frame, pixels=download(image))
 
     def _report(self, writer: _Writer, last: bool = False) -> None:

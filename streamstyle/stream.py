@@ -207,12 +207,29 @@ class Moment:
         seconds: presentation time.
         cut: the frame does not continue the one before it.
         motion: how it moved since then; None where that is not known, as across a cut.
+        next: the frame behind it; None where it is not known, or does not continue this one.
     """
 
     index: int
     seconds: float
     cut: bool = False
     motion: Motion | None = None
+    next: Next | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A look ahead.
+
+    Attributes:
+        image: (3, H, W), the next frame, as the effect will be given it.
+        moment: that of it, as far as it is known already.
+        motion: how this frame will move to the next one: on the grid of this one, pointing to the next.
+    """
+
+    image: Tensor
+    moment: Moment
+    motion: Motion
 
 
 class Effect(Protocol):

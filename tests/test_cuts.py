@@ -15,7 +15,7 @@ LENGTH = 12
 def cuts_of(pictures: list[np.ndarray]) -> list[int]:
     """Numbers of the frames before which there is a cut."""
     items = MotionEstimation()(film(pictures))
-    motions = [motion for item, motion in items if isinstance(item, Frame)]
+    motions = [motion for item, motion, *_ in items if isinstance(item, Frame)]
     return [index for index, motion in enumerate(motions) if motion is None and index > 0]
 
 

@@ -11,7 +11,7 @@ from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
 from streamstyle.flow import warp
 from streamstyle.networks.style_net import InstanceNorm
-from streamstyle.stream import Moment, Motion
+from streamstyle.stream import Moment, Motion, Next
 
 HEIGHT, WIDTH = 48, 64
 
@@ -128,6 +128,61 @@ def test_a_film_that_goes_on_and_on_neither_drifts_nor_blurs():
     stripes = [(mean[..., 1:] - mean[..., :-1]).abs().mean().item() for mean in (one, other)]
     assert stripes[1] == pytest.approx(stripes[0], rel=0.02)
     assert stripes[1] > 0.9 * (sharp[..., 1:] - sharp[..., :-1]).abs().mean().item()
+
+
+class Counting(Flickering):
+    """Counts how often each frame is painted."""
+
+    def __init__(self) -> None:
+        super().__init__(0.05)
+        self.painted: list[int] = []
+
+    def __call__(self, image: Tensor, moment: Moment) -> Tensor:
+        self.painted.append(moment.index)
+        return super().__call__(image, moment)
+
+
+def run_ahead(effect: Stabilize, images: list[Tensor], first: int = 0) -> list[Tensor]:
+    """Frames that lie still, each with the next one in sight."""
+    results = []
+    for index in range(first, len(images)):
+        coming = None
+        if index + 1 < len(images):
+            coming = Next(images[index + 1], Moment(index + 1, 0.0), motion())
+        here = motion() if index else None
+        results.append(effect(images[index], Moment(index, 0.0, motion=here, next=coming)))
+    return results
+
+
+def test_the_next_frame_has_a_say_and_is_painted_once():
+    images = [picture() + 0.0 for _ in range(30)]
+    effect = Counting()
+    ahead = run_ahead(Stabilize(effect, 0.7), images)
+    assert effect.painted == list(range(30))
+    behind = run(Stabilize(Flickering(0.05), 0.7), images, [None, *[motion()] * 29])
+    assert changes(ahead) < 0.7 * changes(behind)
+
+
+def test_a_look_ahead_is_carried_over_a_resume():
+    images = [picture(seed) for seed in range(8)]
+    whole = run_ahead(Stabilize(Flickering(0.0), 0.7), images)
+    for done in range(1, 8):
+        before, after = (Stabilize(Flickering(0.0), 0.7) for _ in range(2))
+        for index in range(done):
+            coming = Next(images[index + 1], Moment(index + 1, 0.0), motion())
+            before(images[index], Moment(index, 0.0, motion=motion() if index else None, next=coming))
+        after.restore(before.state())
+        for one, other in zip(run_ahead(after, images, done), whole[done:], strict=True):
+            assert torch.equal(one, other)
+
+
+def test_what_was_seen_ahead_is_forgotten_at_a_cut():
+    effect = Counting()
+    held = Stabilize(effect, 0.7)
+    held(picture(), Moment(0, 0.0, next=Next(picture(1), Moment(1, 0.04), motion())))
+    held.reset()
+    held(picture(1), Moment(1, 0.04))
+    assert effect.painted == [0, 1, 1]
 
 
 def test_reset_forgets_and_state_goes_on_exactly():

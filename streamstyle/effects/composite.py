@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -54,6 +55,7 @@ class Composite:
         self.with_colors_of = COLORS[colors]
         self.mask, self.feather = mask, feather
         self.reduced = 0
+        self._small: list[tuple[Tensor, Tensor]] = []  # the last two pictures, and at their working size
         self._cover: tuple[np.ndarray, Tensor] | None = None  # the last mask, and what was made of it
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
@@ -91,7 +93,10 @@ class Composite:
                 with out_of_memory(width, height):
                     if size == (height, width):
                         return self.effect(image, moment)
-                    small = resized(image, *size)
+                    small = self.small(image, size)
+                    if moment.next is not None:
+                        coming = replace(moment.next, image=self.small(moment.next.image, size))
+                        moment = replace(moment, next=coming)
                     result = self.effect(small, moment)
                     return image if result is small else upsampled(result, small, image)
             except OutOfMemoryError:
@@ -101,6 +106,16 @@ class Composite:
                 _log.warning(
                     "memory does not suffice to paint %dx%d pixels: strokes become coarser", size[1], size[0]
                 )
+
+    def small(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        """The picture at the working size; that of a frame that was looked at ahead is made once."""
+        for whole, reduced in self._small:
+            if whole is image and tuple(reduced.shape[1:]) == size:
+                break
+        else:
+            whole, reduced = image, resized(image, *size)
+        self._small = [*self._small[-1:], (whole, reduced)]
+        return reduced
 
     def cover(self, mask: np.ndarray, image: Tensor) -> Tensor:
         """A mask as (1, H, W) in [0, 1] with soft edges; that of a still is made once."""

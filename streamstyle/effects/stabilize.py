@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle.flow import resized_flow, resized_map, warp
-from streamstyle.stream import Effect, Moment
+from streamstyle.stream import Effect, Moment, Motion
 
+AHEAD = 0.7  # weight of the next result beside this one, at steadiness 1
 MOST = 0.9  # share of the carried picture at steadiness 1
 BROAD = 16  # pixels, side of the squares in which a lasting change shows
 TOLERANCE = 0.06  # mean difference of such squares, of the full range, at which half as much is carried
@@ -25,6 +26,8 @@ STILL = 0.05  # pixels of motion below which a pixel stays where it is, so that 
 class Stabilize:
     """An effect whose result is blended with its last one, moved along.
 
+    Where the next frame is known its result is moved back and has a say, too: what two frames agree on is no
+    flicker, and nothing trails. It is kept until its own turn, so that the effect is called once for each.
     Where the flow does not hold, and across cuts, the new result stands alone. Where both differ over a broad
     area (light has changed, or the carried picture has drifted) less is carried, so that nothing lingers.
 
@@ -36,49 +39,86 @@ class Stabilize:
     def __init__(self, effect: Effect, steady: float = 1.0) -> None:
         self.effect, self.steady = effect, steady
         self._last: Tensor | None = None  # (3, H, W), the last result
+        self._coming: tuple[int, Tensor] | None = None  # number and unsteadied result of the next frame
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The effect's result, steadied.
 
         Args:
             image: (3, H, W) in [0, 1]. It is not changed.
-            moment: with the motion since the last frame.
+            moment: with the motion since the last frame, and the next frame, where they are known.
 
         Returns:
             The same shape, type and range.
         """
         with torch.inference_mode():
-            result = self.effect(image, moment)
-            if result is image:  # nothing was done that could flicker
+            result = self.result(image, moment)
+            self._coming = None
+            if result is image or self.steady == 0:  # nothing was done that could flicker
                 self._last = result
                 return result
-            if self._last is not None and moment.motion is not None and self.steady > 0:
-                height, width = result.shape[1:]
-                last = self._last
-                if last.shape != result.shape:  # strokes of another size are painted at another size
-                    last = F.interpolate(last[None], (height, width), mode="bilinear")[0]
-                flow = resized_flow(moment.motion.flow, height, width)
-                still = flow.abs().amax(dim=0, keepdim=True) < STILL
-                carried = warp(last[None], flow.masked_fill(still, 0)[None])[0].clamp_(0, 1)
-                share = MOST * self.steady * resized_map(moment.motion.reliable, height, width)
-                result = torch.lerp(result, carried, share * agreement(result, carried))
+            if moment.next is not None:
+                coming = self.effect(moment.next.image, moment.next.moment)
+                self._coming = moment.next.moment.index, coming
+                moved, reliable = carried(coming, moment.next.motion, result)
+                share = AHEAD * self.steady * reliable * agreement(result, moved)
+                result = torch.lerp(result, moved, share / (1 + share))
+            if self._last is not None and moment.motion is not None:
+                moved, reliable = carried(self._last, moment.motion, result)
+                share = MOST * self.steady * reliable * agreement(result, moved)
+                result = torch.lerp(result, moved, share)
             self._last = result
         return result
 
+    def result(self, image: Tensor, moment: Moment) -> Tensor:
+        """What the effect makes of the frame, or has made of it already."""
+        if self._coming is not None and self._coming[0] == moment.index:
+            coming = self._coming[1]
+            if coming.shape == image.shape:  # strokes of another size are painted at another size
+                return coming
+        return self.effect(image, moment)
+
     def reset(self) -> None:
-        """Forgets the last frame."""
-        self._last = None
+        """Forgets all other frames."""
+        self._last = self._coming = None
         self.effect.reset()
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The last result, and the state of the effect."""
-        return {**self.effect.state(), **({} if self._last is None else {"last": self._last})}
+        """The last result, what is known of the next one, and the state of the effect."""
+        state = self.effect.state()
+        if self._last is not None:
+            state["last"] = self._last
+        if self._coming is not None:
+            state["coming_index"], state["coming"] = self._coming
+        return state
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
         """Takes up what `state` gave."""
-        last = state.get("last")
+        last, coming = state.get("last"), state.get("coming")
         self._last = last if isinstance(last, Tensor) else None
-        self.effect.restore({name: value for name, value in state.items() if name != "last"})
+        self._coming = (int(state["coming_index"]), coming) if isinstance(coming, Tensor) else None
+        own = {"last", "coming", "coming_index"}
+        self.effect.restore({name: value for name, value in state.items() if name not in own})
+
+
+def carried(picture: Tensor, motion: Motion, onto: Tensor) -> tuple[Tensor, Tensor]:
+    """Another frame's result moved to where things are in this one, and how far that holds.
+
+    Args:
+        picture: (3, h, w), of any size.
+        motion: on the grid of this frame, pointing into the other.
+        onto: (3, H, W), this frame's.
+
+    Returns:
+        (3, H, W) in [0, 1], and (1, H, W) in [0, 1].
+    """
+    height, width = onto.shape[1:]
+    if picture.shape != onto.shape:
+        picture = F.interpolate(picture[None], (height, width), mode="bilinear")[0]
+    flow = resized_flow(motion.flow, height, width)
+    still = flow.abs().amax(dim=0, keepdim=True) < STILL
+    moved = warp(picture[None], flow.masked_fill(still, 0)[None])[0].clamp_(0, 1)
+    return moved, resized_map(motion.reliable, height, width)
 
 
 def agreement(result: Tensor, carried: Tensor) -> Tensor:

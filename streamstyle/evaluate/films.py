@@ -153,7 +153,7 @@ def evaluate(
     frames, missing = [], 0
     worst: list[tuple[float, int, Shown]] = []
     measuring = Measuring(alone)
-    moved = ((item, found) for item, found in motion(source) if isinstance(item, Frame))
+    moved = ((item, found) for item, found, *_ in motion(source) if isinstance(item, Frame))
     results = (item for item in result if isinstance(item, Frame))
     for pair, painted in zip_longest(moved, results):
         if pair is None or painted is None:

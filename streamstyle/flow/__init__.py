@@ -8,7 +8,7 @@ current one is not the same: it is right at the pixels where things were.
 
 from __future__ import annotations
 
-from streamstyle.flow.estimation import FLOWS, MotionEstimation
+from streamstyle.flow.estimation import FLOWS, MotionEstimation, Moved
 from streamstyle.flow.files import FLO_MAGIC, read_flow
 from streamstyle.flow.warping import inside, resized_flow, resized_map, warp
 
@@ -16,6 +16,7 @@ __all__ = [
     "FLOWS",
     "FLO_MAGIC",
     "MotionEstimation",
+    "Moved",
     "inside",
     "read_flow",
     "resized_flow",

@@ -61,6 +61,11 @@ def likeness(current: np.ndarray, previous: np.ndarray, flow: np.ndarray, revers
     return Likeness(share * max(correlation(structure(now), structure(carried), within), 0.0), leap)
 
 
+def collapsed(pair: Likeness, beside: Likeness) -> bool:
+    """Whether hardly anything goes on from one frame to the next, measured by another pair."""
+    return pair.kept < COLLAPSE * beside.kept
+
+
 def is_cut(pair: Likeness, before: Likeness, after: Likeness) -> bool:
     """Whether there is a cut between the two frames of `pair`, given the pairs before and after it."""
     beside = min(before.kept, after.kept)

@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 
 from streamstyle.errors import UsageError
-from streamstyle.flow.cuts import AS_BEFORE, Likeness, is_cut, likeness
+from streamstyle.flow.cuts import AS_BEFORE, Likeness, collapsed, is_cut, likeness
 from streamstyle.flow.dis import Dis
 from streamstyle.flow.files import FlowFolder
 from streamstyle.flow.reliability import feathered, in_bounds, looks_alike, returns
@@ -72,34 +73,28 @@ class MotionEstimation:
             raise UsageError(f"unknown flow {flow}; known: {', '.join(FLOWS)}, or a folder of flow files")
         self.size = size or SIZES.get(str(flow), SIZES["fast"])
 
-    def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[tuple[Item, Motion | None]]:
-        """Each item with the motion of the frame; packets, and frames without one before, have none.
+    def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[Moved]:
+        """Each item, frames with what is known of their motion.
 
         Args:
             items: in order.
             first: number of frames that need no motion, since they are done already.
         """
-        waiting: deque[tuple[Item, Pair | None]] = deque()
+        waiting: deque[Item] = deque()  # the last frame, and what came behind it
         previous: Reduced | None = None
-        before, index = AS_BEFORE, 0
+        pair, before, index = NO_PAIR, AS_BEFORE, 0
         for item in items:
-            pair = None
             if isinstance(item, Frame):
                 # One pair more than is needed: it decides whether the next one is a cut.
                 current = self.reduced(item) if index >= first - 2 else None
+                after = NO_PAIR
                 if current and previous and not item.reset and current.pixels.shape == previous.pixels.shape:
-                    pair = self.compared(current, previous, index)
-                elif current and item.reset:
-                    pair = Pair(None, AS_BEFORE)
+                    after = self.compared(current, previous, index)
+                yield from moved(waiting, pair, before, after, item)
+                before, pair = pair.likeness, after
                 previous, index = current, index + 1
-                after = pair.likeness if pair else AS_BEFORE
-                for old, old_pair in drained(waiting):
-                    yield old, motion_of(old_pair, before, after)
-                    if isinstance(old, Frame):
-                        before = old_pair.likeness if old_pair else AS_BEFORE
-            waiting.append((item, pair))
-        for old, old_pair in drained(waiting):
-            yield old, motion_of(old_pair, before, AS_BEFORE)
+            waiting.append(item)
+        yield from moved(waiting, pair, before, NO_PAIR, None)
 
     def reduced(self, frame: Frame) -> Reduced:
         """The frame at the size in which flow is estimated."""
@@ -122,11 +117,16 @@ class MotionEstimation:
             flow, reliable = self.folder.at(index, current.pixels.shape[:2], current.shape)
             reliable &= in_bounds(flow)
         reliable &= looks_alike(current.pixels, warped_pixels(previous.pixels, flow))
-        motion = Motion(
+        onward = in_bounds(reverse) & returns(reverse, flow)
+        onward &= looks_alike(previous.pixels, warped_pixels(current.pixels, reverse))
+        return Pair(self.motion(flow, reliable), self.motion(reverse, onward), alike)
+
+    def motion(self, flow: np.ndarray, reliable: np.ndarray) -> Motion:
+        """(H, W, 2) and (H, W) bool as tensors on the device."""
+        return Motion(
             torch.from_numpy(flow).permute(2, 0, 1).to(self.device),
             torch.from_numpy(feathered(reliable))[None].to(self.device),
         )
-        return Pair(motion, alike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +139,43 @@ class Reduced:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What is known of a frame and the one before it."""
+    """What is known of a frame and the one before it: the motion back, the motion onward, the likeness."""
 
-    motion: Motion | None
-    likeness: Likeness
+    motion: Motion | None = None
+    onward: Motion | None = None
+    likeness: Likeness = AS_BEFORE
 
 
-def drained(waiting: deque[tuple[Item, Pair | None]]) -> Iterator[tuple[Item, Pair | None]]:
-    """All that waits, from the first on; nothing waits then."""
+NO_PAIR = Pair()
+
+
+class Moved(NamedTuple):
+    """An item and its motion.
+
+    Attributes:
+        item: a frame or packet; packets have no motion.
+        motion: of the frame since the one before; None where that does not continue, as across a cut.
+        following: the frame behind it, where that seems to continue it, and ...
+        onward: ... how this frame moves to it.
+    """
+
+    item: Item
+    motion: Motion | None = None
+    following: Frame | None = None
+    onward: Motion | None = None
+
+
+def moved(
+    waiting: deque[Item], pair: Pair, before: Likeness, after: Pair, following: Frame | None
+) -> Iterator[Moved]:
+    """What has waited until the frame behind it was known; nothing waits then."""
     while waiting:
-        yield waiting.popleft()
-
-
-def motion_of(pair: Pair | None, before: Likeness, after: Likeness) -> Motion | None:
-    """The motion, or none across a cut."""
-    if pair is None or pair.motion is None or is_cut(pair.likeness, before, after):
-        return None
-    return pair.motion
+        item = waiting.popleft()
+        if not isinstance(item, Frame):
+            yield Moved(item)
+            continue
+        motion = None if is_cut(pair.likeness, before, after.likeness) else pair.motion
+        if after.onward is None or collapsed(after.likeness, pair.likeness):
+            yield Moved(item, motion)
+        else:
+            yield Moved(item, motion, following, after.onward)
