@@ -130,7 +130,7 @@ def stylize(
     ] = None,
     flow_size: Annotated[
         int | None,
-        _option(_STEADY, "--flow-size", help="Longer side at which motion is estimated; 320, medium 512."),
+        _option(_STEADY, "--flow-size", help="Longer side at which motion is estimated; 400, medium 512."),
     ] = None,
     flow_weights: Annotated[
         str | None, _option(_STEADY, "--flow-weights", help="File of raft's weights.")

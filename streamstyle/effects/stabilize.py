@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamstyle.flow import resized_flow, resized_map, warp
+from streamstyle.flow import means, resized_flow, resized_map, warp
 from streamstyle.stream import Effect, Moment, Motion
 
 AHEAD = 0.7  # weight of the next result beside this one, at steadiness 1
 MOST = 0.9  # share of the carried picture at steadiness 1
 BROAD = 16  # pixels, side of the squares in which a lasting change shows
 TOLERANCE = 0.06  # mean difference of such squares, of the full range, at which half as much is carried
-STILL = 0.05  # pixels of motion below which a pixel stays where it is, so that sampling does not blur it
+STILL = 0.05  # pixels of estimated motion below which nothing is moved, as sampling blurs
 
 
 class Stabilize:
@@ -115,16 +115,16 @@ def carried(picture: Tensor, motion: Motion, onto: Tensor) -> tuple[Tensor, Tens
     height, width = onto.shape[1:]
     if picture.shape != onto.shape:
         picture = F.interpolate(picture[None], (height, width), mode="bilinear")[0]
-    flow = resized_flow(motion.flow, height, width)
-    still = flow.abs().amax(dim=0, keepdim=True) < STILL
-    moved = warp(picture[None], flow.masked_fill(still, 0)[None])[0].clamp_(0, 1)
+    still = motion.flow.abs().amax(dim=0, keepdim=True) < STILL
+    flow = resized_flow(motion.flow.masked_fill(still, 0), height, width)
+    moved = warp(picture[None], flow[None])[0].clamp_(0, 1)
     return moved, resized_map(motion.reliable, height, width)
 
 
 def agreement(result: Tensor, carried: Tensor) -> Tensor:
     """(1, H, W), 1 where both (3, H, W) have the same broad colours, 0 where they are far from it."""
     height, width = result.shape[1:]
-    side = min(BROAD, height, width)
-    off = F.avg_pool2d((result - carried)[None], side, max(side // 2, 1), side // 2, count_include_pad=False)
-    agree = 1 / (1 + (off[0].square().mean(dim=0, keepdim=True) / TOLERANCE**2))
+    size = -(-height // BROAD), -(-width // BROAD)
+    off = means(result, *size) - means(carried, *size)
+    agree = 1 / (1 + off.square().mean(dim=0, keepdim=True) / TOLERANCE**2)
     return resized_map(agree, height, width)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from streamstyle.flow.estimation import FLOWS, MotionEstimation, Moved
 from streamstyle.flow.files import FLO_MAGIC, read_flow
-from streamstyle.flow.warping import inside, resized_flow, resized_map, warp
+from streamstyle.flow.warping import inside, means, resized_flow, resized_map, warp
 
 __all__ = [
     "FLOWS",
@@ -18,6 +18,7 @@ __all__ = [
     "MotionEstimation",
     "Moved",
     "inside",
+    "means",
     "read_flow",
     "resized_flow",
     "resized_map",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamstyle.flow.reliability import in_bounds, returns
+from streamstyle.flow.reliability import in_bounds
 from streamstyle.flow.warping import warped_pixels
 
 COLLAPSE = (
@@ -44,21 +44,21 @@ class Likeness:
 AS_BEFORE = Likeness()
 
 
-def likeness(current: np.ndarray, previous: np.ndarray, flow: np.ndarray, reverse: np.ndarray) -> Likeness:
+def likeness(current: np.ndarray, previous: np.ndarray, flow: np.ndarray, holds: np.ndarray) -> Likeness:
     """Compares two frames in sequence.
 
     Args:
         current, previous: (H, W, 3) uint8 RGB.
-        flow, reverse: (H, W, 2); see `reliability.returns`.
+        flow: (H, W, 2), from the current frame into the previous one.
+        holds: (H, W) bool, where it stays in the picture and leads there and back.
     """
     now, before = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (current, previous))
     leap = float(np.abs(histogram(now) - histogram(before)).sum() / 2)
     if shows_nothing(now) or shows_nothing(before):
         return Likeness(1.0, leap)
-    within = in_bounds(flow)
-    share = float((within & returns(flow, reverse)).mean())
     carried = warped_pixels(before, flow)[..., 0]
-    return Likeness(share * max(correlation(structure(now), structure(carried), within), 0.0), leap)
+    alike = correlation(structure(now), structure(carried), in_bounds(flow))
+    return Likeness(float(holds.mean()) * max(alike, 0.0), leap)
 
 
 def collapsed(pair: Likeness, beside: Likeness) -> bool:

@@ -38,7 +38,7 @@ FLOWS: dict[str, Callable[[Path | None, torch.device], Estimator]] = {
     "medium": lambda weights, device: Dis("medium"),
     "raft": raft,
 }
-SIZES = {"fast": 320, "medium": 512, "raft": 512}  # pixels along the longer side
+SIZES = {"fast": 400, "medium": 512, "raft": 512}  # pixels along the longer side
 
 
 class MotionEstimation:
@@ -110,8 +110,8 @@ class MotionEstimation:
         """Flow between two frames, both ways, and what follows from it."""
         flow = self.estimate(current.pixels, previous.pixels)
         reverse = self.estimate(previous.pixels, current.pixels)
-        alike = likeness(current.pixels, previous.pixels, flow, reverse)
         reliable = in_bounds(flow) & returns(flow, reverse)
+        alike = likeness(current.pixels, previous.pixels, flow, reliable)
         if self.folder is not None:
             # Exact flow is not doubted; what is hidden shows by its looks.
             flow, reliable = self.folder.at(index, current.pixels.shape[:2], current.shape)

@@ -42,10 +42,15 @@ def returns(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
         (H, W) bool.
     """
     back = warped_pixels(reverse, flow)  # the reverse flow where the flow arrives: never added unwarped
-    off = np.square(flow + back).sum(axis=2)
-    lengths = np.square(flow).sum(axis=2) + np.square(back).sum(axis=2)
-    home: np.ndarray = off < RELATIVE * lengths + ABSOLUTE
+    lengths = squared_length(flow) + squared_length(back)
+    home: np.ndarray = squared_length(flow + back) < RELATIVE * lengths + ABSOLUTE
     return home
+
+
+def squared_length(flow: np.ndarray) -> np.ndarray:
+    """(H, W, 2) to (H, W)."""
+    x, y = cv2.split(flow)
+    return x * x + y * y
 
 
 def looks_alike(current: np.ndarray, carried: np.ndarray) -> np.ndarray:
@@ -54,8 +59,8 @@ def looks_alike(current: np.ndarray, carried: np.ndarray) -> np.ndarray:
     Args:
         current, carried: (H, W, 3) uint8.
     """
-    off = cv2.blur(cv2.absdiff(current, carried), (3, 3))
-    alike: np.ndarray = off.mean(axis=2) < 255 * BRIGHTER
+    off = cv2.transform(cv2.absdiff(current, carried), np.full((1, 3), 1 / 3, np.float32))
+    alike: np.ndarray = cv2.blur(off, (3, 3)) < 255 * BRIGHTER
     return alike
 
 

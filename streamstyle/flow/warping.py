@@ -41,9 +41,14 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
 def warped_pixels(pixels: np.ndarray, flow: np.ndarray, mode: str = "bilinear") -> np.ndarray:
     """`warp` for arrays in the order of pixels: (H, W, C) or (H, W) by (H, W, 2), to (H, W, C)."""
     height, width = flow.shape[:2]
-    x = (np.arange(width) + flow[..., 0]).astype(np.float32)
-    y = (np.arange(height)[:, None] + flow[..., 1]).astype(np.float32)
-    moved = cv2.remap(pixels, x, y, _OPENCV_MODES[mode], borderMode=cv2.BORDER_REPLICATE)
+    # OpenCV takes both channels in one, and nothing but single precision.
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    places = np.empty((height, width, 2), np.float32)
+    np.add(flow[..., 0], x, out=places[..., 0], casting="unsafe")
+    np.add(flow[..., 1], y, out=places[..., 1], casting="unsafe")
+    moved: np.ndarray = cv2.remap(  # type: ignore[call-overload]
+        pixels, places, None, _OPENCV_MODES[mode], borderMode=cv2.BORDER_REPLICATE
+    )
     return moved if moved.ndim == 3 else moved[..., None]
 
 
@@ -75,6 +80,15 @@ def resized_flow(flow: Tensor, height: int, width: int) -> Tensor:
     """(2, h, w) in its own pixels to (2, height, width) in those of the new size."""
     scale = flow.new_tensor((width / flow.shape[2], height / flow.shape[1]))[:, None, None]
     return resized_map(flow, height, width) * scale
+
+
+def means(values: Tensor, height: int, width: int) -> Tensor:
+    """(C, H, W) reduced to (C, height, width), each the mean of what lies there; C at most 4."""
+    if values.device.type == "cpu":
+        pixels = values.permute(1, 2, 0).numpy()
+        reduced = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        return torch.from_numpy(reduced.reshape(height, width, -1)).permute(2, 0, 1)
+    return F.interpolate(values[None], (height, width), mode="area")[0]
 
 
 def resized_map(values: Tensor, height: int, width: int) -> Tensor:

@@ -1,0 +1,169 @@
+"""How exact estimated flow is, and what it costs: `python benchmarks/flow.py [--weights RAFT.pth]`.
+
+Exactness: a sample picture is moved by a flow that is known. Reported are the mean end-point error in pixels
+away from the border, and for a square that moves over a ground how well the pixels are told at which the
+flow does not hold, being hidden in the other frame or wrong by more than a pixel: precision (how many of
+those that are doubted do not hold) and recall (how many of those that do not hold are doubted). `negated` is
+the flow of the other direction with its sign changed, as some tools use it.
+
+Cost: milliseconds of one thread for each frame of the sample clip at two sizes: the flow both ways with its
+checks, blending the last and the next result in, and the network that paints. The last lines are flow and
+checks as a share of the painting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from streamstyle.device import choose, upload
+from streamstyle.effects import Stabilize, Style
+from streamstyle.flow import FLOWS, MotionEstimation
+from streamstyle.flow.dis import Dis
+from streamstyle.flow.reliability import in_bounds, looks_alike, returns
+from streamstyle.flow.warping import warped_pixels
+from streamstyle.sources import open_source
+from streamstyle.stream import Frame, Moment, Next
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+SIZE = 480, 640
+INNER = (slice(48, -48), slice(48, -48))
+FRAMES = 24
+
+
+def picture(name: str) -> np.ndarray:
+    """A still of the project's own, (480, 640, 3) uint8."""
+    pixels = cv2.cvtColor(cv2.imread(str(SAMPLES / f"{name}.png")), cv2.COLOR_BGR2RGB)
+    return cv2.resize(pixels, SIZE[::-1], interpolation=cv2.INTER_AREA)
+
+
+def affine(zoom: float = 1.0, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> np.ndarray:
+    """Backward flow of a picture that is zoomed and turned about its centre, then shifted."""
+    height, width = SIZE
+    forward = np.eye(3)
+    forward[:2] = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom)
+    forward[:2, 2] += x, y
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    places = np.stack((columns, rows, np.ones_like(rows)), axis=2) @ np.linalg.inv(forward).T
+    return (places[..., :2] - np.stack((columns, rows), axis=2)).astype(np.float32)
+
+
+MOTIONS = {
+    "1 pixel": affine(x=1),
+    "8 pixels": affine(x=8, y=-3),
+    "30 pixels": affine(x=30),
+    "half a pixel": affine(x=0.5, y=0.5),
+    "zoom by 3 %": affine(zoom=1.03),
+    "turn by 2 degrees": affine(degrees=2),
+}
+
+
+def known_motion(estimators: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]) -> None:
+    """Prints end-point errors, and how well the mask tells what is hidden."""
+    still = picture("painting")
+    print(f"{'end-point error, pixels':28}" + "".join(f"{name:>12}" for name in estimators))
+    for motion, true in MOTIONS.items():
+        moved = warped_pixels(still, true, "bicubic")
+        errors = [off(estimate(moved, still), true)[INNER].mean() for estimate in estimators.values()]
+        print(f"{motion:28}" + "".join(f"{error:12.3f}" for error in errors))
+    ground, cover, step = picture("painting"), picture("still_life"), 12
+    previous, current = ground.copy(), ground.copy()
+    previous[160:320, 200:360] = current[160:320, 200 + step : 360 + step] = cover[160:320, 200:360]
+    true = np.zeros((*SIZE, 2), np.float32)
+    true[160:320, 200 + step : 360 + step, 0] = -step
+    hidden = np.zeros(SIZE, bool)
+    hidden[160:320, 200 : 200 + step] = True
+    edge = np.zeros(SIZE, bool)
+    edge[150:330, 190:390] = True
+    names = "a square's surroundings", "   negated", "mask precision", "mask recall", "   of what is hidden"
+    rows: dict[str, list[float]] = {name: [] for name in names}
+    for estimate in estimators.values():
+        flow, reverse = estimate(current, previous), estimate(previous, current)
+        holds = in_bounds(flow) & returns(flow, reverse)
+        doubted = ~(holds & looks_alike(current, warped_pixels(previous, flow)))
+        wrong = hidden | (off(flow, true) > 1)
+        rows["a square's surroundings"].append(off(flow, true)[edge].mean())
+        rows["   negated"].append(off(-reverse, true)[edge].mean())
+        rows["mask precision"].append(wrong[edge & doubted].mean())
+        rows["mask recall"].append(doubted[edge & wrong].mean())
+        rows["   of what is hidden"].append(doubted[hidden].mean())
+    for name, values in rows.items():
+        print(f"{name:28}" + "".join(f"{value:12.3f}" for value in values))
+
+
+def off(found: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """(H, W), length of the difference."""
+    return np.linalg.norm(found - true, axis=2)
+
+
+def clip(size: tuple[int, int]) -> list[Frame]:
+    """Frames of the sample clip."""
+    with open_source(SAMPLES / "harbour.mp4", size=size) as source:
+        return [item for item in source if isinstance(item, Frame)][:FRAMES]
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Milliseconds of one frame, where a call does all of them; the better of two."""
+    times = []
+    for _ in range(2):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return 1000 * min(times) / FRAMES
+
+
+def cost(size: tuple[int, int], flows: list[str], weights: Path | None) -> Iterator[tuple[str, float]]:
+    """Prints the times of one size; gives each flow's share of the painting."""
+    device, frames = choose(), clip(size)
+    images = [upload(frame.pixels, device) for frame in frames]
+    style = Style(device=device)
+    results = [style(image, Moment(0, 0.0)) for image in images]
+
+    class Painted:
+        def __call__(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
+            return results[moment.index]
+
+    paint = timed(lambda: [style(image, Moment(0, 0.0)).sum().item() for image in images])
+    print(f"\n{size[0]}x{size[1]}, ms a frame: painting {paint:.1f}")
+    for name in flows:
+        estimation = MotionEstimation(name, weights=weights, device=device)
+        motion = timed(lambda: list(estimation(frames)))  # noqa: B023
+        moved = list(estimation(frames))
+
+        def blend() -> None:
+            held = Stabilize(Painted(), 0.7)
+            for index, (_, since, following, onward) in enumerate(moved):  # noqa: B023
+                coming = None
+                if following is not None and onward is not None:
+                    coming = Next(images[index + 1], Moment(index + 1, 0.0), onward)
+                held(images[index], Moment(index, 0.0, motion=since, next=coming)).sum().item()
+
+        print(f"{name:>8}: flow with checks {motion:.1f}, blending {timed(blend):.1f}")
+        yield f"flow_share_{name}_{size[0]}x{size[1]}", motion / paint
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, help="of RAFT, which is left out otherwise")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    flows = [name for name in FLOWS if name != "raft" or options.weights]
+    estimators = {
+        name: Dis(name) if name != "raft" else FLOWS[name](options.weights, choose()) for name in flows
+    }
+    known_motion(estimators)
+    shares = [pair for size in ((640, 480), (1280, 720)) for pair in cost(size, flows, options.weights)]
+    print()
+    for name, share in shares:
+        print(f"{name}: {share:.2f}")
+
+
+if __name__ == "__main__":
+    main()
