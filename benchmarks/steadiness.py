@@ -1,10 +1,14 @@
-"""How steady styles are without any help: `python benchmarks/steadiness.py STYLE [STYLE ...]`.
+"""What holds a film still, each measure alone and all together: `python benchmarks/steadiness.py [FILM ...]`.
 
-Each frame of the sample clip is painted by itself. The clip's flow is exact, and so is where it holds: both
-are rendered, not estimated. Reported for each style, a mean over the clip: the change along the motion beyond
-what the source changes (`evaluate.warp_error`), as root of the mean square in units of 1/255; sharpness, the
-mean square difference of neighbouring pixels as a share of the source's; and how far the painting is, by
-the style loss, where `--painting` names one.
+Measures are the training (a style trained without the loss that asks for steadiness against the same style
+with it), slow statistics of the network's normalisation (`--inertia`), and the blend with the last and next
+result (`--steady`). By default the sample clip is painted, whose flow is exact and rendered; films that are
+named are measured by flow that is estimated both ways, at a finer setting than the blend uses.
+
+Reported for each: the change along the motion beyond what the source changes, as root of the mean square in
+units of 1/255 and, squared, as a share of that of the first line; flicker, the mean absolute change where the
+source is static; sharpness of what lasts as a share of that of the same style frame by frame; and how far the
+painting is, by the style loss, where `--painting` names one. The last lines are the shares of all together.
 """
 
 from __future__ import annotations
@@ -13,70 +17,150 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
+from itertools import islice, pairwise
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
-from streamstyle.device import upload
-from streamstyle.effects import Style
-from streamstyle.evaluate import warp_error
-from streamstyle.flow import read_flow
-from streamstyle.losses import total_variation
+from streamstyle.device import choose, upload
+from streamstyle.effects import Stabilize, Style
+from streamstyle.evaluate import evaluate
+from streamstyle.flow import MotionEstimation
+from streamstyle.pipeline import run
+from streamstyle.sheets import Cell, sheet
+from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources import open_source
-from streamstyle.stream import Frame, Moment
+from streamstyle.sources.memory import MemorySource
+from streamstyle.stream import Effect, Frame
 from streamstyle.train import Recipe, read_painting
-from streamstyle.train.contents import to_tensor
 from streamstyle.train.judge import Judge
 from streamstyle.weights import load_features
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
+LARGEST = 640  # pixels, the longer side of what is painted
+EVERY = 10  # frames from one that is judged to the next
+SHEET_FRAMES = 5  # consecutive ones
 
 
-def frames_of(clip: Path) -> list[Tensor]:
-    """The frames, (1, 3, H, W) in [0, 1]."""
-    with open_source(clip) as source:
-        return [upload(item.pixels, CPU)[None] for item in source if isinstance(item, Frame)]
+def frames_of(film: Path, start: int, count: int) -> list[Frame]:
+    """Some frames, as a film of its own."""
+    with open_source(film, max_size=LARGEST) as source:
+        taken = islice((item for item in source if isinstance(item, Frame)), start, start + count)
+        return [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
+
+
+def measures(unsteady: str, steady: str, inertia: float, steadiness: float) -> dict[str, tuple[str, Effect]]:
+    """The effects by what they use, with the style of each."""
+
+    def style(name: str, kept: float = 0.0) -> Effect:
+        return Style(name, inertia=kept, device=choose())
+
+    return {
+        "each frame by itself": (unsteady, style(unsteady)),
+        "statistics": (unsteady, style(unsteady, inertia)),
+        "blend": (unsteady, Stabilize(style(unsteady), steadiness)),
+        "training": (steady, style(steady)),
+        "training and blend": (steady, Stabilize(style(steady), steadiness)),
+        "all together": (steady, Stabilize(style(steady, inertia), steadiness)),
+    }
+
+
+def painted(frames: list[Frame], effect: Effect) -> list[Frame]:
+    """The film, painted."""
+    sink = MemorySink()
+    run(MemorySource(frames), effect, [sink], motion=MotionEstimation("fast", device=choose()))
+    return sink.frames
+
+
+def style_distance(frames: list[Frame], sources: list[Frame], judge: Judge | None) -> float:
+    """Style loss of every tenth frame against the painting."""
+    if judge is None:
+        return float("nan")
+    pairs = zip(frames[::EVERY], sources[::EVERY], strict=True)
+    with torch.no_grad():
+        losses = [judge.style(*(upload(f.pixels, CPU)[None] for f in pair))["style"] for pair in pairs]
+    return torch.stack(losses).mean().item()
+
+
+def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.Namespace) -> float:
+    """Prints the table of one film; gives the share that all together leave."""
+    judge = None
+    if options.painting:
+        plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1, levels=1.0)
+        judge = Judge(load_features(), plain, read_painting(options.painting, plain))
+    print(f"\n{name}: {len(frames)} frames of {frames[0].pixels.shape[1]}x{frames[0].pixels.shape[0]}")
+    print(f"{'':24}{'warp error':>12}{'share':>8}{'flicker':>9}{'sharpness':>11}{'style loss':>12}")
+    alone: dict[str, float] = {}
+    first = share = 0.0
+    shown: dict[str, list[Frame]] = {"source": frames}
+    for what, (style, effect) in measures(
+        options.unsteady, options.style, options.inertia, options.steady
+    ).items():
+        results = painted(frames, effect)
+        found = evaluate(MemorySource(frames), MemorySource(results), MotionEstimation(flow, size=LARGEST))
+        summary = found.summary
+        error = max(summary["excess_warp_error"], 0.0)
+        first = first or error
+        sharp = summary["sharpness"] / alone.setdefault(style, summary["sharpness"])
+        share = error / first
+        print(
+            f"{what:24}{255 * error**0.5:12.2f}{share:8.3f}{255 * summary['flicker']:9.2f}{sharp:11.3f}"
+            f"{style_distance(results, frames, judge):12.3f}",
+            flush=True,
+        )
+        shown[what] = results
+    if options.sheet:
+        draw(shown, options.sheet.with_stem(f"{options.sheet.stem}_{Path(name).stem}"))
+    return share
+
+
+def draw(films: dict[str, list[Frame]], path: Path) -> None:
+    """Consecutive frames of each, and below them four times the difference from one to the next."""
+    cells = []
+    for name, frames in films.items():
+        middle = len(frames) // 2
+        part = [frame.pixels for frame in frames[middle : middle + SHEET_FRAMES]]
+        cells += [Cell(pixels, f"{name}, {middle + index}") for index, pixels in enumerate(part)]
+        cells.append(Cell(np.zeros_like(part[0]), ""))
+        cells += [
+            Cell(np.clip(4 * cv2.absdiff(later, earlier).astype(int), 0, 255).astype(np.uint8), "4 x change")
+            for earlier, later in pairwise(part)
+        ]
+    Image.fromarray(sheet(cells, SHEET_FRAMES, 320)).save(path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("styles", nargs="+", help="bundled names or weights files")
-    parser.add_argument("--painting", type=Path, help="the painting of all of them")
+    parser.add_argument("films", nargs="*", help="FILM or FILM@FIRST, the number of the first frame")
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--style", default="starry_night")
+    parser.add_argument("--unsteady", default=str(ROOT / "benchmarks" / "starry_night_unsteady.safetensors"))
+    parser.add_argument("--inertia", type=float, default=0.5)
+    parser.add_argument("--steady", type=float, default=0.7)
+    parser.add_argument("--painting", type=Path, help="of both styles")
+    parser.add_argument("--sheet", type=Path, help="PNG for consecutive frames and their differences")
     parser.add_argument("--flow", type=Path, help="folder with the clip's flow; rendered anew by default")
     options = parser.parse_args()
+    shares = {}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.flow or Path(temporary)
-        if options.flow is None:
-            subprocess.run([sys.executable, ROOT / "samples" / "make.py", "--flow", folder], check=True)
-        flows = [read_flow(path)[None] for path in sorted(folder.glob("*.flo"))]
-        masks = [to_tensor(Image.open(path).convert("RGB"))[:, :1] for path in sorted(folder.glob("*.png"))]
-    sources = frames_of(ROOT / "samples" / "harbour.mp4")
-    judge = None
-    if options.painting:
-        plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1)
-        judge = Judge(load_features(), plain, read_painting(options.painting, plain))
-    print(f"{'style':32}{'warp error':>12}{'sharpness':>12}{'style loss':>12}")
-    for name in options.styles:
-        effect = Style(name, device="cpu")
-        results = [effect(frame[0], Moment(index, index / 24))[None] for index, frame in enumerate(sources)]
-        errors = [
-            warp_error((sources[t - 1], sources[t]), (results[t - 1], results[t]), flows[t - 1], masks[t - 1])
-            for t in range(1, len(sources))
-        ]
-        error = 255 * max(sum(errors) / len(errors), 0) ** 0.5
-        sharpness = sum(total_variation(result).item() for result in results)
-        sharpness /= sum(total_variation(source).item() for source in sources)
-        style = float("nan")
-        if judge is not None:
-            with torch.no_grad():
-                losses = [
-                    judge.style(r, s)["style"] for r, s in zip(results[::10], sources[::10], strict=True)
-                ]
-            style = torch.stack(losses).mean().item()
-        print(f"{Path(name).stem:32}{error:12.2f}{sharpness:12.3f}{style:12.3f}", flush=True)
+        if not options.films:
+            folder = options.flow or Path(temporary)
+            if options.flow is None:
+                subprocess.run([sys.executable, ROOT / "samples" / "make.py", "--flow", folder], check=True)
+            frames = frames_of(ROOT / "samples" / "harbour.mp4", 0, options.frames)
+            shares["harbour"] = compare("harbour", frames, folder, options)
+        for film in options.films:
+            path, _, first = film.partition("@")
+            frames = frames_of(Path(path), int(first or 0), options.frames)
+            shares[Path(path).stem] = compare(path, frames, "medium", options)
+    print()
+    for name, share in shares.items():
+        print(f"warp_error_{name}: {share:.3f}")
 
 
 if __name__ == "__main__":
