@@ -174,7 +174,7 @@ def recipe_settings(path: Path) -> RenderSettings:
 
 
 def open_input(name: str, settings: RenderSettings) -> Source:
-    """The source, as the settings want it."""
+    """The source, as the settings want it; a folder that is to be held still is a film."""
     return open_source(
         name,
         size=settings.size,
@@ -183,6 +183,7 @@ def open_input(name: str, settings: RenderSettings) -> Source:
         length=settings.length,
         fps=settings.fps,
         deinterlace=settings.deinterlace,
+        as_film=bool(settings.steady),
     )
 
 

@@ -68,6 +68,7 @@ def test_every_long_option_of_the_readme_exists() -> None:
 
     known = CliRunner().invoke(app, ["stylize", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).stdout
+    known += CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["styles", "--help"], env={"COLUMNS": "200"}).stdout
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--torch-backend"}
     assert used and not [option for option in used if option not in known]

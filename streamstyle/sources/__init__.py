@@ -31,6 +31,7 @@ def open_source(
     length: float | None = None,
     fps: Fraction | None = None,
     deinterlace: bool = True,
+    as_film: bool = False,
 ) -> Source:
     """Open a film, picture, folder of pictures, URL, or "-" for stdin.
 
@@ -41,6 +42,7 @@ def open_source(
         start, length: part to read, in seconds; films only.
         fps: constant frame rate of a film; rate of a folder of pictures.
         deinterlace: weave interlaced films into progressive ones.
+        as_film: pictures of a folder continue each other.
 
     Raises:
         InputError: it is missing, unreadable or refused.
@@ -49,7 +51,7 @@ def open_source(
     if name != "-" and "://" not in name:
         path = Path(name)
         if path.is_dir():
-            return FolderSource(path, size=size, max_size=max_size, rate=fps or Fraction(25))
+            return FolderSource(path, size=size, max_size=max_size, rate=fps or Fraction(25), as_film=as_film)
         path = regular_file(name)
         if not _is_film(path) and is_animation(path):
             return AnimationSource(Path(name), size=size, max_size=max_size)

@@ -81,6 +81,7 @@ class FolderSource:
         size: exact (width, height) in pixels, of every picture.
         max_size: longest side at most, in pixels; smaller pictures stay as they are.
         rate: pictures per second.
+        as_film: each picture continues the one before it, where it has the same size.
 
     Attributes:
         lost: number of pictures found so far that could not be read.
@@ -96,9 +97,11 @@ class FolderSource:
         size: tuple[int, int] | None = None,
         max_size: int | None = None,
         rate: Fraction = Fraction(25),
+        as_film: bool = False,
     ) -> None:
         self._scale = Scale(size, max_size)
         self._rate = rate
+        self._as_film = as_film
         self._notices = Notices()
         self.lost = 0
         self._damaged: set[Path] = set()
@@ -115,16 +118,19 @@ class FolderSource:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
+        last: tuple[int, ...] = ()
         for index, path in enumerate(self._paths):
             picture = self._read_or_warn(path)
             if picture is not None:
+                continues = self._as_film and picture.pixels.shape == last
+                last = picture.pixels.shape
                 yield Frame(
                     picture.pixels,
                     pts=index,
                     time_base=1 / self._rate,
                     duration=1,
                     alpha=picture.alpha,
-                    reset=True,
+                    reset=not continues,
                     name=path.name,
                 )
 
