@@ -44,9 +44,10 @@ class InstanceNorm(nn.Module):
         self.inertia = 0.0
         self.remembered: Tensor | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return self.normalised(x, self.moments(x))
+    def forward(self, x: Tensor, taken: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) to the same shape; `taken` off the values before, see `steadied`."""
+        moments = self.moments(x)
+        return self.normalised(x, moments if taken is None else self.steadied(moments, taken))
 
     def moments(self, x: Tensor) -> Tensor:
         """(N, 2, C): mean and mean square of each channel of each picture of (N, C, H, W)."""
@@ -97,8 +98,7 @@ class Block(nn.Module):
         first = self.space(wide[:, :, :5, :5])
         taken = first.float().flatten(1)[:, None]
         if rows is None:
-            y = self.centred(wide, first)
-            return x + self.mix(self.norm.normalised(y, self.norm.steadied(self.norm.moments(y), taken)))
+            return x + self.mix(self.norm(self.centred(wide, first), taken))
         moments = torch.zeros((), device=x.device)
         for top, below in bands(height, rows):
             share = (below - top) / height
