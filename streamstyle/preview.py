@@ -17,7 +17,7 @@ from streamstyle.media.codecs import CONTAINERS
 from streamstyle.media.segments import packet_bytes
 from streamstyle.pipeline import run
 from streamstyle.render import encode_options, open_effect, open_input, open_motion
-from streamstyle.settings import RenderSettings
+from streamstyle.settings import FilmSettings
 from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.images import FORMATS, StillSink
 from streamstyle.sinks.memory import MemorySink
@@ -80,7 +80,7 @@ def preview(
     source: str,
     output: str,
     styles: Sequence[str],
-    settings: RenderSettings,
+    settings: FilmSettings,
     count: int,
     *,
     overwrite: bool = False,
@@ -107,7 +107,7 @@ def preview(
             info = opened.info
             places = places_in(opened, source, settings, count)
         for style in styles:
-            asked = settings.model_copy(update={"style": style}).absolute()
+            asked = settings.model_copy(update={settings.MIXTURE: style}).absolute()
             frames, seconds, size = painted(places, info, output, asked)
             whole = None if places.total is None else seconds * places.total
             promises.append(Preview(style, whole, size))
@@ -121,7 +121,7 @@ def preview(
     return promises
 
 
-def places_in(opened: Source, source: str, settings: RenderSettings, count: int) -> Places:
+def places_in(opened: Source, source: str, settings: FilmSettings, count: int) -> Places:
     """Frames from all over a film or folder.
 
     Raises:
@@ -162,7 +162,7 @@ def places_in(opened: Source, source: str, settings: RenderSettings, count: int)
 
 
 def painted(
-    places: Places, info: StreamInfo, output: str, settings: RenderSettings
+    places: Places, info: StreamInfo, output: str, settings: FilmSettings
 ) -> tuple[list[Frame], float, int | None]:
     """The frames, painted; seconds for each in the whole; and bytes of the whole, where it is a film."""
     kept = MemorySink()

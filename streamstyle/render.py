@@ -12,13 +12,16 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from streamstyle import __version__
-from streamstyle.device import choose, share_cores
+from streamstyle.device import choose, share_cores, upload
 from streamstyle.effects.composite import Composite
+from streamstyle.effects.dream import Ascent, Dream
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
 from streamstyle.errors import InputError, UsageError
@@ -30,12 +33,13 @@ from streamstyle.media.opening import is_url
 from streamstyle.media.recipes import read_recipe
 from streamstyle.media.segments import file_hash
 from streamstyle.pipeline import Result, run
-from streamstyle.settings import FLOWS, RenderSettings, make_settings
+from streamstyle.settings import FLOWS, SETTINGS, DreamSettings, FilmSettings, RenderSettings, make_settings
 from streamstyle.sinks import open_sink, sink_kind
 from streamstyle.sources import open_source
-from streamstyle.stream import Effect, Progress, Source
+from streamstyle.stream import Effect, Frame, Progress, Source
 from streamstyle.weights import WEIGHTS
 
+GUIDE_SIDE = 320  # pixels
 NOT_IN_RECIPES = {"start", "length", "threads", "device"}
 
 _log = logging.getLogger("streamstyle")
@@ -44,7 +48,7 @@ _log = logging.getLogger("streamstyle")
 def render(
     source: str | Path,
     output: str | Path,
-    settings: RenderSettings | None = None,
+    settings: FilmSettings | None = None,
     *,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
@@ -54,7 +58,7 @@ def render(
     Args:
         source: path, folder, URL, or "-" for stdin.
         output: path, folder, URL, or "-" for stdout; its ending chooses the format.
-        settings: what `streamstyle stylize --help` lists.
+        settings: what `streamstyle stylize --help` or `streamstyle dream --help` lists.
         overwrite: replace what is there.
         on_progress: called a few times a second.
 
@@ -97,7 +101,7 @@ def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None
         stored = job.settings
         if "input" not in stored:
             raise UsageError(f"{output}: the run did not record its settings; start it anew")
-        settings = make_settings(stored["settings"], str(job.folder))
+        settings = make_settings(stored["settings"], str(job.folder), SETTINGS[stored.get("effect", "style")])
         if stored["weights"] != weights_hashes(settings):
             raise UsageError(f"{output}: the weights of the style have changed; start it anew with -y")
         with (
@@ -124,40 +128,52 @@ def refuse_same_file(source: str | Path, output: str | Path) -> None:
             raise UsageError(f"{output}: is the folder of the input pictures; name another one")
 
 
-def _stored(source: str, settings: RenderSettings, recipe: str) -> dict[str, Any]:
+def _stored(source: str, settings: FilmSettings, recipe: str) -> dict[str, Any]:
     """What a resumed run needs. Names are absolute: it may begin in another folder."""
     absolute = source if source == "-" or is_url(source) else str(Path(source).absolute())
     return {
         "input": absolute,
+        "effect": name_of_effect(settings),
         "settings": settings.model_dump(mode="json"),
         "weights": weights_hashes(settings),
         "recipe": recipe,
     }
 
 
-def weights_hashes(settings: RenderSettings) -> dict[str, str]:
-    """SHA-256 of the weights of each style that occurs."""
+def name_of_effect(settings: FilmSettings) -> str:
+    """The name under which the kind of settings stands in SETTINGS."""
+    return next(name for name, kind in SETTINGS.items() if isinstance(settings, kind))
+
+
+def weights_hashes(settings: FilmSettings) -> dict[str, str]:
+    """SHA-256 of the weights of each style or network, and of each file, that occurs."""
+    names = settings.timeline().styles()
+    if isinstance(settings, DreamSettings):
+        files = [name.partition(":")[2] for name in names]  # of directions
+        names = ["features" if settings.features == "distilled" else settings.features, *files]
+        names += [settings.guide] if settings.guide else []
     return {
         name: WEIGHTS[name].sha256 if name in WEIGHTS else file_hash(Path(name))
-        for name in settings.timeline().styles()
+        for name in names
         if name in WEIGHTS or Path(name).is_file()
     }
 
 
-def recipe_of(settings: RenderSettings) -> str:
+def recipe_of(settings: FilmSettings) -> str:
     """What `rerun` needs to make a second film alike, as a line of JSON for the output's tags.
 
     Files are named as the user named them: where they lie is nobody's business who is given the film.
     """
     told = settings.model_dump(mode="json", exclude_defaults=True)
     # Where to stop, and how many threads there are, belongs to one film and one machine.
-    told = {"style": settings.style} | {
+    told = {settings.MIXTURE: getattr(settings, settings.MIXTURE)} | {
         name: value for name, value in told.items() if name not in NOT_IN_RECIPES and value is not None
     }
-    return json.dumps({"streamstyle": __version__, "settings": told, "weights": weights_hashes(settings)})
+    recipe = {"streamstyle": __version__, "effect": name_of_effect(settings), "settings": told}
+    return json.dumps(recipe | {"weights": weights_hashes(settings)})
 
 
-def recipe_settings(path: Path) -> RenderSettings:
+def recipe_settings(path: Path) -> FilmSettings:
     """The settings that a film or picture was made with.
 
     Raises:
@@ -165,7 +181,10 @@ def recipe_settings(path: Path) -> RenderSettings:
         UsageError: the recipe is of a version with other settings.
     """
     recipe = read_recipe(path)
-    settings = make_settings(recipe["settings"], str(path))
+    kind = SETTINGS.get(recipe.get("effect", "style"))
+    if kind is None:
+        raise InputError(f"{path}: was made with an effect that is not known here: {recipe['effect']}")
+    settings = make_settings(recipe["settings"], str(path), kind)
     here = weights_hashes(settings)
     for name, sha256 in recipe.get("weights", {}).items():
         if here.get(name) != sha256:
@@ -173,7 +192,7 @@ def recipe_settings(path: Path) -> RenderSettings:
     return settings
 
 
-def open_input(name: str, settings: RenderSettings) -> Source:
+def open_input(name: str, settings: FilmSettings) -> Source:
     """The source, as the settings want it; a folder that is to be held still is a film."""
     return open_source(
         name,
@@ -183,11 +202,11 @@ def open_input(name: str, settings: RenderSettings) -> Source:
         length=settings.length,
         fps=settings.fps,
         deinterlace=settings.deinterlace,
-        as_film=bool(settings.steady),
+        as_film=settings.needs_motion("folder"),
     )
 
 
-def encode_options(settings: RenderSettings) -> EncodeOptions:
+def encode_options(settings: FilmSettings) -> EncodeOptions:
     """The part of the settings that is for the encoder."""
     return EncodeOptions(
         codec=settings.codec,
@@ -200,15 +219,9 @@ def encode_options(settings: RenderSettings) -> EncodeOptions:
 
 
 @contextmanager
-def open_effect(settings: RenderSettings, kind: str) -> Iterator[Composite]:
+def open_effect(settings: FilmSettings, kind: str) -> Iterator[Composite]:
     """The effect for a source of that kind, with the mask open."""
-    timeline, device = settings.timeline(), choose(settings.device)
-    steady = settings.steadiness(kind)
-    style: Effect = Style(
-        timeline, mix_by=settings.mix_by, rows=settings.tile, inertia=settings.inertia, device=device
-    )
-    if steady > 0:
-        style = Stabilize(style, steady)
+    effect, timeline = effect_of(settings, kind), settings.timeline()
     with ExitStack() as files:
         mask = None
         if settings.mask is not None:
@@ -216,12 +229,45 @@ def open_effect(settings: RenderSettings, kind: str) -> Iterator[Composite]:
                 Mask(settings.mask, invert=settings.mask_invert, start=settings.start, fps=settings.fps)
             )
         feather = settings.mask_feather / 100
-        yield Composite(style, timeline, colors=settings.keep_colors_by, mask=mask, feather=feather)
+        yield Composite(effect, timeline, colors=settings.keep_colors_by, mask=mask, feather=feather)
 
 
-def open_motion(settings: RenderSettings, kind: str) -> MotionEstimation | None:
-    """What estimates the motion, where it is needed to hold a source of that kind still."""
-    if settings.steadiness(kind) == 0:
+def effect_of(settings: FilmSettings, kind: str) -> Effect:
+    """What is laid onto a source of that kind."""
+    timeline, device = settings.timeline(), choose(settings.device)
+    if isinstance(settings, DreamSettings):
+        values = settings.model_dump(include={entry.name for entry in fields(Ascent)})
+        return Dream(
+            timeline,
+            Ascent(size=settings.step_size, **{k: v for k, v in values.items() if k != "size"}),
+            features=settings.features,
+            guide=None if settings.guide is None else read_guide(settings.guide),
+            device=device,
+        )
+    assert isinstance(settings, RenderSettings)
+    style = Style(
+        timeline, mix_by=settings.mix_by, rows=settings.tile, inertia=settings.inertia, device=device
+    )
+    steady = settings.steadiness(kind)
+    return Stabilize(style, steady) if steady > 0 else style
+
+
+def read_guide(name: str) -> Tensor:
+    """(3, H, W) in [0, 1], of at most GUIDE_SIDE pixels along the longer side.
+
+    Raises:
+        InputError: it is missing, or no picture.
+    """
+    with open_source(name, max_size=GUIDE_SIDE) as source:
+        for item in source:
+            if isinstance(item, Frame):
+                return upload(item.pixels, choose("cpu"))
+    raise InputError(f"{name}: holds no picture")
+
+
+def open_motion(settings: FilmSettings, kind: str) -> MotionEstimation | None:
+    """What estimates the motion, where the effect on a source of that kind needs it."""
+    if not settings.needs_motion(kind):
         return None
     return MotionEstimation(
         settings.flow if settings.flow in FLOWS else Path(settings.flow),
@@ -235,7 +281,7 @@ def _run(
     source: Source,
     output: str,
     effect: Composite,
-    settings: RenderSettings,
+    settings: FilmSettings,
     recipe: str,
     job: Job | None,
     overwrite: bool,

@@ -11,7 +11,7 @@ import tomllib
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -31,15 +31,18 @@ FLOWS = ("none", "fast", "medium", "raft")
 STEADY = 0.7  # of films, by default
 
 
-class RenderSettings(BaseModel):
-    """What `stylize` can be told; what a resumed run is told again."""
+class FilmSettings(BaseModel):
+    """What can be told of any render, whatever the effect; what a resumed run is told again.
 
+    Attributes:
+        MIXTURE: name of the setting that says what is to be seen from the beginning.
+    """
+
+    MIXTURE: ClassVar[str]
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     # the effect
-    style: str = Field("starry_night", description="bundled name, weights file, none, or a mixture of them")
-    strength: float = Field(1.0, ge=0, le=1, description="0 = the source itself, 1 = the full style")
-    mix_by: Literal["pictures", "weights"] = Field("pictures", description="how styles are mixed")
+    strength: float = Field(1.0, ge=0, le=1, description="0 = the source itself, 1 = the full effect")
     keep_colors: float = Field(0.0, ge=0, le=1, description="1 = the source's colours")
     keep_colors_by: Literal["chroma", "histogram"] = Field(
         "chroma", description="at each place, or as a whole"
@@ -52,17 +55,13 @@ class RenderSettings(BaseModel):
     )
     at: tuple[str, ...] = Field((), description="changes over time, as 4s=great_wave or 8s=strength:0.5")
     fade: float = Field(FADE, ge=0, le=3600, description="seconds that a change takes")
-    mask: str | None = Field(None, description="picture or film, bright where the style is to be seen")
+    mask: str | None = Field(None, description="picture or film, bright where the effect is to be seen")
     mask_feather: float = Field(0.5, ge=0, le=20, description="soft edge, per cent of the shorter side")
-    mask_invert: bool = Field(False, description="paint where the mask is dark")
-    tile: int | None = Field(None, ge=64, le=16384, description="lines painted at a time, to save memory")
+    mask_invert: bool = Field(False, description="use the effect where the mask is dark")
+    tile: int | None = Field(None, ge=64, le=16384, description="lines worked on at a time, to save memory")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
 
-    # what holds a film still
-    steady: float | None = Field(
-        None, ge=0, le=1, description="0 = each frame by itself, 1 = as still as can be"
-    )
-    inertia: float = Field(0.0, ge=0, lt=1, description="share of the last frame's statistics that is kept")
+    # how motion is estimated
     flow: str = Field("fast", description="fast, medium, raft, none, or a folder of flow files")
     flow_size: int | None = Field(None, ge=32, le=4096, description="longer side at which flow is estimated")
     flow_weights: str | None = Field(None, description="file of the weights of raft")
@@ -147,7 +146,7 @@ class RenderSettings(BaseModel):
             UsageError: a mixture or change cannot be understood.
         """
         return timeline_of(
-            self.style,
+            getattr(self, self.MIXTURE),
             strength=self.strength,
             keep_colors=self.keep_colors,
             stroke_size=self.stroke_size,
@@ -155,17 +154,14 @@ class RenderSettings(BaseModel):
             fade=self.fade,
         )
 
-    def steadiness(self, kind: str) -> float:
-        """How still a source of that kind is held: films are by default, pictures are not."""
-        if self.flow == "none":
-            return 0.0
-        return self.steady if self.steady is not None else STEADY * (kind == "film")
+    def needs_motion(self, kind: str) -> bool:
+        """Whether the motion of a source of that kind is used."""
+        raise NotImplementedError
 
-    def absolute(self) -> RenderSettings:
+    def absolute(self) -> Self:
         """The same settings for another working folder: files by their absolute names."""
         return self.model_copy(
             update={
-                "style": with_absolute_files(self.style),
                 "at": tuple(with_absolute_files(change) for change in self.at),
                 "mask": absolute(self.mask),
                 "flow": self.flow if self.flow in FLOWS else absolute(self.flow),
@@ -178,55 +174,125 @@ class RenderSettings(BaseModel):
         return None if value is None else str(value)
 
 
+class RenderSettings(FilmSettings):
+    """What `stylize` can be told."""
+
+    MIXTURE = "style"
+    style: str = Field("starry_night", description="bundled name, weights file, none, or a mixture of them")
+    mix_by: Literal["pictures", "weights"] = Field("pictures", description="how styles are mixed")
+    steady: float | None = Field(
+        None, ge=0, le=1, description="0 = each frame by itself, 1 = as still as can be"
+    )
+    inertia: float = Field(0.0, ge=0, lt=1, description="share of the last frame's statistics that is kept")
+
+    def steadiness(self, kind: str) -> float:
+        """How still a source of that kind is held: films are by default, pictures are not."""
+        if self.flow == "none":
+            return 0.0
+        return self.steady if self.steady is not None else STEADY * (kind == "film")
+
+    def needs_motion(self, kind: str) -> bool:
+        """Where a film is held still."""
+        return self.steadiness(kind) > 0
+
+    def absolute(self) -> Self:
+        """The style's files as well."""
+        return super().absolute().model_copy(update={"style": with_absolute_files(self.style)})
+
+
+class DreamSettings(FilmSettings):
+    """What `dream` can be told."""
+
+    MIXTURE = "layer"
+    layer: str = Field("part", description="what to look for: a layer, channel, neuron, direction or mixture")
+    features: str = Field("distilled", description="network that looks, a name or file")
+    guide: str | None = Field(None, description="picture whose features are to be seen")
+    octaves: int = Field(4, ge=1, le=12, description="sizes at which to dream")
+    octave_scale: float = Field(1.4, gt=1, le=4, description="ratio of one size to the next")
+    steps: int = Field(12, ge=1, le=1000, description="at each size")
+    later_steps: int | None = Field(None, ge=0, le=1000, description="of frames that carry on a dream")
+    step_size: float = Field(0.012, gt=0, le=0.2, description="mean change by a step, of the full range")
+    jitter: int = Field(16, ge=0, le=256, description="pixels of random shift in each step")
+    carry: float = Field(0.9, ge=0, le=1, description="share of the last frame's dream that is kept")
+    near: float = Field(0.0, ge=0, le=10, description="weight of staying near the source")
+    variation: float = Field(0.0, ge=0, le=10, description="weight of being smooth")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the shifts")
+
+    def needs_motion(self, kind: str) -> bool:
+        """Where dreams are carried on."""
+        return kind == "film" and self.carry > 0 and self.flow != "none"
+
+    def absolute(self) -> Self:
+        """The files of network, guide and directions as well."""
+        features = Path(self.features)
+        update = {
+            "layer": with_absolute_files(self.layer),
+            "guide": absolute(self.guide),
+            "features": str(features.absolute()) if features.is_file() else self.features,
+        }
+        return super().absolute().model_copy(update=update)
+
+
+AnySettings = TypeVar("AnySettings", bound=FilmSettings)
+SETTINGS: dict[str, type[FilmSettings]] = {"style": RenderSettings, "dream": DreamSettings}
+
+
 def absolute(file: str | None) -> str | None:
     """The name of a file for another working folder."""
     return None if file is None else str(Path(file).absolute())
 
 
-def make_settings(values: dict[str, Any], where: str = "") -> RenderSettings:
+def make_settings(
+    values: dict[str, Any],
+    where: str = "",
+    kind: type[AnySettings] = RenderSettings,  # type: ignore[assignment]
+) -> AnySettings:
     """Settings from plain values.
 
     Args:
         values: by field name.
         where: file or command they come from, for the message.
+        kind: for which effect.
 
     Raises:
         UsageError: a name is unknown (the known ones are listed) or a value is not allowed.
     """
     try:
-        return RenderSettings(**values)
+        return kind(**values)
     except ValidationError as error:
-        raise UsageError(_explain(error, where)) from error
+        raise UsageError(_explain(error, where, kind)) from error
     except UsageError as error:
         raise UsageError(f"{where}: {error}" if where else str(error)) from error
 
 
-def _explain(error: ValidationError, where: str) -> str:
+def _explain(error: ValidationError, where: str, kind: type[FilmSettings]) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     begin = f"{where}: " if where else ""
     if first["type"] == "extra_forbidden":
-        return f"{begin}{name}: unknown setting; known are {' '.join(RenderSettings.model_fields)}"
+        return f"{begin}{name}: unknown setting; known are {' '.join(kind.model_fields)}"
     reason = first["msg"].removeprefix("Value error, ")
     option = name if where else "--" + name.replace("_", "-")
     return f"{begin}{option} {first['input']}: {reason[0].lower()}{reason[1:]}"
 
 
-def bundled_presets() -> dict[str, Path]:
-    """The presets that come with the project, by name."""
+def bundled_presets(kind: type[FilmSettings] = RenderSettings) -> dict[str, Path]:
+    """The presets for an effect that come with the project, by name."""
     packaged = Path(str(files("streamstyle"))) / "configs"
     folder = packaged if packaged.is_dir() else Path(__file__).parent.parent / "configs"
+    if kind is DreamSettings:
+        folder = folder / "dream"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_preset(name_or_path: str) -> dict[str, Any]:
+def load_preset(name_or_path: str, kind: type[FilmSettings] = RenderSettings) -> dict[str, Any]:
     """The values of a preset, checked.
 
     Raises:
         UsageError: no such preset, or an unknown or wrong setting in it.
         InputError: the file cannot be read.
     """
-    presets = bundled_presets()
+    presets = bundled_presets(kind)
     path = presets.get(name_or_path, Path(name_or_path))
     if not path.exists():
         raise UsageError(f"--config {name_or_path}: no such file or preset; presets: {' '.join(presets)}")
@@ -234,5 +300,5 @@ def load_preset(name_or_path: str) -> dict[str, Any]:
         values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a preset that can be read ({error})") from error
-    make_settings(values, str(path))
+    make_settings(values, str(path), kind)
     return values

@@ -102,10 +102,17 @@ def make_stabilize(kind: type, folder: Path, device: str) -> Any:
     return kind(make_style(Style, folder, device), 0.8)
 
 
+def make_dream(kind: type, folder: Path, device: str) -> Any:
+    from streamstyle.effects.dream import Ascent
+
+    return kind("pattern", Ascent(octaves=1, steps=2), device=device)
+
+
 EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
     "Identity": lambda kind, folder, device: kind(),
     "Style": make_style,
     "Stabilize": make_stabilize,
+    "Dream": make_dream,
     "Composite": make_composite,
 }
 

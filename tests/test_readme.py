@@ -68,6 +68,8 @@ def test_every_long_option_of_the_readme_exists() -> None:
 
     known = CliRunner().invoke(app, ["stylize", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).stdout
+    for command in ("dream", "layers"):
+        known += CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["styles", "--help"], env={"COLUMNS": "200"}).stdout
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--torch-backend"}

@@ -22,7 +22,7 @@ def test_there_are_bundled_presets() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"styel": "x"}, "styel: unknown setting; known are style strength"),
+        ({"styel": "x"}, "styel: unknown setting; known are strength"),
         ({"strength": 1.5}, "--strength 1.5: "),
         ({"size": "640"}, "--size 640: expected WIDTHxHEIGHT"),
         ({"size": "0x5"}, "--size 0x5: expected sides from 1"),
@@ -54,7 +54,7 @@ def test_settings_survive_the_manifest() -> None:
 def test_a_wrong_preset_names_the_file_and_the_key(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("strenght = 1\n")
-    with pytest.raises(UsageError, match=r"mine\.toml: strenght: unknown setting; known are style"):
+    with pytest.raises(UsageError, match=r"mine\.toml: strenght: unknown setting; known are strength"):
         load_preset(str(path))
     path.write_text("strength = \n")
     with pytest.raises(InputError, match=r"mine\.toml: not a preset that can be read"):

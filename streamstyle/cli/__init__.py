@@ -9,7 +9,7 @@ import sys
 import typer
 
 from streamstyle import __version__
-from streamstyle.cli import evaluating, information, rendering, resuming, training
+from streamstyle.cli import dreaming, evaluating, information, rendering, resuming, training
 
 app = typer.Typer(
     name="streamstyle",
@@ -20,6 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("stylize")(rendering.stylize)
+app.command("dream")(dreaming.dream)
+app.command("layers")(dreaming.layers)
 app.command("rerun")(rendering.rerun)
 app.command("resume")(resuming.resume)
 app.command("train")(training.train)

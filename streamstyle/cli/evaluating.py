@@ -15,7 +15,7 @@ from streamstyle.cli.reporting import Reporter, reporting
 
 if TYPE_CHECKING:
     from streamstyle.evaluate import Evaluation
-    from streamstyle.settings import RenderSettings
+    from streamstyle.settings import FilmSettings
 
 
 def evaluate(
@@ -115,10 +115,10 @@ def measured(
     return evaluation
 
 
-BY_ITSELF = {"steady": 0.0, "inertia": 0.0, "device": "cpu"}
+BY_ITSELF = {"flow": "none", "device": "cpu"}
 
 
-def how_it_was_made(result: str) -> RenderSettings | None:
+def how_it_was_made(result: str) -> FilmSettings | None:
     """The settings that RESULT keeps, where it keeps any that can be used here."""
     from streamstyle.errors import StreamstyleError
     from streamstyle.render import recipe_settings

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from streamstyle.cli import rendering, training
-from streamstyle.cli.rendering import Debug, Json, Quiet
+from streamstyle.cli.options import Debug, Json, Quiet
 from streamstyle.cli.reporting import advice, reporting
 
 

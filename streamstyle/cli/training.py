@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamstyle.cli.rendering import Debug, Json, Quiet
+from streamstyle.cli.options import Debug, Json, Quiet
 from streamstyle.cli.reporting import Reporter, advice, reporting
 from streamstyle.errors import UsageError
 

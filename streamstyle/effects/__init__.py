@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamstyle.effects.composite import Composite
+from streamstyle.effects.dream import Dream
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
@@ -13,6 +14,7 @@ from streamstyle.stream import Effect
 EFFECTS: dict[str, Callable[..., Effect]] = {
     "identity": Identity,
     "style": Style,
+    "dream": Dream,
     "stabilize": Stabilize,
     "composite": Composite,
 }

@@ -1,0 +1,303 @@
+"""Dreaming: each picture is changed so that a network sees more of what it sees in it already.
+
+Reference: Mordvintsev, Olah and Tyka (2015), Inceptionism and google/deepdream, for the ascent, its octaves
+and its jitter. Departs from it: octaves carry nothing but detail, so that the source's own is never lost;
+gradients are smoothed over three scales, so that large forms grow beside fine ones; and films carry on what
+was dreamt, moved along with what it was dreamt of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from streamstyle import device as devices
+from streamstyle.effects.objectives import Dreamt, read_objective
+from streamstyle.effects.style import padded_to
+from streamstyle.errors import UsageError
+from streamstyle.flow import resized_flow, resized_map, warp
+from streamstyle.stream import Moment
+from streamstyle.timeline import NONE, Timeline, timeline_of
+from streamstyle.weights import load_features
+
+SMALLEST_SIDE = 32  # pixels, of the smallest octave
+MARGIN = 64  # pixels that a tile overlaps its neighbours, more than a deep layer sees on one side
+LOW_BAND = 4  # the part of the picture's height over which light and colour must not drift
+DAMPED = 0.3  # share of that low band which is taken off what is carried
+CATCH_UP = 3  # frames in which a place that is newly exposed gets as many steps as the first frame
+SLOWNESS = 0.9  # of the lengths by which gradients are divided: else the steps would pulse with the film
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """How to climb.
+
+    Attributes:
+        octaves: sizes at which to dream, the largest being the picture's own.
+        octave_scale: ratio of one size to the next.
+        steps: at each size.
+        later_steps: at each size, of frames that carry on what was dreamt before; None: as many as hold the
+            dream at the strength that it has in the first frame.
+        size: mean change by a step, of the full range.
+        jitter: pixels by which the picture is shifted at random in each step, at most.
+        carry: share of what was dreamt in a frame that the next one keeps.
+        near: weight of staying near the source.
+        variation: weight of being smooth (total variation).
+        tile: pixels, side of the parts that are looked at one by one to save memory; None: all at once.
+        seed: of the shifts.
+    """
+
+    octaves: int = 4
+    octave_scale: float = 1.4
+    steps: int = 12
+    later_steps: int | None = None
+    size: float = 0.012
+    jitter: int = 16
+    carry: float = 0.9
+    near: float = 0.0
+    variation: float = 0.0
+    tile: int | None = None
+    seed: int = 0
+
+    @property
+    def steps_later(self) -> int:
+        """Of frames that carry on."""
+        if self.later_steps is not None:
+            return self.later_steps
+        # What decays in a frame, and half as much again for what the flow loses.
+        return max(1, math.ceil(1.5 * (1 - self.carry) * self.steps - 1e-6))
+
+    @property
+    def longer(self) -> float:
+        """How many times longer steps are where the picture is newly exposed, so that it catches up."""
+        return max(self.steps / (CATCH_UP * max(self.steps_later, 1)), 1.0)
+
+
+class Dream:
+    """Dreams on pictures; on films each frame carries on the dream of the one before.
+
+    Args:
+        timeline: mixture of objectives, as `objectives.read_objective` has them, and strength at each time.
+        ascent: how to climb.
+        features: the network that looks, a name or file; see `weights.load_features`.
+        guide: (3, h, w) in [0, 1], a picture whose features are to be seen; None: more of what is seen.
+        device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
+
+    Attributes:
+        passes: how often a full picture was sent through the network and back, so far; a quarter counts 1/4.
+
+    Raises:
+        UsageError: an objective or the device does not exist.
+        InputError: weights or the file of a direction cannot be read.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline | str = "part",
+        ascent: Ascent | None = None,
+        *,
+        features: str | Path = "distilled",
+        guide: Tensor | None = None,
+        device: str | torch.device = "auto",
+    ) -> None:
+        self.timeline = timeline if isinstance(timeline, Timeline) else timeline_of(timeline)
+        self.ascent = ascent or Ascent()
+        self.device = devices.choose(device) if isinstance(device, str) else device
+        with torch.inference_mode(False):  # weights that gradients pass through
+            network = load_features(features).requires_grad_(False)
+            objectives = {name: read_objective(name, network) for name in self.timeline.styles()}
+            network.to(self.device).to(memory_format=torch.channels_last)
+            given = None if guide is None else guide.clone()[None].to(self.device)
+            self.dreamt = Dreamt(network, objectives, given)
+        self.passes = 0.0
+        self._residual: Tensor | None = None  # (3, H, W), the last result minus its source
+        self._most = 0.0  # root mean square of the first frame's residual
+        self._lengths: dict[str, float] = {}  # mean length of the gradient in each step, slowly following
+
+    def __call__(self, image: Tensor, moment: Moment) -> Tensor:
+        """The picture, dreamt upon.
+
+        Args:
+            image: (3, H, W) in [0, 1] on `device`. It is not changed.
+            moment: its seconds decide what to look for; with the motion since the last frame in films.
+
+        Returns:
+            The same shape, type and range; the tensor itself where nothing is to be done.
+
+        Raises:
+            UsageError: the picture is too small for so many octaves.
+        """
+        look = self.timeline.at(moment.seconds)
+        weights = {name: share for name, share in look.style.items() if name != NONE}
+        strength = look.strength * sum(weights.values())
+        if strength == 0:
+            self._residual = None
+            return image
+        check_octaves(image.shape[1], image.shape[2], self.ascent)
+        # Steps are gradients, which inference mode rules out; a copy leaves it.
+        with torch.inference_mode(False), torch.no_grad():
+            source = image.clone()[None].float()
+            carried, fresh = self.carried(source, moment)
+            first = carried is None
+            start = source if carried is None else source + carried
+            steps = self.ascent.steps if first else self.ascent.steps_later
+            length = None if fresh is None else 1 + fresh * (self.ascent.longer - 1)
+            detail = self.ascended(start, weights, steps, length)
+            residual = (start + detail).clamp(0, 1) - source
+            if first:
+                self._most = residual.square().mean().sqrt().item()
+            self._residual = residual[0]
+            result = torch.lerp(source, source + residual, strength)[0].clamp(0, 1)
+        return result.to(image.dtype)
+
+    def carried(self, source: Tensor, moment: Moment) -> tuple[Tensor | None, Tensor | None]:
+        """What goes on of the last frame's dream, (1, 3, H, W), and where there is nothing, (1, 1, H, W).
+
+        The residual is moved along the flow, masked where that does not hold, decayed, freed of its low
+        frequencies, and held to the energy that it had in the first frame.
+        """
+        last = self._residual
+        if last is None or moment.motion is None or last.shape != source.shape[1:] or self.ascent.carry == 0:
+            return None, None
+        height, width = source.shape[2:]
+        flow = resized_flow(moment.motion.flow.clone(), height, width)
+        reliable = resized_map(moment.motion.reliable.clone(), height, width)[None]
+        moved = self.ascent.carry * reliable * warp(last[None], flow[None])
+        side = max(2 * (height // LOW_BAND) + 1, 3)
+        moved = moved - DAMPED * F.avg_pool2d(moved, side, 1, side // 2, count_include_pad=False)
+        strength = moved.square().mean().sqrt().item()
+        if strength > self._most > 0:
+            moved = moved * (self._most / strength)
+        return moved, 1 - reliable
+
+    def ascended(
+        self, start: Tensor, weights: Mapping[str, float], steps: int, length: Tensor | None = None
+    ) -> Tensor:
+        """The detail, (1, 3, H, W), that steps at all octaves add to a picture, small ones first.
+
+        Args:
+            start: (1, 3, H, W).
+            weights: of the objectives.
+            steps: at each octave.
+            length: (1, 1, H, W), of the steps at each place, in units of their size; None: 1.
+        """
+        ascent, detail = self.ascent, torch.zeros_like(start)
+        for octave in reversed(range(ascent.octaves)):
+            shape = octave_size(start.shape[2], start.shape[3], octave, ascent.octave_scale)
+            seen = F.interpolate(start, shape, mode="bicubic", antialias=True) if octave else start
+            detail = F.interpolate(detail, shape, mode="bicubic")
+            scale = 1.0 if length is None else F.interpolate(length, shape, mode="bilinear")
+            for step in range(steps):
+                shift = shift_of(ascent, octave, step)
+                moved = (seen + detail).clamp(0, 1).roll(shift, (2, 3))
+                gradient = self.gradient(moved, weights).roll([-value for value in shift], (2, 3))
+                gradient = self.normalised(gradient, f"{octave}.{step}") - self.held(seen, detail)
+                detail = detail + ascent.size * scale * gradient
+                self.passes += shape[0] * shape[1] / (start.shape[2] * start.shape[3])
+        return detail
+
+    def gradient(self, image: Tensor, weights: Mapping[str, float]) -> Tensor:
+        """Smoothed over scales; part by part where tiles are asked for. (1, 3, H, W) to the same."""
+        tile, (height, width) = self.ascent.tile, image.shape[2:]
+        if min(height, width) < SMALLEST_SIDE:  # the network needs something to look at
+            wide = padded_to(image, 1, SMALLEST_SIDE)
+            return smoothed(self.dreamt.gradient(wide, weights)[:, :, :height, :width])
+        if tile is None or max(height, width) <= tile + 2 * MARGIN:
+            return smoothed(self.dreamt.gradient(image, weights))
+        gradient = torch.empty_like(image)
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
+                part = image[:, :, above : top + tile + MARGIN, before : left + tile + MARGIN]
+                # Values are means over a part: by its size, so that all parts count alike.
+                found = self.dreamt.gradient(part, weights) * (part.shape[2] * part.shape[3])
+                inner = found[:, :, top - above : top - above + tile, left - before : left - before + tile]
+                gradient[:, :, top : top + tile, left : left + tile] = inner
+        return smoothed(gradient)
+
+    def normalised(self, gradient: Tensor, name: str) -> Tensor:
+        """To a mean length of 1, by a length that follows slowly over the frames of a film."""
+        length = gradient.abs().mean().item()
+        kept = self._lengths.get(name)
+        self._lengths[name] = length if kept is None else SLOWNESS * kept + (1 - SLOWNESS) * length
+        return gradient / max(self._lengths[name], 1e-12)
+
+    def held(self, seen: Tensor, detail: Tensor) -> Tensor | float:
+        """What holds a step back, in units of its mean length: distance from the source, and roughness."""
+        back: Tensor | float = 0.0
+        if self.ascent.near:
+            back = back + self.ascent.near * detail / (self.ascent.size * self.ascent.steps)
+        if self.ascent.variation:
+            picture = seen + detail
+            rough = picture - F.avg_pool2d(F.pad(picture, [1] * 4, mode="replicate"), 3, 1)
+            back = back + self.ascent.variation * rough / self.ascent.size
+        return back
+
+    def reset(self) -> None:
+        """Forgets what was dreamt before."""
+        self._residual, self._most = None, 0.0
+        self._lengths.clear()
+
+    def state(self) -> dict[str, Tensor | float | int]:
+        """The last residual, the first one's energy, and the lengths of gradients."""
+        state: dict[str, Tensor | float | int] = {"most": self._most}
+        state |= {f"length.{name}": length for name, length in self._lengths.items()}
+        if self._residual is not None:
+            state["residual"] = self._residual
+        return state
+
+    def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
+        """Takes up what `state` gave."""
+        residual = state.get("residual")
+        self._residual = residual if isinstance(residual, Tensor) else None
+        self._most = float(state["most"])
+        self._lengths = {
+            name.removeprefix("length."): float(value)
+            for name, value in state.items()
+            if name.startswith("length.")
+        }
+
+
+def octave_size(height: int, width: int, octave: int, scale: float) -> tuple[int, int]:
+    """Height and width at an octave; 0 is the picture's own."""
+    return max(round(height / scale**octave), 1), max(round(width / scale**octave), 1)
+
+
+def check_octaves(height: int, width: int, ascent: Ascent) -> None:
+    """Make sure that the smallest octave still shows something.
+
+    Raises:
+        UsageError: it does not; the message says how many octaves would.
+    """
+    smallest = min(octave_size(height, width, ascent.octaves - 1, ascent.octave_scale))
+    if smallest >= SMALLEST_SIDE or ascent.octaves == 1:
+        return
+    room = max(min(height, width) / SMALLEST_SIDE, 1.0)
+    most = 1 + int(math.log(room) / math.log(ascent.octave_scale))
+    raise UsageError(
+        f"--octaves {ascent.octaves}: {width}x{height} pixels allow {most} at a scale of "
+        f"{ascent.octave_scale:g}"
+    )
+
+
+def shift_of(ascent: Ascent, octave: int, step: int) -> list[int]:
+    """Rows and columns by which the picture is shifted; the same on every frame: no flicker."""
+    rng = np.random.default_rng((ascent.seed, octave, step))
+    return [int(value) for value in rng.integers(-ascent.jitter, ascent.jitter + 1, 2)]
+
+
+def smoothed(gradient: Tensor) -> Tensor:
+    """A sum of the gradient at three scales, each (1, 3, H, W)."""
+    total = gradient
+    for scale in (2, 4):
+        if min(gradient.shape[2:]) >= scale:
+            small = F.avg_pool2d(gradient, scale)
+            total = total + F.interpolate(small, gradient.shape[2:], mode="bilinear")
+    return total

@@ -1,0 +1,193 @@
+"""Dreams: more is seen, the source stays, runs repeat, films carry on and neither run away nor fade."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamstyle.effects.dream import Ascent, Dream, smoothed
+from streamstyle.errors import UsageError
+from streamstyle.flow import warp
+from streamstyle.stream import Moment, Motion
+from streamstyle.timeline import timeline_of
+from streamstyle.weights import load_features
+
+QUICK = Ascent(octaves=2, steps=4)
+HEIGHT, WIDTH = 64, 96
+
+
+def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Tensor:
+    """(3, H, W), smooth, between 0.2 and 0.8."""
+    coarse = torch.rand(1, 3, height // 8, width // 8, generator=torch.Generator().manual_seed(seed))
+    fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0]
+    return (0.2 + 0.6 * fine).clamp(0.2, 0.8)
+
+
+def still(reliable: float = 1.0, x: float = 0.0) -> Motion:
+    flow = torch.zeros(2, HEIGHT, WIDTH)
+    flow[0] = x
+    return Motion(flow, torch.full((1, HEIGHT, WIDTH), reliable))
+
+
+def film(effect: Dream, images: list[Tensor], motion: Motion | None = None) -> list[Tensor]:
+    return [
+        effect(image, Moment(index, index / 25, motion=motion if index else None))
+        for index, image in enumerate(images)
+    ]
+
+
+def seen(image: Tensor, layer: str) -> float:
+    with torch.no_grad():
+        return load_features("distilled")(image[None], [layer])[layer].square().mean().item()
+
+
+@pytest.mark.parametrize("layer", ["texture", "part", "thing"])
+def test_a_dream_sees_more_of_what_it_looks_for(layer, device):
+    image = picture().to(device)
+    result = Dream(layer, QUICK, device=device)(image, Moment(0, 0.0))
+    assert seen(result.cpu(), layer) > 1.2 * seen(image.cpu(), layer)
+
+
+def test_what_is_avoided_is_seen_less():
+    image = picture()
+    result = Dream("-texture", QUICK, device="cpu")(image, Moment(0, 0.0))
+    assert seen(result, "texture") < seen(image, "texture")
+
+
+def test_works_in_inference_mode_and_leaves_its_input_alone():
+    image = picture()
+    expected = Dream("part", QUICK, device="cpu")(image, Moment(0, 0.0))
+    with torch.inference_mode():
+        given = picture()
+        result = Dream("part", QUICK, device="cpu")(given, Moment(0, 0.0))
+        assert torch.equal(given, image) and torch.equal(result, expected)
+
+
+def test_a_seed_repeats_exactly_and_another_differs():
+    def dreamt(seed: int) -> Tensor:
+        return Dream("part", Ascent(octaves=2, steps=4, seed=seed), device="cpu")(picture(), Moment(0, 0.0))
+
+    assert torch.equal(dreamt(1), dreamt(1))
+    assert (dreamt(1) - dreamt(2)).abs().mean() > 1e-3
+
+
+def test_the_sources_own_detail_is_never_lost():
+    """Octaves carry detail alone; a peer reduces the picture itself to a sixth, and never gets it back."""
+    fine = picture() + 0.1 * ((torch.arange(WIDTH) % 2) * 2 - 1)
+    hardly = Ascent(octaves=2, steps=1, size=1e-4)
+    result = Dream("part", hardly, device="cpu")(fine, Moment(0, 0.0))
+    assert (result - fine).abs().max() < 0.01
+
+
+def test_strength_0_is_the_source_and_half_of_it_half_of_the_dream():
+    image = picture()
+    assert Dream(timeline_of("part", strength=0), QUICK, device="cpu")(image, Moment(0, 0.0)) is image
+    full = Dream("part", QUICK, device="cpu")(image, Moment(0, 0.0))
+    half = Dream(timeline_of("part", strength=0.5), QUICK, device="cpu")(image, Moment(0, 0.0))
+    torch.testing.assert_close(half - image, 0.5 * (full - image), atol=1e-5, rtol=0)
+
+
+def test_a_timeline_changes_what_is_dreamt_of():
+    effect = Dream(timeline_of("texture", at=["1+0=thing"]), QUICK, device="cpu")
+    early, late = (effect(picture(), Moment(0, seconds)) for seconds in (0.5, 1.5))
+    assert torch.equal(early, Dream("texture", QUICK, device="cpu")(picture(), Moment(0, 0.0)))
+    assert torch.equal(late, late) and seen(late, "thing") > seen(early, "thing")
+
+
+def test_a_guide_draws_its_features_in():
+    image, guide = picture(), picture(5)
+    free, guided = (
+        Dream("pattern", QUICK, guide=given, device="cpu")(image, Moment(0, 0.0)) for given in (None, guide)
+    )
+    assert (free - guided).abs().mean() > 0.005
+
+
+def test_staying_near_and_being_smooth_hold_back():
+    def change(**held: float) -> Tensor:
+        ascent = Ascent(octaves=2, steps=8, **held)
+        return Dream("texture", ascent, device="cpu")(picture(), Moment(0, 0.0)) - picture()
+
+    free, near, smooth = change(), change(near=1.0), change(variation=0.1)
+    assert near.square().mean() < 0.8 * free.square().mean()
+    rough = [(d[..., 1:] - d[..., :-1]).square().mean() for d in (free, smooth)]
+    assert rough[1] < 0.8 * rough[0]
+
+
+def test_tiles_have_no_seam():
+    image = picture(0, 256, 320)
+    whole, tiled = (
+        Dream("part", Ascent(octaves=1, steps=3, tile=tile), device="cpu")(image, Moment(0, 0.0))
+        for tile in (None, 64)
+    )
+    assert (whole - image).abs().mean() > 0.01
+    assert (whole - tiled).abs().mean() < 1 / 255
+
+
+def test_the_gradient_keeps_its_sum_over_scales():
+    gradient = torch.randn(1, 3, 16, 24)
+    assert smoothed(gradient).sum() == pytest.approx(3 * gradient.sum().item(), rel=1e-3)
+
+
+def test_a_still_film_neither_runs_away_nor_fades():
+    """A peer carries everything and adds a full dose in each frame: its dreams double in strength."""
+    images = [picture() for _ in range(40)]
+    results = film(Dream("part", Ascent(octaves=2, steps=8), device="cpu"), images, still())
+    changes = [result - images[0] for result in results]
+    strength = [change.square().mean().sqrt().item() for change in changes]
+    assert 0.6 * strength[0] < strength[20] < 1.5 * strength[0]
+    assert strength[39] == pytest.approx(strength[25], rel=0.1)
+    assert abs(changes[39].mean() - changes[20].mean()) < 0.01
+
+
+def test_a_carried_dream_flickers_less_and_takes_fewer_passes():
+    images = [(picture() + 0.02 * torch.randn(3, HEIGHT, WIDTH)).clamp(0, 1) for _ in range(12)]
+    alone, carried = (Dream("part", Ascent(octaves=2, carry=carry), device="cpu") for carry in (0, 0.9))
+    jumps = [
+        torch.stack([(b - a).square().mean() for a, b in pairwise(film(effect, images, still())[3:])]).mean()
+        for effect in (alone, carried)
+    ]
+    assert jumps[1] < 0.5 * jumps[0]
+    assert carried.passes < 0.3 * alone.passes
+
+
+def test_the_dream_goes_along_with_what_moves():
+    first = picture(0, HEIGHT, WIDTH)
+    second = warp(first[None], still(x=-6.0).flow[None])[0]
+    effect = Dream("part", QUICK, device="cpu")
+    before, after = film(effect, [first, second], still(x=-6.0))
+    moved = warp((before - first)[None], still(x=-6.0).flow[None])[0]
+    inner = (slice(None), slice(8, -8), slice(16, -16))
+    along = torch.nn.functional.cosine_similarity(
+        (after - second)[inner].flatten(), moved[inner].flatten(), dim=0
+    )
+    assert along > 0.7
+
+
+def test_where_the_flow_does_not_hold_the_dream_starts_anew_and_faster():
+    effect = Dream("part", QUICK, device="cpu")
+    image = picture()
+    effect(image, Moment(0, 0.0))
+    again = effect(image, Moment(1, 0.04, motion=still(reliable=0.0)))
+    first = Dream("part", QUICK, device="cpu")(image, Moment(0, 0.0))
+    assert 0.1 < ((again - image).square().mean() / (first - image).square().mean()).sqrt() < 1
+
+
+def test_reset_forgets_and_a_resumed_film_is_the_same():
+    images = [picture(seed) for seed in (0, 0, 0, 0)]
+    whole = film(Dream("part", QUICK, device="cpu"), images, still())
+    before, after = (Dream("part", QUICK, device="cpu") for _ in range(2))
+    film(before, images[:2], still())
+    after.restore(before.state())
+    for index in (2, 3):
+        assert torch.equal(after(images[index], Moment(index, 0.0, motion=still())), whole[index])
+    before.reset()
+    assert torch.equal(before(images[0], Moment(9, 0.0, motion=still())), whole[0])
+
+
+def test_a_picture_too_small_for_its_octaves_says_how_many_there_may_be():
+    with pytest.raises(UsageError, match=r"--octaves 4: 96x64 pixels allow 3 at a scale of 1\.4"):
+        Dream("part", device="cpu")(picture(), Moment(0, 0.0))
+    with pytest.raises(UsageError, match="--octaves 2: 31x31 pixels allow 1"):
+        Dream("part", Ascent(octaves=2), device="cpu")(torch.rand(3, 31, 31), Moment(0, 0.0))
+    Dream("part", Ascent(octaves=3, steps=1), device="cpu")(picture(), Moment(0, 0.0))

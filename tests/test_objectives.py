@@ -1,0 +1,84 @@
+"""What a dream can look for: each kind grows with what it names, and what does not exist is named."""
+
+import numpy as np
+import pytest
+import torch
+
+from streamstyle.effects.objectives import Dreamt, Objective, likeness, read_objective
+from streamstyle.errors import InputError, UsageError
+from streamstyle.weights import load_features
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_features("distilled").requires_grad_(False)
+
+
+def activations(seed: int = 0) -> torch.Tensor:
+    return torch.rand(1, 4, 5, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_layer_is_its_mean_square_and_a_minus_turns_it(network):
+    seen = activations()
+    assert read_objective("part", network).value(seen) == seen.square().mean()
+    assert read_objective("-part", network).value(seen) == -seen.square().mean()
+
+
+def test_a_channel_is_its_mean_and_a_neuron_one_place_of_it(network):
+    seen = torch.rand(1, 512, 5, 6)
+    assert read_objective("part:42", network).value(seen) == pytest.approx(seen[0, 42].mean().item())
+    assert read_objective("part:42@0x0.99", network).value(seen) == pytest.approx(seen[0, 42, 4, 0].item())
+    assert read_objective("part:42@1x1", network).value(seen) == pytest.approx(seen[0, 42, 4, 5].item())
+
+
+def test_a_direction_comes_from_a_file(network, tmp_path):
+    values = np.zeros(512)
+    values[[3, 4]] = 3, 4
+    np.save(tmp_path / "d.npy", values)
+    seen = torch.rand(1, 512, 5, 6)
+    expected = (0.6 * seen[0, 3] + 0.8 * seen[0, 4]).mean().item()
+    assert read_objective(f"part:{tmp_path}/d.npy", network).value(seen) == pytest.approx(expected)
+
+
+def test_a_guide_is_matched_wherever_it_has_what_is_seen():
+    """Each place takes its best match; equal positions do not matter."""
+    seen, guide = activations(), activations(1)
+    rows = guide[0].flatten(1).T
+    expected = torch.stack([(rows @ place).max() for place in seen[0].flatten(1).T]).mean() / 4
+    assert likeness(seen, rows) == pytest.approx(expected.item())
+    assert likeness(seen, rows[torch.randperm(len(rows))]) == pytest.approx(expected.item())
+    assert Objective("part").value(seen, rows) == pytest.approx(expected.item())
+
+
+def test_weights_share_a_step_whatever_the_layers_answer(network):
+    picture = torch.rand(1, 3, 64, 64)
+    dreamt = Dreamt(network, {name: read_objective(name, network) for name in ("part", "relu1_1", "-part")})
+    one, other = (dreamt.gradient(picture, {name: 1.0}) for name in ("part", "relu1_1"))
+    both = dreamt.gradient(picture, {"part": 0.75, "relu1_1": 0.25})
+    expected = 0.75 * one / one.abs().mean() + 0.25 * other / other.abs().mean()
+    torch.testing.assert_close(both, expected, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(dreamt.gradient(picture, {"-part": 1.0}), -one)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prat", "no layer 'prat'; there are part, "),
+        ("part:512", "part has channels 0 to 511"),
+        ("part:x", "expected LAYER, LAYER:CHANNEL"),
+        ("part:3@2x0", "the place is in shares"),
+        ("part:3@1.2.3x0", "the place is in shares"),
+    ],
+)
+def test_what_does_not_exist_is_named(network, text, message):
+    with pytest.raises(UsageError, match=message):
+        read_objective(text, network)
+
+
+@pytest.mark.parametrize("values", [np.ones(3), np.zeros(512), np.array(["a"] * 512)])
+def test_a_direction_that_does_not_fit_is_named(network, tmp_path, values):
+    np.save(tmp_path / "d.npy", values)
+    with pytest.raises(InputError, match=r"d\.npy: shape"):
+        read_objective(f"part:{tmp_path}/d.npy", network)
+    with pytest.raises(InputError, match="absent"):
+        read_objective(f"part:{tmp_path}/absent.npy", network)
