@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,28 @@ from streamstyle.effects.composite import Composite
 from streamstyle.effects.dream import Ascent, Dream
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
+from streamstyle.effects.zoom import Travel, Zoom
 from streamstyle.errors import InputError, UsageError
 from streamstyle.flow import MotionEstimation
 from streamstyle.masks import Mask
 from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
 from streamstyle.media.job import Job
-from streamstyle.media.opening import is_url
+from streamstyle.media.opening import is_url, regular_file
 from streamstyle.media.recipes import read_recipe
 from streamstyle.media.segments import file_hash
 from streamstyle.pipeline import Result, run
-from streamstyle.settings import FLOWS, SETTINGS, DreamSettings, FilmSettings, RenderSettings, make_settings
+from streamstyle.settings import (
+    FLOWS,
+    SETTINGS,
+    DreamSettings,
+    FilmSettings,
+    RenderSettings,
+    ZoomSettings,
+    make_settings,
+)
 from streamstyle.sinks import open_sink, sink_kind
 from streamstyle.sources import open_source
+from streamstyle.sources.repeated import RepeatedSource
 from streamstyle.stream import Effect, Frame, Progress, Source
 from streamstyle.weights import WEIGHTS
 
@@ -142,7 +153,7 @@ def _stored(source: str, settings: FilmSettings, recipe: str) -> dict[str, Any]:
 
 def name_of_effect(settings: FilmSettings) -> str:
     """The name under which the kind of settings stands in SETTINGS."""
-    return next(name for name, kind in SETTINGS.items() if isinstance(settings, kind))
+    return next(name for name, kind in SETTINGS.items() if type(settings) is kind)
 
 
 def weights_hashes(settings: FilmSettings) -> dict[str, str]:
@@ -194,6 +205,14 @@ def recipe_settings(path: Path) -> FilmSettings:
 
 def open_input(name: str, settings: FilmSettings) -> Source:
     """The source, as the settings want it; a folder that is to be held still is a film."""
+    if isinstance(settings, ZoomSettings):
+        return RepeatedSource(
+            regular_file(name),
+            seconds=settings.seconds,
+            rate=settings.fps or Fraction(25),
+            size=settings.size,
+            max_size=settings.max_size,
+        )
     return open_source(
         name,
         size=settings.size,
@@ -219,9 +238,12 @@ def encode_options(settings: FilmSettings) -> EncodeOptions:
 
 
 @contextmanager
-def open_effect(settings: FilmSettings, kind: str) -> Iterator[Composite]:
+def open_effect(settings: FilmSettings, kind: str) -> Iterator[Effect]:
     """The effect for a source of that kind, with the mask open."""
     effect, timeline = effect_of(settings, kind), settings.timeline()
+    if isinstance(settings, ZoomSettings):  # has nothing of the still source that could be laid under it
+        yield effect
+        return
     with ExitStack() as files:
         mask = None
         if settings.mask is not None:
@@ -237,13 +259,18 @@ def effect_of(settings: FilmSettings, kind: str) -> Effect:
     timeline, device = settings.timeline(), choose(settings.device)
     if isinstance(settings, DreamSettings):
         values = settings.model_dump(include={entry.name for entry in fields(Ascent)})
-        return Dream(
+        dream = Dream(
             timeline,
             Ascent(size=settings.step_size, **{k: v for k, v in values.items() if k != "size"}),
             features=settings.features,
             guide=None if settings.guide is None else read_guide(settings.guide),
             device=device,
         )
+        if not isinstance(settings, ZoomSettings):
+            return dream
+        loop = settings.seconds if settings.loop else None
+        laid = Composite(dream, timeline, colors=settings.keep_colors_by)
+        return Zoom(laid, Travel(settings.speed, settings.rotate, settings.pan, settings.dreams, loop))
     assert isinstance(settings, RenderSettings)
     style = Style(
         timeline, mix_by=settings.mix_by, rows=settings.tile, inertia=settings.inertia, device=device
@@ -280,7 +307,7 @@ def open_motion(settings: FilmSettings, kind: str) -> MotionEstimation | None:
 def _run(
     source: Source,
     output: str,
-    effect: Composite,
+    effect: Effect,
     settings: FilmSettings,
     recipe: str,
     job: Job | None,

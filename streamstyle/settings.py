@@ -233,8 +233,45 @@ class DreamSettings(FilmSettings):
         return super().absolute().model_copy(update=update)
 
 
+class ZoomSettings(DreamSettings):
+    """What `zoom` can be told."""
+
+    layer: str = Field("thing", description="what to look for")
+    octaves: int = Field(3, ge=1, le=12, description="sizes at which to dream")
+    steps: int = Field(2, ge=1, le=1000, description="at each size, of each dream")
+    seconds: float = Field(20.0, gt=0, le=36000, description="length of the film")
+    speed: float = Field(1.3, ge=1, le=100, description="how many times larger things become in a second")
+    rotate: float = Field(0.0, ge=-3600, le=3600, description="degrees by which they turn in a second")
+    pan: tuple[float, float] = Field(
+        (0.0, 0.0), description="shares of width and height by which they move in a second"
+    )
+    dreams: float = Field(8.0, gt=0, le=240, description="dreams a second")
+    loop: bool = Field(False, description="end where it began")
+
+    @field_validator("pan", mode="before")
+    @classmethod
+    def _pan(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            parts = value.split(",")
+            try:
+                value = [float(part) for part in parts]
+            except ValueError:
+                value = []
+        if len(value) != 2 or not all(abs(share) <= 10 for share in value):
+            raise ValueError("expected X,Y, as 0.1,-0.05, from -10 to 10")
+        return value
+
+    def needs_motion(self, kind: str) -> bool:
+        """Never: it is known."""
+        return False
+
+
 AnySettings = TypeVar("AnySettings", bound=FilmSettings)
-SETTINGS: dict[str, type[FilmSettings]] = {"style": RenderSettings, "dream": DreamSettings}
+SETTINGS: dict[str, type[FilmSettings]] = {
+    "style": RenderSettings,
+    "dream": DreamSettings,
+    "zoom": ZoomSettings,
+}
 
 
 def absolute(file: str | None) -> str | None:
@@ -280,7 +317,7 @@ def bundled_presets(kind: type[FilmSettings] = RenderSettings) -> dict[str, Path
     """The presets for an effect that come with the project, by name."""
     packaged = Path(str(files("streamstyle"))) / "configs"
     folder = packaged if packaged.is_dir() else Path(__file__).parent.parent / "configs"
-    if kind is DreamSettings:
+    if issubclass(kind, DreamSettings):
         folder = folder / "dream"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 

@@ -34,6 +34,11 @@ def make_still(kind: type, folder: Path) -> Any:
     return kind(folder / "a.png")
 
 
+def make_repeated(kind: type, folder: Path) -> Any:
+    Image.fromarray(noise()[0]).save(folder / "a.png")
+    return kind(folder / "a.png", seconds=0.2)
+
+
 def make_folder(kind: type, folder: Path) -> Any:
     for number, pixels in enumerate(noise(3)):
         Image.fromarray(pixels[: 10 - number]).save(folder / f"{number}.png")
@@ -59,6 +64,7 @@ def make_film(kind: type, folder: Path) -> Any:
 
 
 SOURCE_MAKERS: dict[str, Callable[[type, Path], Any]] = {
+    "RepeatedSource": make_repeated,
     "StillSource": make_still,
     "FolderSource": make_folder,
     "AnimationSource": make_animation,
@@ -108,11 +114,19 @@ def make_dream(kind: type, folder: Path, device: str) -> Any:
     return kind("pattern", Ascent(octaves=1, steps=2), device=device)
 
 
+def make_zoom(kind: type, folder: Path, device: str) -> Any:
+    from streamstyle.effects.dream import Dream
+    from streamstyle.effects.zoom import Travel
+
+    return kind(make_dream(Dream, folder, device), Travel(rotate=30, pan=(0.2, 0), dreams=20, loop=0.4))
+
+
 EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
     "Identity": lambda kind, folder, device: kind(),
     "Style": make_style,
     "Stabilize": make_stabilize,
     "Dream": make_dream,
+    "Zoom": make_zoom,
     "Composite": make_composite,
 }
 

@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("stylize")(rendering.stylize)
 app.command("dream")(dreaming.dream)
+app.command("zoom")(dreaming.zoom)
 app.command("layers")(dreaming.layers)
 app.command("rerun")(rendering.rerun)
 app.command("resume")(resuming.resume)

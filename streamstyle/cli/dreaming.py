@@ -1,4 +1,4 @@
-"""`dream` and `layers`."""
+"""`dream`, `zoom` and `layers`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamstyle.cli.options import option
 from streamstyle.cli.rendering import finish, given_values, show_preview, use_preset
 from streamstyle.cli.reporting import advice, reporting
 
-DREAM = "What to dream"
+DREAM, ZOOM = "What to dream", "How to fall"
 
 Layer = Annotated[
     str | None,
@@ -130,6 +130,76 @@ def dream(
         if preview is not None:
             show_preview(reporter, source, output, [settings.layer], settings, preview, overwrite)
             return
+        with advice(output):
+            result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
+        finish(reporter, result, output)
+
+
+Seconds = Annotated[float | None, option(ZOOM, "--seconds", help="Length of the film; 20.")]
+Speed = Annotated[
+    float | None, option(ZOOM, "--speed", help="How many times larger things become in a second; 1.3.")
+]
+Rotate = Annotated[float | None, option(ZOOM, "--rotate", help="Degrees by which they turn in a second; 0.")]
+Pan = Annotated[
+    str | None,
+    option(ZOOM, "--pan", metavar="X,Y", help="Shares of width and height that they move in a second; 0,0."),
+]
+Dreams = Annotated[float | None, option(ZOOM, "--dreams", help="Dreams a second; 8.")]
+Loop = Annotated[bool | None, option(ZOOM, "--loop/--no-loop", help="End where it began.")]
+
+
+def zoom(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="IMAGE", help="Picture to fall into.")],
+    output: options.Output,
+    seconds: Seconds = None,
+    speed: Speed = None,
+    rotate: Rotate = None,
+    pan: Pan = None,
+    dreams: Dreams = None,
+    loop: Loop = None,
+    fps: options.Fps = None,
+    layer: Layer = None,
+    config: Config = None,
+    features: Features = None,
+    guide: Guide = None,
+    octaves: Octaves = None,
+    octave_scale: OctaveScale = None,
+    steps: Steps = None,
+    step_size: StepSize = None,
+    jitter: Jitter = None,
+    near: Near = None,
+    variation: Variation = None,
+    seed: Seed = None,
+    at: options.At = None,
+    fade: options.Fade = None,
+    keep_colors: options.KeepColors = None,
+    tile: options.Tile = None,
+    device: options.Device = None,
+    size: options.Size = None,
+    max_size: options.MaxSize = None,
+    overwrite: options.Overwrite = False,
+    codec: options.Codec = None,
+    crf: options.Crf = None,
+    preset: options.Preset = None,
+    pix_fmt: options.PixFmt = None,
+    bitrate: options.Bitrate = None,
+    threads: options.Threads = None,
+    format: options.Format = None,
+    quiet: options.Quiet = False,
+    events: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Fall into a picture without end, dreaming on the way.
+
+    Everything is per second: the same film at 24 and at 60 frames a second, only smoother.
+    """
+    with reporting(events=events and output != "-", quiet=quiet, debug=debug) as reporter:
+        from streamstyle.render import refuse_same_file, render
+        from streamstyle.settings import ZoomSettings, make_settings
+
+        settings = make_settings(given_values(context, ZoomSettings), kind=ZoomSettings)
+        refuse_same_file(source, output)
         with advice(output):
             result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
         finish(reporter, result, output)

@@ -9,6 +9,7 @@ from streamstyle.effects.dream import Dream
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
+from streamstyle.effects.zoom import Zoom
 from streamstyle.stream import Effect
 
 EFFECTS: dict[str, Callable[..., Effect]] = {
@@ -16,5 +17,6 @@ EFFECTS: dict[str, Callable[..., Effect]] = {
     "style": Style,
     "dream": Dream,
     "stabilize": Stabilize,
+    "zoom": Zoom,
     "composite": Composite,
 }

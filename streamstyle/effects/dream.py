@@ -30,7 +30,6 @@ from streamstyle.weights import load_features
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
 MARGIN = 64  # pixels that a tile overlaps its neighbours, more than a deep layer sees on one side
 LOW_BAND = 4  # the part of the picture's height over which light and colour must not drift
-DAMPED = 0.3  # share of that low band which is taken off what is carried
 CATCH_UP = 3  # frames in which a place that is newly exposed gets as many steps as the first frame
 SLOWNESS = 0.9  # of the lengths by which gradients are divided: else the steps would pulse with the film
 
@@ -48,6 +47,8 @@ class Ascent:
         size: mean change by a step, of the full range.
         jitter: pixels by which the picture is shifted at random in each step, at most.
         carry: share of what was dreamt in a frame that the next one keeps.
+        damped: share of the low band, broad light and colour, that is taken off what is carried.
+        limit: how many times the energy of the first frame's dream the carried one has at most.
         near: weight of staying near the source.
         variation: weight of being smooth (total variation).
         tile: pixels, side of the parts that are looked at one by one to save memory; None: all at once.
@@ -61,6 +62,8 @@ class Ascent:
     size: float = 0.012
     jitter: int = 16
     carry: float = 0.9
+    damped: float = 0.3
+    limit: float = 1.0
     near: float = 0.0
     variation: float = 0.0
     tile: int | None = None
@@ -171,10 +174,10 @@ class Dream:
         reliable = resized_map(moment.motion.reliable.clone(), height, width)[None]
         moved = self.ascent.carry * reliable * warp(last[None], flow[None])
         side = max(2 * (height // LOW_BAND) + 1, 3)
-        moved = moved - DAMPED * F.avg_pool2d(moved, side, 1, side // 2, count_include_pad=False)
-        strength = moved.square().mean().sqrt().item()
-        if strength > self._most > 0:
-            moved = moved * (self._most / strength)
+        moved = moved - self.ascent.damped * F.avg_pool2d(moved, side, 1, side // 2, count_include_pad=False)
+        strength, most = moved.square().mean().sqrt().item(), self.ascent.limit * self._most
+        if strength > most > 0:
+            moved = moved * (most / strength)
         return moved, 1 - reliable
 
     def ascended(

@@ -10,6 +10,7 @@ from streamstyle.media.opening import regular_file
 from streamstyle.media.pictures import is_animation, is_picture
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 from streamstyle.sources.memory import MemorySource
+from streamstyle.sources.repeated import RepeatedSource
 from streamstyle.sources.video import VideoSource
 from streamstyle.stream import Source
 
@@ -19,6 +20,7 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "folder": FolderSource,
     "animation": AnimationSource,
     "memory": MemorySource,
+    "repeated": RepeatedSource,
 }
 
 

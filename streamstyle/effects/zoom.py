@@ -1,0 +1,182 @@
+"""Falling into a picture without end: it is enlarged, and dreamt upon, and enlarged again.
+
+Speed, rotation and shift are per second, and dreams come at times of their own, so a film of 60 frames a
+second shows the same as one of 24, only smoother. Each frame is sampled once, from the last two dreams, which
+are crossfaded: their motion is known exactly, and nothing is resampled again and again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from streamstyle.flow import warp
+from streamstyle.stream import Effect, Moment
+
+TAMED = 0.15  # share by which each dream is brought back to the first picture's light and contrast
+EMERGES = 0.5  # of a loop, the share in which its end comes into sight
+CLOSES = 0.6  # seconds before the end of a loop
+FEATHER = 0.12  # width of the soft edge of what closes a loop, as a share of its size
+
+
+@dataclass(frozen=True)
+class Travel:
+    """How to fall.
+
+    Attributes:
+        speed: how many times larger things become in a second.
+        rotate: degrees by which they turn in a second, clockwise.
+        pan: shares of width and height by which they move in a second, to the left and up.
+        dreams: a second.
+        loop: seconds after which the first picture is there again; None: never.
+    """
+
+    speed: float = 1.3
+    rotate: float = 0.0
+    pan: tuple[float, float] = (0.0, 0.0)
+    dreams: float = 8.0
+    loop: float | None = None
+
+
+class Zoom:
+    """Gives at each time the view into one picture, which it is given at first; later ones are not looked at.
+
+    Args:
+        dream: the effect that is seen in the distance; it is given pictures that do not continue each other.
+        travel: how to fall.
+    """
+
+    def __init__(self, dream: Effect, travel: Travel | None = None) -> None:
+        self.dream, self.travel = dream, travel or Travel()
+        self._first: Tensor | None = None  # (3, H, W), the picture
+        self._before: Tensor | None = None  # the last dream but one, as it was at the time of the last one
+        self._last: Tensor | None = None  # the last dream
+        self._dreams = 0  # so many there were
+
+    def __call__(self, image: Tensor, moment: Moment) -> Tensor:
+        """The view at the moment's time, (3, H, W) in [0, 1]; of the time 0 it is the picture itself."""
+        with torch.inference_mode():
+            if self._first is None or self._last is None or self._before is None:
+                self._first = self._before = self._last = image.clone()
+            every = 1 / self.travel.dreams
+            while moment.seconds >= (self._dreams + 1) * every - 1e-9:
+                self._dreams += 1
+                moved = self.view(self._last, every)
+                self.dream.reset()
+                dreamt = self.dream(moved, Moment(self._dreams, self._dreams * every))
+                self._before, self._last = moved, tamed(dreamt, self._first)
+            since = moment.seconds - self._dreams * every
+            share = (1 - math.cos(math.pi * min(since / every, 1.0))) / 2
+            shown = torch.lerp(self.view(self._before, since), self.view(self._last, since), share)
+            return self.closed(shown, moment.seconds)
+
+    def view(self, picture: Tensor, seconds: float) -> Tensor:
+        """(3, H, W), what is seen of a picture so much later."""
+        if seconds <= 0:
+            return picture
+        return seen_through(
+            picture,
+            self.travel.speed**seconds,
+            math.radians(self.travel.rotate * seconds),
+            (self.travel.pan[0] * seconds, self.travel.pan[1] * seconds),
+        )
+
+    def closed(self, shown: Tensor, seconds: float) -> Tensor:
+        """With the first picture in its middle, far away, which fills the view when the loop is over."""
+        travel, first = self.travel, self._first
+        if travel.loop is None or first is None:
+            return shown
+        left = travel.loop - seconds
+        if left <= 0:
+            return first
+        # It comes out of the middle while the loop begins, so that the first frame has none of it.
+        share = (1 - math.cos(math.pi * min(seconds / (EMERGES * travel.loop), 1.0))) / 2
+        if travel.speed**-left < 4 / min(shown.shape[1:]) or share == 0:
+            return shown
+        angle, pan = math.radians(-travel.rotate * left), (-travel.pan[0] * left, -travel.pan[1] * left)
+        scale = travel.speed**-left
+        reduced = first
+        if scale < 1:  # smoothed before it is sampled
+            size = [max(round(side * scale), 1) for side in first.shape[1:]]
+            small = F.interpolate(first[None], size, mode="bicubic", antialias=True)
+            reduced = F.interpolate(small, first.shape[1:], mode="bicubic")[0].clamp(0, 1)
+        inset = seen_through(reduced, scale, angle, pan)
+        cover = seen_through(border(first, FEATHER), scale, angle, pan, outside=0.0)
+        # At last it goes beyond its border, where its mirror image lies: no edge is seen to close.
+        cover = torch.lerp(cover, torch.ones_like(cover), max(1 - left / CLOSES, 0.0))
+        return torch.lerp(shown, inset, share * cover)
+
+    def reset(self) -> None:
+        """Begins again with the next picture."""
+        self._first = self._before = self._last = None
+        self._dreams = 0
+        self.dream.reset()
+
+    def state(self) -> dict[str, Tensor | float | int]:
+        """The picture, the last two dreams and how many there were."""
+        state: dict[str, Tensor | float | int] = {"dreams": self._dreams}
+        named = {"first": self._first, "before": self._before, "last": self._last}
+        return state | {name: value for name, value in named.items() if value is not None}
+
+    def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
+        """Takes up what `state` gave."""
+        named = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+        self._first, self._before, self._last = (named.get(name) for name in ("first", "before", "last"))
+        self._dreams = int(state["dreams"])
+
+
+def seen_through(
+    picture: Tensor, scale: float, angle: float, shift: tuple[float, float], outside: float | None = None
+) -> Tensor:
+    """A picture that is enlarged and turned about its middle, then shifted, at its own size.
+
+    Args:
+        picture: (C, H, W).
+        scale: above 1 enlarges.
+        angle: radians, clockwise.
+        shift: to the left and up, as shares of width and height.
+        outside: what lies around the picture; None: its mirror image, without end.
+    """
+    height, width = picture.shape[1:]
+    y = torch.arange(height, device=picture.device, dtype=torch.float32)[:, None]
+    x = torch.arange(width, device=picture.device, dtype=torch.float32)[None, :]
+    from_x, from_y = x - (width - 1) / 2, y - (height - 1) / 2
+    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+    at_x = cos * from_x + sin * from_y + (width - 1) / 2 + shift[0] * width
+    at_y = -sin * from_x + cos * from_y + (height - 1) / 2 + shift[1] * height
+    inner_x, inner_y = mirrored(at_x, width), mirrored(at_y, height)
+    result = warp(picture[None].float(), torch.stack((inner_x - x, inner_y - y))[None])[0].clamp(0, 1)
+    if outside is not None:
+        within = (at_x >= 0) & (at_x <= width - 1) & (at_y >= 0) & (at_y <= height - 1)
+        result = torch.where(within, result, outside)
+    return result.to(picture.dtype)
+
+
+def mirrored(places: Tensor, length: int) -> Tensor:
+    """Places along a side, those beyond its ends mirrored back into it, as often as it takes."""
+    last = max(length - 1, 1)
+    return last - (places.remainder(2 * last) - last).abs()
+
+
+def border(picture: Tensor, share: float) -> Tensor:
+    """(1, H, W), 1 inside and falling to 0 at the border over that share of each side."""
+    height, width = picture.shape[1:]
+    ramps = []
+    for side in (height, width):
+        place = torch.arange(side, device=picture.device, dtype=torch.float32)
+        near = torch.minimum(place, side - 1 - place) + 0.5
+        ramps.append((near / max(share * side, 0.5)).clamp(max=1))
+    return (ramps[0][:, None] * ramps[1][None, :])[None].to(picture.dtype)
+
+
+def tamed(picture: Tensor, first: Tensor) -> Tensor:
+    """(3, H, W), on its way back to the mean and deviation of each channel of the first picture."""
+    mean, deviation = picture.mean(dim=(1, 2), keepdim=True), picture.std(dim=(1, 2), keepdim=True)
+    wanted = first.mean(dim=(1, 2), keepdim=True), first.std(dim=(1, 2), keepdim=True)
+    like = (picture - mean) * (wanted[1] / deviation.clamp_min(1e-3)) + wanted[0]
+    return torch.lerp(picture, like, TAMED).clamp(0, 1)

@@ -1,0 +1,66 @@
+"""One picture as a film in which nothing moves, for effects that make it move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+from streamstyle.sources.images import StillSource
+from streamstyle.stream import Frame
+
+
+class RepeatedSource:
+    """A still picture, shown for so many seconds.
+
+    Args:
+        path: the picture.
+        seconds: length of the film.
+        rate: frames a second.
+        size: exact (width, height) in pixels.
+        max_size: longest side at most, in pixels.
+
+    Attributes:
+        lost: always 0.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        seconds: float,
+        rate: Fraction = Fraction(25),
+        size: tuple[int, int] | None = None,
+        max_size: int | None = None,
+    ) -> None:
+        still = StillSource(path, size=size, max_size=max_size)
+        (self._frame,) = list(still)
+        self._count = max(round(seconds * rate), 1)
+        self.lost = 0
+        self.info = replace(
+            still.info,
+            kind="film",
+            time_base=1 / rate,
+            rate=rate,
+            frames=self._count,
+            length=float(self._count / rate),
+            has_alpha=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        base = self.info.time_base
+        for index in range(self._count):
+            yield replace(
+                self._frame, pts=index, time_base=base, duration=1, alpha=None, reset=index == 0, name=""
+            )

@@ -1,0 +1,111 @@
+"""Endless zooms: per second, not per frame; no border; loops that close; resumed exactly."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from typer.testing import CliRunner
+
+from streamstyle.cli import app
+from streamstyle.effects.dream import Ascent, Dream
+from streamstyle.effects.zoom import Travel, Zoom, border, mirrored, seen_through
+from streamstyle.stream import Moment
+from tests.films import times_of
+
+HEIGHT, WIDTH = 64, 96
+
+
+def picture() -> Tensor:
+    """(3, H, W), smooth, with nothing darker than 0.3."""
+    coarse = torch.rand(1, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    return (0.3 + 0.6 * torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic")[0]).clamp(
+        0.3, 1
+    )
+
+
+def zoom(**travel: object) -> Zoom:
+    ascent = Ascent(octaves=1, steps=1, size=0.01, carry=0)
+    return Zoom(Dream("pattern", ascent, device="cpu"), Travel(**travel))
+
+
+def film(effect: Zoom, seconds: float, rate: float) -> list[Tensor]:
+    return [effect(picture(), Moment(index, index / rate)) for index in range(round(seconds * rate) + 1)]
+
+
+def test_the_same_film_at_24_and_60_frames_a_second_only_smoother():
+    """A peer's zoom per frame makes its film run backwards at 60."""
+    slow, fast = (film(zoom(speed=2, rotate=20, dreams=4), 1.0, rate) for rate in (24, 60))
+    for index in range(0, 25, 2):
+        torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=1e-5, rtol=0)
+    steps = [max((b - a).abs().mean() for a, b in pairwise(frames)) for frames in (slow, fast)]
+    assert steps[1] < steps[0]
+
+
+def test_the_first_frame_is_the_picture_and_things_become_larger():
+    frames = film(zoom(speed=2, dreams=0.5), 1.0, 10)
+    assert torch.equal(frames[0], picture())
+    middle = picture()[:, HEIGHT // 4 : 3 * HEIGHT // 4, WIDTH // 4 : 3 * WIDTH // 4]
+    twice = torch.nn.functional.interpolate(middle[None], (HEIGHT, WIDTH), mode="bicubic")[0]
+    assert (frames[10] - twice)[:, 4:-4, 4:-4].abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("travel", [{"rotate": 90.0}, {"pan": (0.8, -0.6)}, {"speed": 1.0, "rotate": 45.0}])
+def test_there_is_no_border_at_any_angle(travel):
+    effect = zoom(dreams=0.1, **travel)
+    for frame in film(effect, 2.0, 5):
+        assert frame.min() > 0.15
+
+
+def test_a_loop_ends_where_it_began_and_gets_there_smoothly():
+    frames = film(zoom(speed=2, loop=3.0, dreams=4), 3.0, 25)
+    assert torch.equal(frames[-1], frames[0])
+    steps = [(b - a).abs().mean().item() for a, b in pairwise(frames)]
+    # The last frame shown is the one before the first is shown again.
+    assert steps[-1] <= max(steps[:-1])
+    assert max(steps) < 4 * float(np.median(steps))
+
+
+def test_places_beyond_the_border_are_mirrored():
+    places = torch.tensor([-2.0, -0.5, 0.0, 9.0, 10.0, 18.5, 20.0])
+    assert mirrored(places, 10).tolist() == [2.0, 0.5, 0.0, 9.0, 8.0, 0.5, 2.0]
+
+
+def test_a_turn_is_clockwise_and_a_whole_one_changes_nothing():
+    image = picture()
+    torch.testing.assert_close(seen_through(image, 1.0, 2 * np.pi, (0, 0)), image, atol=1e-4, rtol=0)
+    square = torch.zeros(1, 33, 33)
+    square[0, 2:6, 14:19] = 1  # above the middle
+    turned = seen_through(square, 1.0, np.pi / 2, (0, 0))
+    assert turned[0, 14:19, 27:31].mean() > 0.9  # to the right of it
+    assert border(image, 0.0).eq(1).all() and border(image, 0.2)[0, 0, 0] < 0.1
+
+
+def test_a_resumed_zoom_goes_on_exactly():
+    whole = film(zoom(speed=2, dreams=5), 1.0, 10)
+    before, after = zoom(speed=2, dreams=5), zoom(speed=2, dreams=5)
+    film(before, 0.5, 10)
+    after.restore(before.state())
+    for index in range(6, 11):
+        assert torch.equal(after(picture(), Moment(index, index / 10)), whole[index])
+
+
+def test_the_command_makes_a_film_of_a_picture(tmp_path: Path) -> None:
+    Image.fromarray((255 * picture().permute(1, 2, 0).numpy()).astype(np.uint8)).save(tmp_path / "a.png")
+    common = ["zoom", str(tmp_path / "a.png"), str(tmp_path / "z.mp4"), "--device", "cpu", "-q"]
+    small = ["--octaves", "1", "--seconds", "1", "--fps", "12", "--preset", "ultrafast"]
+    done = CliRunner().invoke(app, [*common, *small, "--loop", "--pan", "0.1,-0.1", "--at", "0.5=part"])
+    assert done.exit_code == 0, done.stderr
+    assert len(times_of(tmp_path / "z.mp4")) == 12
+    for options, message in {
+        ("--pan", "2"): "--pan 2: expected X,Y",
+        ("--speed", "0.5"): "--speed 0.5: input should be greater than or equal to 1",
+        ("--octaves", "9"): "--octaves 9: 96x64 pixels allow",
+    }.items():
+        refused = CliRunner().invoke(app, [*common, *small, "-y", *options])
+        assert refused.exit_code == 2 and message in refused.stderr, refused.stderr
