@@ -98,7 +98,8 @@ class Block(nn.Module):
         first = self.space(wide[:, :, :5, :5])
         taken = first.float().flatten(1)[:, None]
         if rows is None:
-            return x + self.mix(self.norm(self.centred(wide, first), taken))
+            # Into the convolution's own result, which nothing else needs: less memory to pass through.
+            return self.mix(self.norm(self.centred(wide, first), taken)).add_(x)
         moments = torch.zeros((), device=x.device)
         for top, below in bands(height, rows):
             share = (below - top) / height
@@ -225,12 +226,12 @@ class StyleNet(nn.Module):
         for block in self.coarse:
             eighth = block(eighth, rows and rows // 2)
         raised = F.interpolate(self.up(eighth), scale_factor=2, mode="bilinear", align_corners=False)
-        merged: Tensor = self.merge(quarter + raised, rows)
+        merged: Tensor = self.merge(raised.add_(quarter), rows)
         return merged
 
     def finished(self, quarter: Tensor, image: Tensor) -> Tensor:
         """The picture (N, 3, H, W) from its quarter with a margin of 2 and the source with a margin of 6."""
-        half = self.to_half(quarter) + self.edges(image)
+        half = self.to_half(quarter).add_(self.edges(image))
         full = self.to_full(F.relu(half, inplace=True))
         over = (full.shape[-1] - (image.shape[-1] - 12)) // 2  # too many on each side: 3 with a kernel of 3x3
         return torch.sigmoid(full[:, :, over:-over, over:-over])
