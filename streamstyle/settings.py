@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from abc import abstractmethod
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -154,9 +155,9 @@ class FilmSettings(BaseModel):
             fade=self.fade,
         )
 
+    @abstractmethod
     def needs_motion(self, kind: str) -> bool:
         """Whether the motion of a source of that kind is used."""
-        raise NotImplementedError
 
     def absolute(self) -> Self:
         """The same settings for another working folder: files by their absolute names."""
@@ -192,8 +193,8 @@ class RenderSettings(FilmSettings):
         return self.steady if self.steady is not None else STEADY * (kind == "film")
 
     def needs_motion(self, kind: str) -> bool:
-        """Where a film is held still."""
-        return self.steadiness(kind) > 0
+        """Where a film is painted and held still."""
+        return self.steadiness(kind) > 0 and bool(self.timeline().styles())
 
     def absolute(self) -> Self:
         """The style's files as well."""

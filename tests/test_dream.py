@@ -114,10 +114,11 @@ def test_staying_near_and_being_smooth_hold_back():
     assert rough[1] < 0.8 * rough[0]
 
 
-def test_tiles_have_no_seam():
+@pytest.mark.parametrize("layer", ["part", "thing", "0.5*thing+0.5*texture"])
+def test_tiles_have_no_seam(layer):
     image = picture(0, 256, 320)
     whole, tiled = (
-        Dream("part", Ascent(octaves=1, steps=3, tile=tile), device="cpu")(image, Moment(0, 0.0))
+        Dream(layer, Ascent(octaves=1, steps=3, tile=tile), device="cpu")(image, Moment(0, 0.0))
         for tile in (None, 64)
     )
     assert (whole - image).abs().mean() > 0.01

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamstyle.effects.objectives import Dreamt, Objective, likeness, read_objective
+from streamstyle.effects.objectives import Dreamt, Objective, likeness, read_objective, weighted
 from streamstyle.errors import InputError, UsageError
 from streamstyle.weights import load_features
 
@@ -53,11 +53,12 @@ def test_a_guide_is_matched_wherever_it_has_what_is_seen():
 def test_weights_share_a_step_whatever_the_layers_answer(network):
     picture = torch.rand(1, 3, 64, 64)
     dreamt = Dreamt(network, {name: read_objective(name, network) for name in ("part", "relu1_1", "-part")})
-    one, other = (dreamt.gradient(picture, {name: 1.0}) for name in ("part", "relu1_1"))
-    both = dreamt.gradient(picture, {"part": 0.75, "relu1_1": 0.25})
+    one, other = (dreamt.gradients(picture, [name])[name] for name in ("part", "relu1_1"))
+    weights = {"part": 0.75, "relu1_1": 0.25}
+    both = weighted(dreamt.gradients(picture, weights), weights)
     expected = 0.75 * one / one.abs().mean() + 0.25 * other / other.abs().mean()
     torch.testing.assert_close(both, expected, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(dreamt.gradient(picture, {"-part": 1.0}), -one)
+    torch.testing.assert_close(weighted(dreamt.gradients(picture, ["-part"]), {"-part": 1.0}), -one)
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,22 @@ def test_a_look_ahead_is_carried_over_a_resume():
             assert torch.equal(one, other)
 
 
+def test_a_next_frame_that_is_left_alone_stays_so_over_a_resume():
+    """A timeline may end in the source itself; what was seen ahead of it must not be blended afterwards."""
+    painted, plain = picture(1), picture(2)
+
+    class Ending(Identity):
+        def __call__(self, image: Tensor, moment: Moment) -> Tensor:
+            return image + 0.0 if moment.index == 0 else image
+
+    before, after = Stabilize(Ending(), 1.0), Stabilize(Ending(), 1.0)
+    result = before(painted, Moment(0, 0.0, next=Next(plain, Moment(1, 0.04), motion())))
+    assert torch.equal(result, painted)
+    after.restore(before.state())
+    for effect in (before, after):
+        assert effect(plain, Moment(1, 0.04, motion=motion())) is plain
+
+
 def test_what_was_seen_ahead_is_forgotten_at_a_cut():
     effect = Counting()
     held = Stabilize(effect, 0.7)

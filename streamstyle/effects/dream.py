@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle import device as devices
-from streamstyle.effects.objectives import Dreamt, read_objective
+from streamstyle.effects.objectives import Dreamt, read_objective, weighted
 from streamstyle.effects.style import padded_to
 from streamstyle.errors import UsageError
 from streamstyle.flow import resized_flow, resized_map, warp
@@ -28,9 +28,9 @@ from streamstyle.timeline import NONE, Timeline, timeline_of
 from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
-MARGIN = 64  # pixels that a tile overlaps its neighbours, more than a deep layer sees on one side
+MARGIN = 96  # pixels that a tile overlaps its neighbours: `thing` sees 92 to each side
 LOW_BAND = 4  # the part of the picture's height over which light and colour must not drift
-CATCH_UP = 3  # frames in which a place that is newly exposed gets as many steps as the first frame
+EXPOSED = 1 / 3  # of the first frame's steps: what a place gets when it is newly exposed
 SLOWNESS = 0.9  # of the lengths by which gradients are divided: else the steps would pulse with the film
 
 
@@ -79,8 +79,8 @@ class Ascent:
 
     @property
     def longer(self) -> float:
-        """How many times longer steps are where the picture is newly exposed, so that it catches up."""
-        return max(self.steps / (CATCH_UP * max(self.steps_later, 1)), 1.0)
+        """How many times longer steps are where the picture is newly exposed."""
+        return max(EXPOSED * self.steps / max(self.steps_later, 1), 1.0)
 
 
 class Dream:
@@ -211,19 +211,22 @@ class Dream:
         tile, (height, width) = self.ascent.tile, image.shape[2:]
         if min(height, width) < SMALLEST_SIDE:  # the network needs something to look at
             wide = padded_to(image, 1, SMALLEST_SIDE)
-            return smoothed(self.dreamt.gradient(wide, weights)[:, :, :height, :width])
+            parts = self.dreamt.gradients(wide, weights)
+            return smoothed(weighted(parts, weights)[:, :, :height, :width])
         if tile is None or max(height, width) <= tile + 2 * MARGIN:
-            return smoothed(self.dreamt.gradient(image, weights))
-        gradient = torch.empty_like(image)
+            return smoothed(weighted(self.dreamt.gradients(image, weights), weights))
+        # Each objective is put together before it is weighted, by its length on the whole picture.
+        whole = {name: torch.empty_like(image) for name in weights}
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
                 part = image[:, :, above : top + tile + MARGIN, before : left + tile + MARGIN]
                 # Values are means over a part: by its size, so that all parts count alike.
-                found = self.dreamt.gradient(part, weights) * (part.shape[2] * part.shape[3])
-                inner = found[:, :, top - above : top - above + tile, left - before : left - before + tile]
-                gradient[:, :, top : top + tile, left : left + tile] = inner
-        return smoothed(gradient)
+                for name, found in self.dreamt.gradients(part, weights).items():
+                    inner = found[:, :, top - above :, left - before :][:, :, :tile, :tile]
+                    area = part.shape[2] * part.shape[3]
+                    whole[name][:, :, top : top + tile, left : left + tile] = area * inner
+        return smoothed(weighted(whole, weights))
 
     def normalised(self, gradient: Tensor, name: str) -> Tensor:
         """To a mean length of 1, by a length that follows slowly over the frames of a film."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def read_direction(path: Path, channels: int) -> Tensor:
 
 
 class Dreamt:
-    """Objectives and their weights, as one function of a picture.
+    """Objectives as functions of a picture.
 
     Args:
         network: that looks.
@@ -147,26 +147,30 @@ class Dreamt:
                 seen = network(guide, layers)
             self.guides = {layer: value[0].flatten(1).T for layer, value in seen.items()}
 
-    def gradient(self, image: Tensor, weights: Mapping[str, float]) -> Tensor:
-        """Where the picture has to change so that there is more of it.
-
-        Each objective's part is brought to a mean of 1 before it is weighted: layers differ by orders of
-        magnitude in what they answer.
+    def gradients(self, image: Tensor, names: Collection[str]) -> dict[str, Tensor]:
+        """Where the picture has to change so that there is more of each, (1, 3, H, W) by name.
 
         Args:
             image: (1, 3, H, W) in [0, 1].
-            weights: of the objectives, by name.
+            names: of the objectives.
         """
+        parts = {}
         with torch.enable_grad():
             seen = image.detach().requires_grad_(True)
-            layers = {self.objectives[name].layer for name in weights}
-            found = self.network(seen, layers)
-            total = torch.zeros_like(image)
-            for number, (name, weight) in enumerate(weights.items(), 1):
+            found = self.network(seen, {self.objectives[name].layer for name in names})
+            for number, name in enumerate(names, 1):
                 objective = self.objectives[name]
                 value = objective.value(found[objective.layer], self.guides.get(objective.layer))
-                (part,) = torch.autograd.grad(value, seen, retain_graph=number < len(weights))
-                if len(weights) == 1:
-                    return part
-                total += weight * part / part.abs().mean().clamp_min(1e-12)
-        return total
+                (parts[name],) = torch.autograd.grad(value, seen, retain_graph=number < len(names))
+        return parts
+
+
+def weighted(parts: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The sum of gradients, each brought to a mean length of 1 before it is weighted.
+
+    Layers differ by orders of magnitude in what they answer. One alone is left as it is.
+    """
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    scaled = [weights[name] * part / part.abs().mean().clamp_min(1e-12) for name, part in parts.items()]
+    return torch.stack(scaled).sum(dim=0)

@@ -57,8 +57,8 @@ class Stabilize:
             if result is image or self.steady == 0:  # nothing was done that could flicker
                 self._last = result
                 return result
-            if moment.next is not None:
-                coming = self.effect(moment.next.image, moment.next.moment)
+            coming = None if moment.next is None else self.effect(moment.next.image, moment.next.moment)
+            if moment.next is not None and coming is not None and coming is not moment.next.image:
                 self._coming = moment.next.moment.index, coming
                 moved, reliable = carried(coming, moment.next.motion, result)
                 share = AHEAD * self.steady * reliable * agreement(result, moved)

@@ -2,7 +2,7 @@
 
 Speed, rotation and shift are per second, and dreams come at times of their own, so a film of 60 frames a
 second shows the same as one of 24, only smoother. Each frame is sampled once, from the last two dreams, which
-are crossfaded: their motion is known exactly, and nothing is resampled again and again.
+are crossfaded: their motion is known exactly, and a picture is resampled only where it is dreamt upon anew.
 """
 
 from __future__ import annotations

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 class InstanceNorm(nn.Module):
     """Each channel of each picture to the learned mean and deviation (Ulyanov et al. 2016).
 
-    In films the statistics may follow slowly: something bright that comes into the picture then does not
-    change the colours of all else at once.
+    In films the statistics may follow slowly, see `steadied`.
 
     The mean and the mean square are products with a vector of ones: on channels-last memory a tenth
     of the time of `torch.var_mean`. They are taken in single precision, since squares overflow half. The
