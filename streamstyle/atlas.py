@@ -12,10 +12,10 @@ import torch
 from streamstyle.device import choose, download, upload
 from streamstyle.effects.dream import Ascent, Dream
 from streamstyle.effects.objectives import PROBE
-from streamstyle.errors import InputError, UsageError
+from streamstyle.errors import UsageError
+from streamstyle.render import first_picture
 from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.images import StillSink
-from streamstyle.sources import open_source
 from streamstyle.stream import Frame, Moment
 from streamstyle.weights import load_features
 
@@ -85,8 +85,4 @@ def still(image: Path | None) -> np.ndarray:
     if image is None:
         noise = np.random.default_rng(0).normal(128, 12, (SIDE, SIDE, 3))
         return np.clip(noise, 0, 255).astype(np.uint8)
-    with open_source(image, max_size=SIDE) as source:
-        for item in source:
-            if isinstance(item, Frame):
-                return item.pixels
-    raise InputError(f"{image}: holds no picture")
+    return first_picture(str(image), SIDE)

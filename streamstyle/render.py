@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from streamstyle import __version__
 from streamstyle.device import choose, share_cores, upload
@@ -258,12 +258,15 @@ def effect_of(settings: FilmSettings, kind: str) -> Effect:
     """What is laid onto a source of that kind."""
     timeline, device = settings.timeline(), choose(settings.device)
     if isinstance(settings, DreamSettings):
+        guide = None
+        if settings.guide is not None:
+            guide = upload(first_picture(settings.guide, GUIDE_SIDE), choose("cpu"))
         values = settings.model_dump(include={entry.name for entry in fields(Ascent)})
         dream = Dream(
             timeline,
             Ascent(size=settings.step_size, **{k: v for k, v in values.items() if k != "size"}),
             features=settings.features,
-            guide=None if settings.guide is None else read_guide(settings.guide),
+            guide=guide,
             device=device,
         )
         if not isinstance(settings, ZoomSettings):
@@ -279,16 +282,16 @@ def effect_of(settings: FilmSettings, kind: str) -> Effect:
     return Stabilize(style, steady) if steady > 0 else style
 
 
-def read_guide(name: str) -> Tensor:
-    """(3, H, W) in [0, 1], of at most GUIDE_SIDE pixels along the longer side.
+def first_picture(name: str, side: int) -> np.ndarray:
+    """(H, W, 3) uint8, a picture or the first frame of a film, at most `side` pixels along its longer side.
 
     Raises:
         InputError: it is missing, or no picture.
     """
-    with open_source(name, max_size=GUIDE_SIDE) as source:
+    with open_source(name, max_size=side) as source:
         for item in source:
             if isinstance(item, Frame):
-                return upload(item.pixels, choose("cpu"))
+                return item.pixels
     raise InputError(f"{name}: holds no picture")
 
 
