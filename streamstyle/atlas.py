@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from streamstyle.building import first_picture
 from streamstyle.device import choose, download, upload
 from streamstyle.effects.dream import Ascent, Dream
 from streamstyle.effects.objectives import PROBE
 from streamstyle.errors import UsageError
-from streamstyle.render import first_picture
 from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.images import StillSink
 from streamstyle.stream import Frame, Moment

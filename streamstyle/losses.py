@@ -46,6 +46,27 @@ def covariance(features: Tensor) -> Description:
     return mean, gram_matrix(features - mean)
 
 
+def covariance_within(cover: Tensor | None) -> Callable[[Tensor], Description]:
+    """`covariance`, seen through a mask, so that a painting's style can be had in one part of a picture.
+
+    Args:
+        cover: (1, 1, H, W) in [0, 1], of the picture's size; None: everywhere.
+
+    Reference: Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 4.
+    """
+    if cover is None:
+        return covariance
+
+    def statistic(features: Tensor) -> Description:
+        weights = F.interpolate(cover, features.shape[2:], mode="area").to(features)
+        weights = weights / weights.sum().clamp_min(EPSILON)
+        mean = (weights * features).sum(dim=(2, 3), keepdim=True)
+        off = (features - mean).flatten(2)
+        return mean, (weights.flatten(2) * off) @ off.transpose(1, 2)
+
+    return statistic
+
+
 def moments(features: Tensor) -> Description:
     """Mean and standard deviation of each channel, (N, C) each: no correlations.
 

@@ -11,12 +11,13 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+from streamstyle.building import open_effect, open_input, open_motion
 from streamstyle.device import choose, share_cores, upload
 from streamstyle.errors import InputError, UsageError
 from streamstyle.media.codecs import CONTAINERS
 from streamstyle.media.segments import packet_bytes
 from streamstyle.pipeline import run
-from streamstyle.render import encode_options, open_effect, open_input, open_motion
+from streamstyle.render import encode_options
 from streamstyle.settings import FilmSettings
 from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.images import FORMATS, StillSink

@@ -10,47 +10,37 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import fields, replace
-from fractions import Fraction
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from streamstyle import __version__
-from streamstyle.device import choose, share_cores, upload
-from streamstyle.effects.composite import Composite
-from streamstyle.effects.dream import Ascent, Dream
-from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.style import Style
-from streamstyle.effects.zoom import Travel, Zoom
+from streamstyle.building import open_effect, open_input, open_motion
+from streamstyle.device import choose, share_cores
+from streamstyle.effects.transfer import Step
 from streamstyle.errors import InputError, UsageError
-from streamstyle.flow import MotionEstimation
-from streamstyle.masks import Mask
 from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
 from streamstyle.media.job import Job
-from streamstyle.media.opening import is_url, regular_file
+from streamstyle.media.opening import is_url
 from streamstyle.media.recipes import read_recipe
 from streamstyle.media.segments import file_hash
 from streamstyle.pipeline import Result, run
 from streamstyle.settings import (
-    FLOWS,
     SETTINGS,
     DreamSettings,
     FilmSettings,
     RenderSettings,
+    TransferSettings,
     ZoomSettings,
     make_settings,
 )
 from streamstyle.sinks import open_sink, sink_kind
-from streamstyle.sources import open_source
-from streamstyle.sources.repeated import RepeatedSource
-from streamstyle.stream import Effect, Frame, Progress, Source
+from streamstyle.stream import Effect, Progress, Source
 from streamstyle.weights import WEIGHTS
 
-GUIDE_SIDE = 320  # pixels
 NOT_IN_RECIPES = {"start", "length", "threads", "device"}
 
 _log = logging.getLogger("streamstyle")
@@ -63,6 +53,7 @@ def render(
     *,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
 ) -> Result:
     """Stylise a film, a picture or a folder of pictures.
 
@@ -72,6 +63,7 @@ def render(
         settings: what `streamstyle stylize --help` or `streamstyle dream --help` lists.
         overwrite: replace what is there.
         on_progress: called a few times a second.
+        on_step: called after each step of a transfer.
 
     Raises:
         StreamstyleError: with a message of one line; see `streamstyle.errors`.
@@ -82,7 +74,10 @@ def render(
     kind = sink_kind(output)
     if kind == "video" and Path(output).exists() and not overwrite:
         raise UsageError(f"{output}: exists; -y overwrites it")
-    with open_input(str(source), settings) as opened, open_effect(settings, opened.info.kind) as effect:
+    with (
+        open_input(str(source), settings) as opened,
+        open_effect(settings, opened.info.kind, on_step) as effect,
+    ):
         job = None
         if kind == "video":
             # Checked before the job begins, as that may throw an unfinished one away.
@@ -160,9 +155,12 @@ def weights_hashes(settings: FilmSettings) -> dict[str, str]:
     """SHA-256 of the weights of each style or network, and of each file, that occurs."""
     names = settings.timeline().styles()
     if isinstance(settings, DreamSettings):
-        files = [name.partition(":")[2] for name in names]  # of directions
-        names = ["features" if settings.features == "distilled" else settings.features, *files]
-        names += [settings.guide] if settings.guide else []
+        names = [re.split("[:~]", name)[-1] for name in names]  # of directions and guides
+        names += [name for name in (settings.guide, settings.towards) if name]
+    if isinstance(settings, ZoomSettings) and settings.sound:
+        names.append(settings.sound)
+    if isinstance(settings, DreamSettings | TransferSettings):
+        names.append("features" if settings.features == "distilled" else settings.features)
     return {
         name: WEIGHTS[name].sha256 if name in WEIGHTS else file_hash(Path(name))
         for name in names
@@ -203,28 +201,6 @@ def recipe_settings(path: Path) -> FilmSettings:
     return settings
 
 
-def open_input(name: str, settings: FilmSettings) -> Source:
-    """The source, as the settings want it; a folder that is to be held still is a film."""
-    if isinstance(settings, ZoomSettings):
-        return RepeatedSource(
-            regular_file(name),
-            seconds=settings.seconds,
-            rate=settings.fps or Fraction(25),
-            size=settings.size,
-            max_size=settings.max_size,
-        )
-    return open_source(
-        name,
-        size=settings.size,
-        max_size=settings.max_size,
-        start=settings.start,
-        length=settings.length,
-        fps=settings.fps,
-        deinterlace=settings.deinterlace,
-        as_film=settings.needs_motion("folder"),
-    )
-
-
 def encode_options(settings: FilmSettings) -> EncodeOptions:
     """The part of the settings that is for the encoder."""
     return EncodeOptions(
@@ -234,76 +210,6 @@ def encode_options(settings: FilmSettings) -> EncodeOptions:
         pixel_format=settings.pix_fmt,
         bit_rate=settings.bitrate,
         threads=settings.threads,
-    )
-
-
-@contextmanager
-def open_effect(settings: FilmSettings, kind: str) -> Iterator[Effect]:
-    """The effect for a source of that kind, with the mask open."""
-    effect, timeline = effect_of(settings, kind), settings.timeline()
-    if isinstance(settings, ZoomSettings):  # has nothing of the still source that could be laid under it
-        yield effect
-        return
-    with ExitStack() as files:
-        mask = None
-        if settings.mask is not None:
-            mask = files.enter_context(
-                Mask(settings.mask, invert=settings.mask_invert, start=settings.start, fps=settings.fps)
-            )
-        feather = settings.mask_feather / 100
-        yield Composite(effect, timeline, colors=settings.keep_colors_by, mask=mask, feather=feather)
-
-
-def effect_of(settings: FilmSettings, kind: str) -> Effect:
-    """What is laid onto a source of that kind."""
-    timeline, device = settings.timeline(), choose(settings.device)
-    if isinstance(settings, DreamSettings):
-        guide = None
-        if settings.guide is not None:
-            guide = upload(first_picture(settings.guide, GUIDE_SIDE), choose("cpu"))
-        values = settings.model_dump(include={entry.name for entry in fields(Ascent)})
-        dream = Dream(
-            timeline,
-            Ascent(size=settings.step_size, **{k: v for k, v in values.items() if k != "size"}),
-            features=settings.features,
-            guide=guide,
-            device=device,
-        )
-        if not isinstance(settings, ZoomSettings):
-            return dream
-        loop = settings.seconds if settings.loop else None
-        laid = Composite(dream, timeline, colors=settings.keep_colors_by)
-        return Zoom(laid, Travel(settings.speed, settings.rotate, settings.pan, settings.dreams, loop))
-    assert isinstance(settings, RenderSettings)
-    style = Style(
-        timeline, mix_by=settings.mix_by, rows=settings.tile, inertia=settings.inertia, device=device
-    )
-    steady = settings.steadiness(kind)
-    return Stabilize(style, steady) if steady > 0 else style
-
-
-def first_picture(name: str, side: int) -> np.ndarray:
-    """(H, W, 3) uint8, a picture or the first frame of a film, at most `side` pixels along its longer side.
-
-    Raises:
-        InputError: it is missing, or no picture.
-    """
-    with open_source(name, max_size=side) as source:
-        for item in source:
-            if isinstance(item, Frame):
-                return item.pixels
-    raise InputError(f"{name}: holds no picture")
-
-
-def open_motion(settings: FilmSettings, kind: str) -> MotionEstimation | None:
-    """What estimates the motion, where the effect on a source of that kind needs it."""
-    if not settings.needs_motion(kind):
-        return None
-    return MotionEstimation(
-        settings.flow if settings.flow in FLOWS else Path(settings.flow),
-        size=settings.flow_size,
-        weights=None if settings.flow_weights is None else Path(settings.flow_weights),
-        device=choose(settings.device),
     )
 
 

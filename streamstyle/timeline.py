@@ -30,12 +30,16 @@ class Look:
         strength: 0 = the source, 1 = the full style.
         keep_colors: 1 = the source's colours, 0 = the painting's.
         stroke_size: width of the strokes; 1 = as the network was trained.
+        speed: of zooms, how many times larger things become in a second.
+        rotate: of zooms, degrees by which things turn in a second, clockwise.
     """
 
     style: Mixture
     strength: float = 1.0
     keep_colors: float = 0.0
     stroke_size: float = 1.0
+    speed: float = 1.0
+    rotate: float = 0.0
 
     def __post_init__(self) -> None:
         for name, (least, most) in RANGES.items():
@@ -59,10 +63,18 @@ class Look:
             self.strength + share * (other.strength - self.strength),
             self.keep_colors + share * (other.keep_colors - self.keep_colors),
             self.stroke_size * (other.stroke_size / self.stroke_size) ** share,
+            self.speed * (other.speed / self.speed) ** share,
+            self.rotate + share * (other.rotate - self.rotate),
         )
 
 
-RANGES = {"strength": (0.0, 1.0), "keep_colors": (0.0, 1.0), "stroke_size": STROKE_SIZES}
+RANGES = {
+    "strength": (0.0, 1.0),
+    "keep_colors": (0.0, 1.0),
+    "stroke_size": STROKE_SIZES,
+    "speed": (1.0, 100.0),
+    "rotate": (-3600.0, 3600.0),
+}
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,8 @@ def timeline_of(
     strength: float = 1.0,
     keep_colors: float = 0.0,
     stroke_size: float = 1.0,
+    speed: float = 1.0,
+    rotate: float = 0.0,
     at: Sequence[str] = (),
     fade: float = FADE,
 ) -> Timeline:
@@ -117,14 +131,14 @@ def timeline_of(
 
     Args:
         style: a mixture.
-        strength, keep_colors, stroke_size: see `Look`.
+        strength, keep_colors, stroke_size, speed, rotate: see `Look`.
         at: changes, in any order.
         fade: seconds that a change takes which says nothing of it.
 
     Raises:
         UsageError: something cannot be understood or is out of range; the message quotes it.
     """
-    start = Look(read_mixture(str(style)), strength, keep_colors, stroke_size)
+    start = Look(read_mixture(str(style)), strength, keep_colors, stroke_size, speed, rotate)
     changes = sorted((read_change(text, fade) for text in at), key=lambda change: change.seconds)
     timeline = Timeline(start, tuple(changes))
     for change in changes:  # looks check their values
@@ -214,6 +228,8 @@ def with_absolute_files(text: str) -> str:
 
 
 def absolute_file(name: str) -> str:
-    """The absolute name of a file, any other name as it is."""
-    path = Path(name.strip())
-    return str(path.absolute()) if path.is_file() else name
+    """The absolute name of a file, any other name as it is; LAYER:FILE and LAYER~FILE have one, too."""
+    if Path(name.strip()).is_file():
+        return str(Path(name.strip()).absolute())
+    begin, mark, file = re.match(r"([^:~]*)([:~]?)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    return begin + mark + absolute_file(file) if mark else name

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from streamstyle.effects import EFFECTS
@@ -18,6 +19,7 @@ from streamstyle.sinks import SINKS
 from streamstyle.sources import SOURCES
 from streamstyle.sources.memory import MemorySource
 from streamstyle.stream import Checkpoint, Frame, Moment, Motion
+from streamstyle.timeline import timeline_of
 
 
 def noise(count: int = 1, height: int = 10, width: int = 16) -> np.ndarray:
@@ -96,7 +98,6 @@ def make_style(kind: type, folder: Path, device: str) -> Any:
 
 def make_composite(kind: type, folder: Path, device: str) -> Any:
     from streamstyle.effects.style import Style
-    from streamstyle.timeline import timeline_of
 
     style = make_style(Style, folder, device)
     return kind(style, timeline_of("none", stroke_size=2, keep_colors=0.5))
@@ -118,7 +119,16 @@ def make_zoom(kind: type, folder: Path, device: str) -> Any:
     from streamstyle.effects.dream import Dream
     from streamstyle.effects.zoom import Travel
 
-    return kind(make_dream(Dream, folder, device), Travel(rotate=30, pan=(0.2, 0), dreams=20, loop=0.4))
+    timeline = timeline_of("none", speed=1.3, rotate=30)
+    return kind(make_dream(Dream, folder, device), timeline, Travel((0.2, 0), dreams=20, loop=0.4))
+
+
+def make_transfer(kind: type, folder: Path, device: str) -> Any:
+    from streamstyle.effects.transfer import Optimisation
+
+    painting = torch.from_numpy(noise(1, 96, 96)[0]).permute(2, 0, 1) / 255
+    how = Optimisation(scales=1, steps=3, later_steps=2)
+    return kind(timeline_of("a"), {"a": painting}, how, device=device)
 
 
 EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
@@ -127,6 +137,7 @@ EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
     "Stabilize": make_stabilize,
     "Dream": make_dream,
     "Zoom": make_zoom,
+    "Transfer": make_transfer,
     "Composite": make_composite,
 }
 

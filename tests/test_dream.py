@@ -98,9 +98,34 @@ def test_a_timeline_changes_what_is_dreamt_of():
 def test_a_guide_draws_its_features_in():
     image, guide = picture(), picture(5)
     free, guided = (
-        Dream("pattern", QUICK, guide=given, device="cpu")(image, Moment(0, 0.0)) for given in (None, guide)
+        Dream("pattern", QUICK, guides=given, device="cpu")(image, Moment(0, 0.0))
+        for given in ({}, {"pattern": guide})
     )
     assert (free - guided).abs().mean() > 0.005
+
+
+def test_each_objective_may_have_a_guide_of_its_own():
+    guides = {"pattern~a.png": picture(5), "pattern~b.png": picture(6)}
+    changing = timeline_of("pattern~a.png", at=["1+0=pattern~b.png"])
+    effect = Dream(changing, QUICK, guides=guides, device="cpu")
+    for seconds, guide in ((0.0, picture(5)), (2.0, picture(6))):
+        expected = Dream("pattern", QUICK, guides={"pattern": guide}, device="cpu")(picture(), Moment(0, 0.0))
+        effect.reset()
+        assert torch.equal(effect(picture(), Moment(0, seconds)), expected)
+    with pytest.raises(UsageError, match="the guide is not at hand"):
+        Dream("pattern~c.png", QUICK, device="cpu")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (48, 40)])
+def test_a_dream_moves_towards_a_colour_or_a_picture(size):
+    """Farther with more weight; a target of another size is fitted."""
+    target = torch.tensor([0.9, 0.2, 0.1])[:, None, None].expand(3, *size)
+    distances = []
+    for weight in (0.0, 0.1, 0.5):
+        ascent = Ascent(octaves=1, steps=4, towards=weight)
+        result = Dream("pattern", ascent, target=target, device="cpu")(picture(), Moment(0, 0.0))
+        distances.append((result - target.mean(dim=(1, 2), keepdim=True)).abs().mean().item())
+    assert distances[2] < 0.8 * distances[1] < 0.8 * distances[0]
 
 
 def test_staying_near_and_being_smooth_hold_back():

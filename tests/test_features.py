@@ -7,9 +7,19 @@ import torch
 import torch.nn.functional as F
 
 from streamstyle import weights
-from streamstyle.networks import FEATURE_NETWORKS, Distilled, FeatureNetwork, MobileNet, Pretrained
+from streamstyle.effects.dream import Ascent, Dream
+from streamstyle.networks import (
+    FEATURE_NETWORKS,
+    PRETRAINED,
+    Distilled,
+    FeatureNetwork,
+    MobileNet,
+    Pretrained,
+)
 from streamstyle.networks.mobilenet import same_padding
+from streamstyle.stream import Moment
 from streamstyle.train.contents import read_picture, to_tensor
+from streamstyle.weights import load_features
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -134,6 +144,47 @@ def test_layers_have_the_names_and_shapes_that_users_know(name, layer, shape):
     with torch.device("meta"):  # shapes only
         found = Pretrained(name).eval()(torch.empty(1, 3, 128, 128), [layer])
     assert tuple(found[layer].shape[1:]) == shape
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+@torch.no_grad()
+def test_what_names_things_is_a_layer_of_its_own_where_it_is_asked_for(name):
+    with torch.device("meta"):  # shapes only
+        network = Pretrained(name, head=True).eval()
+        assert network(torch.empty(1, 3, 128, 128), ["class"])["class"].shape == (1, 1000, 1, 1)
+        assert "class" not in Pretrained(name).layers
+
+
+@torch.no_grad()
+def test_classes_are_those_of_torchvisions_own_network(tmp_path):
+    """Made weights stand in for the real ones; they come from a file, with the head and without."""
+    import torchvision
+
+    torch.manual_seed(0)
+    theirs = torchvision.models.squeezenet1_1(weights=None).eval()
+    torch.save(theirs.state_dict(), tmp_path / "made.pth")
+    ours = load_features(tmp_path / "made.pth", head=True)
+    image = torch.rand(1, 3, 64, 64)
+    found = ours(image, ["class"])["class"]
+    torch.testing.assert_close(found.flatten(1), theirs(ours.normalised(image)))
+    assert "class" not in load_features(tmp_path / "made.pth").layers
+
+
+def test_a_dream_of_a_class_makes_it_likelier(tmp_path):
+    import torchvision
+
+    torch.manual_seed(0)
+    made = torchvision.models.squeezenet1_1(weights=None).state_dict()
+    made["classifier.1.bias"] += 1  # the last thing in it is a ReLU
+    torch.save(made, tmp_path / "made.pth")
+    image, path = torch.rand(3, 96, 96), tmp_path / "made.pth"
+    dreamt = Dream("class:207", Ascent(octaves=1, steps=5), features=path, device="cpu")(
+        image, Moment(0, 0.0)
+    )
+    with torch.no_grad():
+        network = load_features(path, head=True)
+        before, after = (network(seen[None], ["class"])["class"][0, 207] for seen in (image, dreamt))
+    assert after > before
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"cli"},
     {"preview", "atlas"},
     {"render"},
+    {"building"},
     {"pipeline", "train", "evaluate", "masks"},
     {"effects"},
     {"flow", "losses"},
@@ -26,7 +27,18 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"stream", "errors"},
 ]
 EDGES = {"sources", "sinks", "media"}  # numpy's side: beside the layers, built on the last of them
-MAY_BUILD_EDGES = {"__main__", "cli", "preview", "render", "pipeline", "train", "evaluate", "masks", "atlas"}
+MAY_BUILD_EDGES = {
+    "__main__",
+    "cli",
+    "preview",
+    "render",
+    "building",
+    "pipeline",
+    "train",
+    "evaluate",
+    "masks",
+    "atlas",
+}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "media", "stream", "errors"},
     "sinks": {"sinks", "media", "stream", "errors"},

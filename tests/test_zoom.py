@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from streamstyle.cli import app
 from streamstyle.effects.dream import Ascent, Dream
 from streamstyle.effects.zoom import Travel, Zoom, border, mirrored, seen_through
 from streamstyle.stream import Moment
-from tests.films import times_of
+from streamstyle.timeline import timeline_of
+from tests.films import make_film, sound_of, times_of
 
 HEIGHT, WIDTH = 64, 96
 
@@ -29,9 +32,10 @@ def picture() -> Tensor:
     )
 
 
-def zoom(**travel: object) -> Zoom:
+def zoom(speed: float = 1.3, rotate: float = 0.0, at: Sequence[str] = (), **travel: object) -> Zoom:
     ascent = Ascent(octaves=1, steps=1, size=0.01, carry=0)
-    return Zoom(Dream("pattern", ascent, device="cpu"), Travel(**travel))
+    timeline = timeline_of("none", speed=speed, rotate=rotate, at=at)
+    return Zoom(Dream("pattern", ascent, device="cpu"), timeline, Travel(**travel))
 
 
 def film(effect: Zoom, seconds: float, rate: float) -> list[Tensor]:
@@ -45,6 +49,24 @@ def test_the_same_film_at_24_and_60_frames_a_second_only_smoother():
         torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=1e-5, rtol=0)
     steps = [max((b - a).abs().mean() for a, b in pairwise(frames)) for frames in (slow, fast)]
     assert steps[1] < steps[0]
+
+
+def test_speed_and_angle_change_on_the_way_and_nothing_jumps():
+    """From twofold a second to standing still, within a second: then it lies 2 ** 1.5 further in."""
+    changing = zoom(speed=2, at=["1s+1s=speed:1,rotate:90"])
+    scale, angle, _ = changing.way(0.0, 2.0)
+    assert scale == pytest.approx(2**1.5, rel=1e-3)
+    assert angle == pytest.approx(math.pi / 4, rel=1e-3)
+    assert changing.way(3.0, 4.0)[:2] == pytest.approx((1.0, math.pi / 2))
+    halves = changing.way(0.0, 1.3), changing.way(1.3, 2.0)
+    assert halves[0][0] * halves[1][0] == pytest.approx(scale, rel=1e-3)
+
+
+def test_a_zoom_that_changes_its_speed_is_the_same_at_every_rate():
+    at = ["0.2s+0.5s=speed:1.05,rotate:-40"]
+    slow, fast = (film(zoom(speed=2, at=at, dreams=4), 1.0, rate) for rate in (24, 60))
+    for index in range(0, 25, 2):
+        torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=2e-3, rtol=0)
 
 
 def test_the_first_frame_is_the_picture_and_things_become_larger():
@@ -109,3 +131,26 @@ def test_the_command_makes_a_film_of_a_picture(tmp_path: Path) -> None:
     }.items():
         refused = CliRunner().invoke(app, [*common, *small, "-y", *options])
         assert refused.exit_code == 2 and message in refused.stderr, refused.stderr
+
+
+def test_a_zoom_has_the_sound_of_a_file_as_long_as_it_lasts(tmp_path):
+    Image.fromarray((picture().permute(1, 2, 0).numpy() * 255).astype(np.uint8)).save(tmp_path / "a.png")
+    make_film(tmp_path / "tone.mp4", 50, audio=[("aac", 0.0)])
+    command = ["zoom", str(tmp_path / "a.png"), str(tmp_path / "out.mp4"), "--seconds", "1", "--fps", "10"]
+    command += ["--octaves", "1", "--steps", "1", "--dreams", "2"]
+    told = CliRunner().invoke(app, [*command, "--audio", str(tmp_path / "tone.mp4")])
+    assert told.exit_code == 0, told.output
+    kept, begin = sound_of(tmp_path / "out.mp4")
+    given, began = sound_of(tmp_path / "tone.mp4")
+    assert begin == began and given.startswith(kept) and 0.45 < len(kept) / len(given) < 0.6
+    assert len(times_of(tmp_path / "out.mp4")) == 10
+    missing = CliRunner().invoke(app, [*command, "-y", "--audio", str(tmp_path / "a.png")])
+    assert missing.exit_code == 3 and "holds no sound" in missing.output
+
+
+def test_what_does_not_change_in_a_zoom_or_a_style_is_refused(tmp_path):
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    told = CliRunner().invoke(
+        app, ["stylize", str(tmp_path / "a.png"), str(tmp_path / "b.png"), "--at", "1s=speed:2"]
+    )
+    assert told.exit_code == 2 and "speed" in told.output and "known are strength" in told.output

@@ -20,7 +20,8 @@ Layer = Annotated[
         DREAM,
         "--layer",
         "-l",
-        help="LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY, LAYER:FILE.npy, or a mixture: 0.6*thing+0.4*-texture.",
+        help="LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY, LAYER:FILE.npy, LAYER~GUIDE.jpg, or a mixture of "
+        "them: 0.6*thing+0.4*-texture.",
     ),
 ]
 Features = Annotated[
@@ -44,6 +45,10 @@ Carry = Annotated[
 ]
 Near = Annotated[float | None, option(DREAM, "--near", help="Weight of staying near the source; 0.")]
 Variation = Annotated[float | None, option(DREAM, "--variation", help="Weight of being smooth; 0.")]
+Towards = Annotated[
+    str | None, option(DREAM, "--towards", help="Colour as #204080, or picture, to move towards.")
+]
+TowardsWeight = Annotated[float | None, option(DREAM, "--towards-weight", help="How strongly; 0.1.")]
 Seed = Annotated[int | None, option(DREAM, "--seed", help="Of the shifts; 0.")]
 
 
@@ -80,6 +85,8 @@ def dream(
     carry: Carry = None,
     near: Near = None,
     variation: Variation = None,
+    towards: Towards = None,
+    towards_weight: TowardsWeight = None,
     seed: Seed = None,
     strength: options.Strength = None,
     keep_colors: options.KeepColors = None,
@@ -146,6 +153,18 @@ Pan = Annotated[
 ]
 Dreams = Annotated[float | None, option(ZOOM, "--dreams", help="Dreams a second; 8.")]
 Loop = Annotated[bool | None, option(ZOOM, "--loop/--no-loop", help="End where it began.")]
+Sound = Annotated[
+    str | None, option(ZOOM, "--audio", metavar="FILE", help="Film or sound file whose sound goes with it.")
+]
+ZoomAt = Annotated[
+    list[str] | None,
+    option(
+        ZOOM,
+        "--at",
+        metavar="TIME=WHAT",
+        help="Change on the way: 4s=part, 8s+2s=speed:1.1, 12s=rotate:-20, 15s=part~leaf.jpg. Repeatable.",
+    ),
+]
 
 
 def zoom(
@@ -158,6 +177,7 @@ def zoom(
     pan: Pan = None,
     dreams: Dreams = None,
     loop: Loop = None,
+    sound: Sound = None,
     fps: options.Fps = None,
     layer: Layer = None,
     config: Config = None,
@@ -170,8 +190,10 @@ def zoom(
     jitter: Jitter = None,
     near: Near = None,
     variation: Variation = None,
+    towards: Towards = None,
+    towards_weight: TowardsWeight = None,
     seed: Seed = None,
-    at: options.At = None,
+    at: ZoomAt = None,
     fade: options.Fade = None,
     keep_colors: options.KeepColors = None,
     tile: options.Tile = None,

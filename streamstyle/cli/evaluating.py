@@ -85,10 +85,10 @@ def measured(
     weights: Path | None,
 ) -> Evaluation:
     """Reads both films."""
+    from streamstyle.building import open_effect, open_input
     from streamstyle.device import choose
     from streamstyle.evaluate import evaluate as measure
     from streamstyle.flow import FLOWS, MotionEstimation
-    from streamstyle.render import open_effect, open_input
     from streamstyle.settings import RenderSettings
     from streamstyle.sources import open_source
 

@@ -9,6 +9,7 @@ from streamstyle.effects.dream import Dream
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
+from streamstyle.effects.transfer import Transfer
 from streamstyle.effects.zoom import Zoom
 from streamstyle.stream import Effect
 
@@ -18,5 +19,6 @@ EFFECTS: dict[str, Callable[..., Effect]] = {
     "dream": Dream,
     "stabilize": Stabilize,
     "zoom": Zoom,
+    "transfer": Transfer,
     "composite": Composite,
 }

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle.device import out_of_memory
 from streamstyle.effects.colors import COLORS
-from streamstyle.effects.upsampling import resized, upsampled
+from streamstyle.effects.upsampling import blurred, resized, upsampled
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.stream import Effect, Moment
 from streamstyle.timeline import Timeline
@@ -150,11 +149,4 @@ def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]
 
 def feathered(cover: Tensor, width: float) -> Tensor:
     """(1, H, W), its edges blurred by a Gaussian of that deviation in pixels."""
-    if width < 0.3:
-        return cover
-    reach = int(np.ceil(3 * width))
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=cover.device) / width).square())
-    weights = (weights / weights.sum()).to(cover.dtype)
-    across = F.conv2d(F.pad(cover[None], (reach, reach, 0, 0), mode="replicate"), weights[None, None, None])
-    down = F.conv2d(F.pad(across, (0, 0, reach, reach), mode="replicate"), weights[None, None, :, None])
-    return down[0].clamp_(0, 1)
+    return cover if width < 0.3 else blurred(cover[None], width)[0].clamp_(0, 1)

@@ -23,6 +23,7 @@ from streamstyle.effects.objectives import Dreamt, read_objective, weighted
 from streamstyle.effects.style import padded_to
 from streamstyle.errors import UsageError
 from streamstyle.flow import resized_flow, resized_map, warp
+from streamstyle.networks.pretrained import HEAD
 from streamstyle.stream import Moment
 from streamstyle.timeline import NONE, Timeline, timeline_of
 from streamstyle.weights import load_features
@@ -51,6 +52,7 @@ class Ascent:
         limit: how many times the energy of the first frame's dream the carried one has at most.
         near: weight of staying near the source.
         variation: weight of being smooth (total variation).
+        towards: weight of moving towards a target.
         tile: pixels, side of the parts that are looked at one by one to save memory; None: all at once.
         seed: of the shifts.
     """
@@ -66,6 +68,7 @@ class Ascent:
     limit: float = 1.0
     near: float = 0.0
     variation: float = 0.0
+    towards: float = 0.1
     tile: int | None = None
     seed: int = 0
 
@@ -90,7 +93,9 @@ class Dream:
         timeline: mixture of objectives, as `objectives.read_objective` has them, and strength at each time.
         ascent: how to climb.
         features: the network that looks, a name or file; see `weights.load_features`.
-        guide: (3, h, w) in [0, 1], a picture whose features are to be seen; None: more of what is seen.
+        guides: by objective, (3, h, w) in [0, 1], a picture whose features are to be seen; else it is more of
+            what is seen already.
+        target: (3, h, w) in [0, 1], a picture to move towards, or of one pixel, a colour; None: nothing.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
 
     Attributes:
@@ -107,18 +112,22 @@ class Dream:
         ascent: Ascent | None = None,
         *,
         features: str | Path = "distilled",
-        guide: Tensor | None = None,
+        guides: Mapping[str, Tensor] | None = None,
+        target: Tensor | None = None,
         device: str | torch.device = "auto",
     ) -> None:
         self.timeline = timeline if isinstance(timeline, Timeline) else timeline_of(timeline)
         self.ascent = ascent or Ascent()
         self.device = devices.choose(device) if isinstance(device, str) else device
         with torch.inference_mode(False):  # weights that gradients pass through
-            network = load_features(features).requires_grad_(False)
-            objectives = {name: read_objective(name, network) for name in self.timeline.styles()}
+            names = self.timeline.styles()
+            head = any(name.removeprefix("-").startswith(HEAD) for name in names)
+            network = load_features(features, head=head).requires_grad_(False)
+            objectives = {name: read_objective(name, network) for name in names}
             network.to(self.device).to(memory_format=torch.channels_last)
-            given = None if guide is None else guide.clone()[None].to(self.device)
+            given = {name: guide.clone()[None].to(self.device) for name, guide in (guides or {}).items()}
             self.dreamt = Dreamt(network, objectives, given)
+            self.target = None if target is None else target.clone()[None].to(self.device)
         self.passes = 0.0
         self._residual: Tensor | None = None  # (3, H, W), the last result minus its source
         self._most = 0.0  # root mean square of the first frame's residual
@@ -236,7 +245,8 @@ class Dream:
         return gradient / max(self._lengths[name], 1e-12)
 
     def held(self, seen: Tensor, detail: Tensor) -> Tensor | float:
-        """What holds a step back, in units of its mean length: distance from the source, and roughness."""
+        """What holds a step back, in units of its mean length: distance from the source, roughness, and
+        distance from the target."""
         back: Tensor | float = 0.0
         if self.ascent.near:
             back = back + self.ascent.near * detail / (self.ascent.size * self.ascent.steps)
@@ -244,6 +254,11 @@ class Dream:
             picture = seen + detail
             rough = picture - F.avg_pool2d(F.pad(picture, [1] * 4, mode="replicate"), 3, 1)
             back = back + self.ascent.variation * rough / self.ascent.size
+        if self.target is not None:
+            target = F.interpolate(self.target, seen.shape[2:], mode="bilinear", antialias=True)
+            back = back + self.ascent.towards * (seen + detail - target) / (
+                self.ascent.size * self.ascent.steps
+            )
         return back
 
     def reset(self) -> None:

@@ -1,7 +1,8 @@
 """What a dream looks for: layers, channels, neurons and directions of a feature network, or a guide picture.
 
 Written as LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY (one neuron, by shares of width and height) or
-LAYER:FILE.npy (a direction, one number for each channel), with - in front for what is to be avoided.
+LAYER:FILE.npy (a direction, one number for each channel), with - in front for what is to be avoided; or
+LAYER~PICTURE, what the layer sees in a guide picture. Networks with a head have a layer `class`.
 """
 
 from __future__ import annotations
@@ -81,13 +82,16 @@ def read_objective(text: str, network: FeatureNetwork) -> Objective:
         InputError: the file of a direction cannot be read, or has another length.
     """
     sign = -1.0 if text.startswith("-") else 1.0
-    layer, colon, what = text.removeprefix("-").partition(":")
+    seen, tilde, _ = text.removeprefix("-").partition("~")
+    layer, colon, what = seen.partition(":")
     if layer not in network.layers:
         near = difflib.get_close_matches(layer, network.layers, 3, 0.3)
         rest = [name for name in network.layers if name not in near]
         raise UsageError(f"no layer {layer!r}; there are {', '.join([*near, *rest])}")
     if not colon:
         return Objective(layer, sign)
+    if tilde:
+        raise UsageError(f"{text!r}: a guide is seen by a whole layer, expected {layer}~PICTURE")
     with torch.no_grad():
         channels = network(torch.zeros(1, 3, PROBE, PROBE), [layer])[layer].shape[1]
     if what.endswith(".npy"):
@@ -133,19 +137,28 @@ class Dreamt:
     Args:
         network: that looks.
         objectives: by name.
-        guide: (1, 3, h, w) in [0, 1], whose features are looked for instead of more of what is there already.
+        guides: by objective, (1, 3, h, w) in [0, 1], whose features are looked for instead of more of what is
+            there already.
+
+    Raises:
+        UsageError: an objective names a guide that is not given.
     """
 
     def __init__(
-        self, network: FeatureNetwork, objectives: Mapping[str, Objective], guide: Tensor | None = None
+        self,
+        network: FeatureNetwork,
+        objectives: Mapping[str, Objective],
+        guides: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.network, self.objectives = network, dict(objectives)
         self.guides: dict[str, Tensor] = {}
-        if guide is not None:
-            layers = {objective.layer for objective in self.objectives.values()}
-            with torch.no_grad():
-                seen = network(guide, layers)
-            self.guides = {layer: value[0].flatten(1).T for layer, value in seen.items()}
+        for name, objective in self.objectives.items():
+            if guides and name in guides:
+                with torch.no_grad():
+                    seen = network(guides[name], [objective.layer])[objective.layer]
+                self.guides[name] = seen[0].flatten(1).T
+            elif "~" in name:
+                raise UsageError(f"{name!r}: the guide is not at hand")
 
     def gradients(self, image: Tensor, names: Collection[str]) -> dict[str, Tensor]:
         """Where the picture has to change so that there is more of each, (1, 3, H, W) by name.
@@ -160,7 +173,7 @@ class Dreamt:
             found = self.network(seen, {self.objectives[name].layer for name in names})
             for number, name in enumerate(names, 1):
                 objective = self.objectives[name]
-                value = objective.value(found[objective.layer], self.guides.get(objective.layer))
+                value = objective.value(found[objective.layer], self.guides.get(name))
                 (parts[name],) = torch.autograd.grad(value, seen, retain_graph=number < len(names))
         return parts
 

@@ -8,6 +8,8 @@ since the filter itself would take away all strokes that the guide does not show
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,6 +23,17 @@ def resized(image: Tensor, height: int, width: int) -> Tensor:
     """(C, H, W) in another size by bicubic interpolation, smoothed where it is reduced."""
     # Enlarging needs no smoothing, but the kernel that could do it is separable: half the time.
     return F.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0].clamp_(0, 1)
+
+
+def blurred(images: Tensor, deviation: float) -> Tensor:
+    """(N, C, H, W) convolved with a Gaussian of that deviation in pixels; the border is repeated."""
+    reach = math.ceil(3 * deviation)
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=images.device) / deviation).square())
+    weights = (weights / weights.sum()).to(images.dtype)
+    planes = images.flatten(0, 1)[:, None]
+    across = F.conv2d(F.pad(planes, (reach, reach, 0, 0), mode="replicate"), weights[None, None, None])
+    down = F.conv2d(F.pad(across, (0, 0, reach, reach), mode="replicate"), weights[None, None, :, None])
+    return down.reshape(images.shape)
 
 
 def upsampled(result: Tensor, reduced: Tensor, guide: Tensor) -> Tensor:

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from streamstyle.flow import warp
 from streamstyle.stream import Effect, Moment
+from streamstyle.timeline import Timeline
 
 TAMED = 0.15  # share by which each dream is brought back to the first picture's light and contrast
 EMERGES = 0.5  # of a loop, the share in which its end comes into sight
 CLOSES = 0.6  # seconds before the end of a loop
+SUMMED = 60  # times a second at which a speed that changes is looked at
 FEATHER = 0.12  # width of the soft edge of what closes a loop, as a share of its size
 
 
@@ -29,15 +31,11 @@ class Travel:
     """How to fall.
 
     Attributes:
-        speed: how many times larger things become in a second.
-        rotate: degrees by which they turn in a second, clockwise.
         pan: shares of width and height by which they move in a second, to the left and up.
         dreams: a second.
         loop: seconds after which the first picture is there again; None: never.
     """
 
-    speed: float = 1.3
-    rotate: float = 0.0
     pan: tuple[float, float] = (0.0, 0.0)
     dreams: float = 8.0
     loop: float | None = None
@@ -48,11 +46,12 @@ class Zoom:
 
     Args:
         dream: the effect that is seen in the distance; it is given pictures that do not continue each other.
+        timeline: speed and rotation at each time.
         travel: how to fall.
     """
 
-    def __init__(self, dream: Effect, travel: Travel | None = None) -> None:
-        self.dream, self.travel = dream, travel or Travel()
+    def __init__(self, dream: Effect, timeline: Timeline, travel: Travel | None = None) -> None:
+        self.dream, self.timeline, self.travel = dream, timeline, travel or Travel()
         self._first: Tensor | None = None  # (3, H, W), the picture
         self._before: Tensor | None = None  # the last dream but one, as it was at the time of the last one
         self._last: Tensor | None = None  # the last dream
@@ -66,25 +65,32 @@ class Zoom:
             every = 1 / self.travel.dreams
             while moment.seconds >= (self._dreams + 1) * every - 1e-9:
                 self._dreams += 1
-                moved = self.view(self._last, every)
+                moved = self.view(self._last, (self._dreams - 1) * every, self._dreams * every)
                 self.dream.reset()
                 dreamt = self.dream(moved, Moment(self._dreams, self._dreams * every))
                 self._before, self._last = moved, tamed(dreamt, self._first)
-            since = moment.seconds - self._dreams * every
-            share = (1 - math.cos(math.pi * min(since / every, 1.0))) / 2
-            shown = torch.lerp(self.view(self._before, since), self.view(self._last, since), share)
-            return self.closed(shown, moment.seconds)
+            begin, now = self._dreams * every, moment.seconds
+            share = (1 - math.cos(math.pi * min((now - begin) / every, 1.0))) / 2
+            shown = torch.lerp(self.view(self._before, begin, now), self.view(self._last, begin, now), share)
+            return self.closed(shown, now)
 
-    def view(self, picture: Tensor, seconds: float) -> Tensor:
-        """(3, H, W), what is seen of a picture so much later."""
-        if seconds <= 0:
+    def view(self, picture: Tensor, begin: float, end: float) -> Tensor:
+        """(3, H, W), what is seen at the time `end` of a picture that filled the view at `begin`."""
+        if end <= begin:
             return picture
-        return seen_through(
-            picture,
-            self.travel.speed**seconds,
-            math.radians(self.travel.rotate * seconds),
-            (self.travel.pan[0] * seconds, self.travel.pan[1] * seconds),
-        )
+        return seen_through(picture, *self.way(begin, end))
+
+    def way(self, begin: float, end: float) -> tuple[float, float, tuple[float, float]]:
+        """Scale, angle in radians and shift that lie between two times."""
+        parts = 1
+        if self.timeline.changes:
+            parts = max(math.ceil((end - begin) * SUMMED), 1)
+        seconds = (end - begin) / parts
+        looks = [self.timeline.at(begin + (part + 0.5) * seconds) for part in range(parts)]
+        scale = math.exp(seconds * sum(math.log(look.speed) for look in looks))
+        angle = math.radians(seconds * sum(look.rotate for look in looks))
+        pan = self.travel.pan
+        return scale, angle, (pan[0] * (end - begin), pan[1] * (end - begin))
 
     def closed(self, shown: Tensor, seconds: float) -> Tensor:
         """With the first picture in its middle, far away, which fills the view when the loop is over."""
@@ -96,10 +102,10 @@ class Zoom:
             return first
         # It comes out of the middle while the loop begins, so that the first frame has none of it.
         share = (1 - math.cos(math.pi * min(seconds / (EMERGES * travel.loop), 1.0))) / 2
-        if travel.speed**-left < 4 / min(shown.shape[1:]) or share == 0:
+        larger, turned, moved = self.way(seconds, travel.loop)
+        scale, angle, pan = 1 / larger, -turned, (-moved[0], -moved[1])
+        if scale < 4 / min(shown.shape[1:]) or share == 0:
             return shown
-        angle, pan = math.radians(-travel.rotate * left), (-travel.pan[0] * left, -travel.pan[1] * left)
-        scale = travel.speed**-left
         reduced = first
         if scale < 1:  # smoothed before it is sampled
             size = [max(round(side * scale), 1) for side in first.shape[1:]]

@@ -24,6 +24,7 @@ _FILE_FORMATS = (
     "h264,hevc,vvc,av1,obu,ivf,m4v,h261,h263,mjpeg,vc1,yuv4mpegpipe,rm,swf,y4m,wtv,gxf,"
     "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,gif_pipe,webp"
 )
+_SOUND_FORMATS = _FILE_FORMATS + ",wav,w64,mp3,flac,aac,ac3,eac3,aiff,caf,wv,tta,amr"
 _URL_FORMATS = _FILE_FORMATS + ",live_flv,rtsp,sdp,rtp,hls,mpjpeg"
 _URL_PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,crypto"
 
@@ -61,6 +62,15 @@ def open_input(name: str) -> InputContainer:
     return _open(str(path), name, _FILE_FORMATS, "file")
 
 
+def open_sound(name: str) -> InputContainer:
+    """Open a film or a sound file.
+
+    Raises:
+        InputError: as `open_input`.
+    """
+    return _open(str(regular_file(name)), name, _SOUND_FORMATS, "file")
+
+
 def regular_file(name: str | Path) -> Path:
     """The absolute path of a readable regular file.
 
@@ -91,6 +101,7 @@ def _open(file: Any, name: str, formats: str, protocols: str, timeout: Any = Non
     except MemoryError as error:
         raise InputError(f"{name}: a damaged header asks for more memory than there is") from error
     except (*DAMAGE, OSError) as error:
-        what = "cannot be opened" if timeout else "not a film that can be read"
+        kind = "film or sound" if formats == _SOUND_FORMATS else "film"
+        what = "cannot be opened" if timeout else f"not a {kind} that can be read"
         raise InputError(f"{name}: {what} ({reason(error)})") from error
     return container

@@ -2,7 +2,7 @@
 
 A network is one entry in PRETRAINED. Layers have the names that users of each network know: relu3_3 in VGG,
 inception4c in GoogLeNet, Mixed_5d in Inception-v3, layer3.2 in ResNet, fire6 in SqueezeNet, features.9 in
-MobileNet-v2.
+MobileNet-v2. What names things is the layer `class`, where it is asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torchvision import models
 
 from streamstyle.networks.features import FeatureNetwork
 
-HEADS = ("avgpool", "dropout", "classifier", "fc", "AuxLogits", "aux1", "aux2")  # not looked at
+HEADS = ("avgpool", "dropout", "classifier", "fc", "AuxLogits", "aux1", "aux2")
+NAMING = ("classifier", "fc")  # those of them that name things
+HEAD = "class"  # the layer
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of red, green, blue
 SYMMETRIC = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # [0, 1] to [-1, 1]
 
@@ -45,23 +47,26 @@ class Known:
 
 
 class Pretrained(FeatureNetwork):
-    """One of PRETRAINED, without the head that names things.
+    """One of PRETRAINED.
 
     Args:
         name: its key in the table.
+        head: keep what names things, as the layer `class`, with a channel for each class.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, head: bool = False) -> None:
         super().__init__()
         known = PRETRAINED[name]
         self.style_layers, self.content_layers = known.style_layers, known.content_layers
         self.mean, self.deviation = known.scale
         self.model = known.build()
         self.parts = known.parts(self.model)
+        if head:
+            self.parts[HEAD] = naming_parts(self.model)
         self.layers = tuple(self.parts)
-        for head in HEADS:
-            if hasattr(self.model, head):
-                delattr(self.model, head)
+        for part in HEADS:
+            if hasattr(self.model, part) and not (head and part in NAMING):
+                delattr(self.model, part)
 
     def normalised(self, image: Tensor) -> Tensor:
         """[0, 1] to the scale that the network was trained with."""
@@ -74,7 +79,16 @@ class Pretrained(FeatureNetwork):
         for name, modules in self.parts.items():
             for module in modules:
                 x = module(x)
-            yield name, x
+            yield name, x.flatten(1)[..., None, None] if name == HEAD else x
+
+
+def naming_parts(model: nn.Module) -> list[nn.Module]:
+    """From the last features to one number for each class."""
+    if isinstance(model, models.SqueezeNet):
+        return [model.classifier]  # convolutions and a mean
+    pooled = getattr(model, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
+    named = getattr(model, "fc", None) or model.get_submodule("classifier")
+    return [pooled, nn.Flatten(), named]
 
 
 def vgg_parts(model: nn.Module) -> Parts:

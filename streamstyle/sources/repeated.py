@@ -8,8 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
+from streamstyle.media.sound import Sound
 from streamstyle.sources.images import StillSource
-from streamstyle.stream import Frame
+from streamstyle.stream import Item
 
 
 class RepeatedSource:
@@ -21,6 +22,7 @@ class RepeatedSource:
         rate: frames a second.
         size: exact (width, height) in pixels.
         max_size: longest side at most, in pixels.
+        sound: film or sound file whose sound goes with it.
 
     Attributes:
         lost: always 0.
@@ -37,11 +39,13 @@ class RepeatedSource:
         rate: Fraction = Fraction(25),
         size: tuple[int, int] | None = None,
         max_size: int | None = None,
+        sound: str | None = None,
     ) -> None:
         still = StillSource(path, size=size, max_size=max_size)
         (self._frame,) = list(still)
         self._count = max(round(seconds * rate), 1)
         self.lost = 0
+        self._sound = None if sound is None else Sound(sound)
         self.info = replace(
             still.info,
             kind="film",
@@ -50,17 +54,28 @@ class RepeatedSource:
             frames=self._count,
             length=float(self._count / rate),
             has_alpha=False,
+            tracks={} if self._sound is None else self._sound.tracks,
+            start=Fraction(0) if self._sound is None else self._sound.start,
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        pass
+        if self._sound is not None:
+            self._sound.close()
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Item]:
         base = self.info.time_base
+        packets = iter(()) if self._sound is None else self._sound.packets(float(self._count * base))
+        waiting = next(packets, None)
         for index in range(self._count):
+            while waiting is not None and waiting[0] <= index * base:
+                yield waiting[1]
+                waiting = next(packets, None)
             yield replace(
                 self._frame, pts=index, time_base=base, duration=1, alpha=None, reset=index == 0, name=""
             )
+        if waiting is not None:
+            yield waiting[1]
+        yield from (packet for _, packet in packets)

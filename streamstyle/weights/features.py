@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks import FEATURE_NETWORKS, PRETRAINED, Distilled, FeatureNetwork
-from streamstyle.networks.pretrained import HEADS
+from streamstyle.networks.pretrained import HEADS, NAMING, Pretrained
 from streamstyle.weights.files import (
     check_sha256,
     fetch,
@@ -25,12 +25,13 @@ from streamstyle.weights.table import WEIGHTS
 LARGEST_CHECKPOINT = 2**30  # bytes; VGG-19 has 0.55 GB
 
 
-def load_features(name_or_path: str | Path = "distilled") -> FeatureNetwork:
+def load_features(name_or_path: str | Path = "distilled", *, head: bool = False) -> FeatureNetwork:
     """A feature network in evaluation mode, on the CPU.
 
     Args:
         name_or_path: "distilled", the bundled one; a name of PRETRAINED, fetched once by torchvision's rules
             into its cache; or a file of any network in FEATURE_NETWORKS, .safetensors or .pth.
+        head: keep what names things, the layer `class`, where the network has it.
 
     Raises:
         InputError: the file is missing, damaged or of no known network, with the tensors that are missing
@@ -44,7 +45,7 @@ def load_features(name_or_path: str | Path = "distilled") -> FeatureNetwork:
         return filled(text, read_safetensors(entry.path)[0], entry.path)
     if text in PRETRAINED:
         path = fetch(PRETRAINED[text].url, Path(torch.hub.get_dir()) / "checkpoints")
-        return filled(text, read_checkpoint(path, largest=LARGEST_CHECKPOINT), path)
+        return filled(text, read_checkpoint(path, largest=LARGEST_CHECKPOINT), path, head)
     path = Path(text)
     if path.suffix.lower() not in (".safetensors", ".pth", ".pt") and not path.is_file():
         raise UsageError(
@@ -55,19 +56,27 @@ def load_features(name_or_path: str | Path = "distilled") -> FeatureNetwork:
         tensors = read_safetensors(path, largest=LARGEST_CHECKPOINT)[0]
     else:
         tensors = read_checkpoint(path, largest=LARGEST_CHECKPOINT)
-    return filled(network_of(tensors, path), tensors, path)
+    return filled(network_of(tensors, path), tensors, path, head)
 
 
-def filled(name: str, tensors: Mapping[str, Tensor], path: Path) -> FeatureNetwork:
-    """The network of that name with these weights; those of a head that names things are left out.
+def judge_at_hand() -> str:
+    """The network that judges style best among those whose weights are here: "vgg19" or "distilled"."""
+    name = PRETRAINED["vgg19"].url.rpartition("/")[2]
+    return "vgg19" if (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file() else "distilled"
+
+
+def filled(name: str, tensors: Mapping[str, Tensor], path: Path, head: bool = False) -> FeatureNetwork:
+    """The network of that name with these weights; those of a head that is not wanted are left out.
 
     Raises:
         InputError: tensors are missing or odd; the message names them.
     """
+    head = head and name in PRETRAINED and any(key.partition(".")[0] in NAMING for key in tensors)
     with torch.device("meta"):  # random weights would take seconds, and be overwritten
-        network = FEATURE_NETWORKS[name]()
+        network = Pretrained(name, head=True) if head else FEATURE_NETWORKS[name]()
     network.to_empty(device="cpu")
-    wanted = {key: value for key, value in tensors.items() if key.partition(".")[0] not in HEADS}
+    left_out = set(HEADS).difference(NAMING if head else ())
+    wanted = {key: value for key, value in tensors.items() if key.partition(".")[0] not in left_out}
     # torchvision's networks are wrapped, so that what is ours does not mix with what is theirs.
     fill(network.model if name in PRETRAINED else network, wanted, path)  # type: ignore[arg-type]
     return network.eval()

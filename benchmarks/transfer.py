@@ -1,0 +1,135 @@
+"""Transfer by optimisation: pictures with the curves of their losses, and a film with and without memory.
+
+    python benchmarks/transfer.py PAINTING [PAINTING ...] [--photo P ...] [--film F] -o sheet.png
+
+Every painting is laid onto every photograph (by default onto the project's own still), and the losses of the
+last size are drawn over its steps, on a logarithmic scale. The first seconds of the film (by default the
+sample clip, 320 pixels wide) are painted with the first painting in three ways: each frame by itself, each
+starting from the last one, and held to it as well. Reported for each: the change along the motion beyond what
+the source changes (mean square, and as a share of the first way), and milliseconds a frame.
+
+The last line is the share that is left of the warp error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from streamstyle.building import first_picture
+from streamstyle.device import choose, download, upload
+from streamstyle.effects.transfer import Optimisation, Step, Transfer
+from streamstyle.evaluate import evaluate
+from streamstyle.flow import MotionEstimation
+from streamstyle.pipeline import run
+from streamstyle.sheets import Cell, sheet
+from streamstyle.sinks.memory import MemorySink
+from streamstyle.sources import open_source
+from streamstyle.sources.memory import MemorySource
+from streamstyle.stream import Frame, Moment
+from streamstyle.timeline import timeline_of
+from streamstyle.train import Recipe
+from streamstyle.train.contents import read_painting
+
+ROOT = Path(__file__).parents[1]
+SIDE = 320  # pixels, of the film
+COLOURS = {"style": "#c0392b", "content": "#2471a3", "variation": "#7d8a2e"}
+WAYS = {
+    "each frame by itself": None,
+    "from the last one": Optimisation(temporal_weight=0.0),
+    "and held to it": Optimisation(),
+}
+
+
+def curves(steps: list[Step], size: tuple[int, int]) -> np.ndarray:
+    """The losses of the last size over its steps, from 0.001 to 10."""
+    page = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(page)
+    last = [step for step in steps if step.size == steps[-1].size]
+    for power in (-2, -1, 0):
+        y = size[1] * (1 - (power + 3) / 4)
+        draw.line((0, y, size[0], y), fill="#dddddd")
+        draw.text((2, y - 11), f"{10.0**power:g}", fill="#888888")
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        values = np.log10(np.clip([step.losses[name] for step in last], 1e-3, 10))
+        x = np.linspace(0, size[0] - 1, len(values))
+        draw.line(list(zip(x, size[1] * (1 - (values + 3) / 4), strict=True)), fill=colour, width=2)
+        draw.text((size[0] - 70, 6 + 12 * number), name, fill=colour)
+    return np.asarray(page)
+
+
+def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]:
+    """Each painting on each photograph, with its curves below."""
+    cells, plots = [], []
+    for path in paintings:
+        painting = read_painting(path, Recipe())[0]
+        for photo in photos:
+            steps: list[Step] = []
+            effect = Transfer(timeline_of("a"), {"a": painting}, on_step=steps.append)
+            begin = time.perf_counter()
+            image = upload(first_picture(str(photo), side), effect.device)
+            pixels = download(effect(image, Moment(0, 0.0)))
+            seconds = time.perf_counter() - begin
+            name = f"{path.stem} on {photo.stem}"
+            whole = [sum(step.losses.values()) for step in steps if step.size == steps[-1].size]
+            print(
+                f"{name:60}{seconds:7.1f} s{len(steps):5} steps, {whole[0]:.3f} to {whole[-1]:.3f}, "
+                + ", ".join(f"{part} {value:.3f}" for part, value in steps[-1].losses.items()),
+                flush=True,
+            )
+            cells.append(Cell(pixels, name))
+            plots.append(Cell(curves(steps, (pixels.shape[1], pixels.shape[0])), "losses of the last size"))
+    columns = len(photos)
+    rows = range(0, len(cells), columns)
+    return [cell for row in rows for cell in (*cells[row : row + columns], *plots[row : row + columns])]
+
+
+def film_ways(film: Path, painting: Path, count: int) -> tuple[float, list[Cell]]:
+    """Prints the table; gives the share of the warp error that is left, and stills."""
+    with open_source(film, max_size=SIDE) as source:
+        taken = list(islice((item for item in source if isinstance(item, Frame)), count))
+    frames = [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
+    print(f"\n{film.name}: {count} frames\n{'':22}{'warp error':>11}{'share':>8}{'ms':>8}")
+    base, share, cells = 0.0, 0.0, []
+    picture = read_painting(painting, Recipe())[0]
+    for way, how in WAYS.items():
+        effect, sink = Transfer(timeline_of("a"), {"a": picture}, how), MemorySink()
+        begin = time.perf_counter()
+        motion = None if how is None else MotionEstimation("medium", device=choose())
+        run(MemorySource(frames), effect, [sink], motion=motion)
+        ms = 1000 * (time.perf_counter() - begin) / count
+        found = evaluate(MemorySource(frames), MemorySource(sink.frames), MotionEstimation("medium"))
+        error = found.summary["excess_warp_error"]
+        base = base or error
+        share = error / base
+        print(f"{way:22}{error:11.2f}{share:8.3f}{ms:8.0f}", flush=True)
+        places = np.linspace(0, count - 1, 4).round().astype(int)
+        cells += [Cell(sink.frames[place].pixels, f"{way}, {place}") for place in places]
+    return share, cells
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paintings", nargs="+", type=Path)
+    parser.add_argument("--photo", dest="photos", nargs="+", type=Path)
+    parser.add_argument("--film", type=Path, default=ROOT / "samples" / "harbour.mp4")
+    parser.add_argument("--frames", type=int, default=50)
+    parser.add_argument("--side", type=int, default=512, help="longer side of the photographs")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="sheets: this, and one for the film")
+    options = parser.parse_args()
+    photos = options.photos or [ROOT / "samples" / "lighthouse.png"]
+    cells = pictures(options.paintings, photos, options.side)
+    Image.fromarray(sheet(cells, len(photos), options.side)).save(options.output)
+    share, stills = film_ways(options.film, options.paintings[0], options.frames)
+    Image.fromarray(sheet(stills, 4, SIDE)).save(options.output.with_stem(options.output.stem + "_film"))
+    print(f"\ntransfer_warp_error: {share:.3f}")
+
+
+if __name__ == "__main__":
+    main()
