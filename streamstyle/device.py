@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 
 from streamstyle.errors import OutOfMemoryError, UsageError
+
+MOST_GRAPHS = 16  # of one function
+WARM_UP = 3  # calls before one is captured
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -102,6 +105,49 @@ def low_precision(device: torch.device) -> torch.autocast:
         can: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         able = bool(can.get("avx512_bf16") or can.get("amx_bf16") or can.get("sve_bf16"))
     return torch.autocast(device.type, torch.bfloat16, enabled=able)
+
+
+class Captured:
+    """A function of a picture that is called again and again in few shapes; on CUDA as a graph.
+
+    Launching the many small kernels of a gradient from Python takes longer than computing them; a graph
+    launches them all at once. On CPUs the function is called as it is.
+
+    Args:
+        function: from a tensor to tensors by name; the same work whatever the values. It may take gradients.
+    """
+
+    def __init__(self, function: Callable[[Tensor], dict[str, Tensor]]) -> None:
+        self.function = function
+        self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Tensor, dict[str, Tensor]]] = {}
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """What the function gives."""
+        if image.device.type != "cuda":
+            return self.function(image)
+        shape = tuple(image.shape)
+        if shape not in self._graphs:
+            if len(self._graphs) == MOST_GRAPHS:  # each keeps the memory that the function needs
+                del self._graphs[next(iter(self._graphs))]
+            self._graphs[shape] = self._capture(image)
+        graph, given, found = self._graphs[shape]
+        given.copy_(image)
+        graph.replay()
+        return {name: value.clone() for name, value in found.items()}
+
+    def _capture(self, image: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, dict[str, Tensor]]:
+        """The graph, the tensor that it reads and those that it writes."""
+        given = image.detach().clone()
+        beside = torch.cuda.Stream(image.device)  # type: ignore[no-untyped-call]
+        beside.wait_stream(torch.cuda.current_stream(image.device))
+        with torch.cuda.stream(beside):  # libraries choose their kernels in the first calls
+            for _ in range(WARM_UP):
+                self.function(given)
+        torch.cuda.current_stream(image.device).wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            found = self.function(given)
+        return graph, given, found
 
 
 @contextmanager

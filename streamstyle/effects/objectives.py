@@ -12,12 +12,14 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from streamstyle.device import Captured, low_precision
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks.features import FeatureNetwork
 
@@ -152,6 +154,7 @@ class Dreamt:
     ) -> None:
         self.network, self.objectives = network, dict(objectives)
         self.guides: dict[str, Tensor] = {}
+        self._captured: dict[tuple[str, ...], Captured] = {}
         for name, objective in self.objectives.items():
             if guides and name in guides:
                 with torch.no_grad():
@@ -167,8 +170,16 @@ class Dreamt:
             image: (1, 3, H, W) in [0, 1].
             names: of the objectives.
         """
+        key = tuple(names)
+        if key not in self._captured:
+            self._captured[key] = Captured(partial(self.computed, names=key))
+        return self._captured[key](image)
+
+    def computed(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """The gradients, step by step."""
         parts = {}
-        with torch.enable_grad():
+        # Rounding is small beside the smoothing that follows: the cosine to single precision is above 0.99.
+        with torch.enable_grad(), low_precision(image.device):
             seen = image.detach().requires_grad_(True)
             found = self.network(seen, {self.objectives[name].layer for name in names})
             for number, name in enumerate(names, 1):
