@@ -108,7 +108,7 @@ def film_ways(film: Path, painting: Path, count: int) -> tuple[float, list[Cell]
         error = found.summary["excess_warp_error"]
         base = base or error
         share = error / base
-        print(f"{way:22}{error:11.2f}{share:8.3f}{ms:8.0f}", flush=True)
+        print(f"{way:22}{error:11.4f}{share:8.3f}{ms:8.0f}", flush=True)
         places = np.linspace(0, count - 1, 4).round().astype(int)
         cells += [Cell(sink.frames[place].pixels, f"{way}, {place}") for place in places]
     return share, cells

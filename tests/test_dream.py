@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamstyle.effects.dream import Ascent, Dream, smoothed
+from streamstyle.effects.dream import Ascent, Dream, low_band, smoothed
 from streamstyle.errors import UsageError
 from streamstyle.flow import warp
 from streamstyle.stream import Moment, Motion
@@ -217,3 +217,12 @@ def test_a_picture_too_small_for_its_octaves_says_how_many_there_may_be():
     with pytest.raises(UsageError, match="--octaves 2: 31x31 pixels allow 1"):
         Dream("part", Ascent(octaves=2), device="cpu")(torch.rand(3, 31, 31), Moment(0, 0.0))
     Dream("part", Ascent(octaves=3, steps=1), device="cpu")(picture(), Moment(0, 0.0))
+
+
+def test_the_low_band_is_that_of_the_whole_picture():
+    """Against means over squares of half the height at full size."""
+    image = picture(3)[None]
+    image = torch.nn.functional.interpolate(image, (180, 240), mode="bicubic")
+    exact = torch.nn.functional.avg_pool2d(image, 91, 1, 45, count_include_pad=False)
+    off, spread = (low_band(image) - exact).std(), exact.std()
+    assert off < 0.1 * spread

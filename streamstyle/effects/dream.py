@@ -182,8 +182,7 @@ class Dream:
         flow = resized_flow(moment.motion.flow.clone(), height, width)
         reliable = resized_map(moment.motion.reliable.clone(), height, width)[None]
         moved = self.ascent.carry * reliable * warp(last[None], flow[None])
-        side = max(2 * (height // LOW_BAND) + 1, 3)
-        moved = moved - self.ascent.damped * F.avg_pool2d(moved, side, 1, side // 2, count_include_pad=False)
+        moved = moved - self.ascent.damped * low_band(moved)
         strength, most = moved.square().mean().sqrt().item(), self.ascent.limit * self._most
         if strength > most > 0:
             moved = moved * (most / strength)
@@ -284,6 +283,20 @@ class Dream:
             for name, value in state.items()
             if name.startswith("length.")
         }
+
+
+def low_band(image: Tensor) -> Tensor:
+    """Means of (1, 3, H, W) over squares of half its height about each place.
+
+    Taken on a reduced picture: at 360 lines the squares have 181 pixels to a side, and every one of them
+    would be summed up for each place.
+    """
+    height, width = image.shape[2:]
+    scale = max(height // (LOW_BAND * 8), 1)
+    small = F.interpolate(image, (max(height // scale, 1), max(width // scale, 1)), mode="area")
+    side = 2 * (small.shape[2] // LOW_BAND) + 1
+    means = F.avg_pool2d(small, side, 1, side // 2, count_include_pad=False)
+    return F.interpolate(means, (height, width), mode="bilinear")
 
 
 def octave_size(height: int, width: int, octave: int, scale: float) -> tuple[int, int]:
