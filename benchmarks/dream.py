@@ -11,7 +11,7 @@ tenth is than the first, beyond the source. By default the sample clip at 320x18
 
 `--speed` measures time instead, at 640x360: milliseconds of a step at the full size by backend (single
 precision, channels-last memory, bfloat16, and as the program does it: on CUDA as a captured graph), and
-frames a second of a film against a plain implementation: all octaves and steps on each frame, single precision.
+frames a second of a film against a plain one: all octaves and steps on each frame, single precision.
 
 The last lines are shares of `ours` against each frame by itself: warp error and passes; or with --speed the
 ratio of the frame rates.
