@@ -44,7 +44,9 @@ Carry = Annotated[
     float | None, option(DREAM, "--carry", help="Share of the last frame's dream that is kept; 0.9.")
 ]
 Near = Annotated[float | None, option(DREAM, "--near", help="Weight of staying near the source; 0.")]
-Variation = Annotated[float | None, option(DREAM, "--variation", help="Weight of being smooth; 0.")]
+Variation = Annotated[
+    float | None, option(DREAM, "--variation", help="Weight of being smooth; 0, of zooms 0.08.")
+]
 Towards = Annotated[
     str | None, option(DREAM, "--towards", help="Colour as #204080, or picture, to move towards.")
 ]

@@ -62,6 +62,8 @@ class ZoomSettings(DreamSettings):
     layer: str = Field("thing", description="what to look for")
     octaves: int = Field(3, ge=1, le=12, description="sizes at which to dream")
     steps: int = Field(2, ge=1, le=1000, description="at each size, of each dream")
+    # Each dream dreams on the one before: without this a grain of scales grows within seconds.
+    variation: float = Field(0.08, ge=0, le=10, description="weight of being smooth")
     seconds: float = Field(20.0, gt=0, le=36000, description="length of the film")
     speed: float = Field(1.3, ge=1, le=100, description="how many times larger things become in a second")
     rotate: float = Field(0.0, ge=-3600, le=3600, description="degrees by which they turn in a second")
