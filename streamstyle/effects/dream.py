@@ -31,6 +31,9 @@ from streamstyle.weights import load_features
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
 MARGIN = 96  # pixels that a tile overlaps its neighbours: `thing` sees 92 to each side
 LOW_BAND = 4  # the part of the picture's height over which light and colour must not drift
+# Of what is carried, the share that the network sees while it dreams on: where it sees all of it, every
+# animal grows by what it is until a hundred frames later nothing else is left.
+SEEN = 0.35
 EXPOSED = 1 / 3  # of the first frame's steps: what a place gets when it is newly exposed
 SLOWNESS = 0.9  # of the lengths by which gradients are divided: else the steps would pulse with the film
 
@@ -158,11 +161,12 @@ class Dream:
             source = image.clone()[None].float()
             carried, fresh = self.carried(source, moment)
             first = carried is None
-            start = source if carried is None else source + carried
+            start = source if carried is None else source + SEEN * carried
             steps = self.ascent.steps if first else self.ascent.steps_later
             length = None if fresh is None else 1 + fresh * (self.ascent.longer - 1)
             detail = self.ascended(start, weights, steps, length)
-            residual = (start + detail).clamp(0, 1) - source
+            dreamt = source + detail if carried is None else source + carried + detail
+            residual = dreamt.clamp(0, 1) - source
             if first:
                 self._most = residual.square().mean().sqrt().item()
             self._residual = residual[0]
