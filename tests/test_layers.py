@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [  # highest first; a module may import its own layer and those below
     {"__main__"},
     {"cli"},
-    {"preview", "atlas"},
+    {"preview", "atlas", "live"},
     {"render"},
     {"pipeline", "train", "evaluate", "masks"},
     {"effects"},
@@ -26,7 +26,18 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"stream", "errors"},
 ]
 EDGES = {"sources", "sinks", "media"}  # numpy's side: beside the layers, built on the last of them
-MAY_BUILD_EDGES = {"__main__", "cli", "preview", "render", "pipeline", "train", "evaluate", "masks", "atlas"}
+MAY_BUILD_EDGES = {
+    "__main__",
+    "cli",
+    "preview",
+    "render",
+    "pipeline",
+    "train",
+    "evaluate",
+    "masks",
+    "atlas",
+    "live",
+}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "media", "stream", "errors"},
     "sinks": {"sinks", "media", "stream", "errors"},
