@@ -169,7 +169,11 @@ class Painter:
         steady = self._seen.steady
         self._stabilize.steady = steady
         needs_motion = steady > 0 or self._dream is not None
-        motion = self._tracking(pixels) if needs_motion else self._tracking.forget()
+        motion = None
+        if needs_motion:
+            motion = self._tracking(pixels)
+        else:
+            self._tracking.forget()
         if motion is None:
             self._composite.reset()
         if self._dream is not None:

@@ -1,0 +1,133 @@
+"""Outputs that write beside the painting: a slow one loses frames, a broken one ends alone."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from streamstyle.errors import StreamstyleError
+from streamstyle.stream import Frame, Sink, StreamInfo
+
+WAITING = 8  # frames
+AGAIN = 5.0  # seconds until a receiver that went away is tried again
+
+_log = logging.getLogger("streamstyle")
+
+
+class Output:
+    """Writes frames to a sink in a thread of its own, which opens it with the first frame.
+
+    All frames get the size of the first one. Frames for which there is no time are dropped and counted.
+
+    Args:
+        name: for messages.
+        open: makes the sink.
+        again: try again after a failure, as with a receiver that comes and goes.
+
+    Attributes:
+        drops: frames that were not written.
+        frames: frames that were.
+        error: what ended it; None while it goes on.
+    """
+
+    def __init__(self, name: str, open: Callable[[StreamInfo], Sink], *, again: bool = False) -> None:
+        self.name, self._open, self._again = name, open, again
+        self.drops = self.frames = 0
+        self.error: StreamstyleError | None = None
+        self._waiting: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._done = False
+        self._sink: Sink | None = None
+        self._size = (0, 0)
+        self._thread = threading.Thread(target=self._write, name=f"output {name}", daemon=True)
+        self._thread.start()
+
+    def offer(self, frame: Frame) -> None:
+        """Give a frame; never waits."""
+        with self._changed:
+            if self._done or self.error is not None or len(self._waiting) >= WAITING:
+                self.drops += 1
+                return
+            self._waiting.append(frame)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Write what waits, and finish the output."""
+        with self._changed:
+            self._done = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _write(self) -> None:
+        while (frame := self._next()) is not None:
+            try:
+                self._put(frame)
+            except StreamstyleError as error:
+                self._fail(error)
+                if not self._again:
+                    return
+                self._pause()
+        if self._sink is not None:
+            try:
+                self._sink.close()
+            except StreamstyleError as error:
+                self.error = error
+                _log.warning("%s", error)
+
+    def _next(self) -> Frame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._done)
+            return self._waiting.popleft() if self._waiting else None
+
+    def _put(self, frame: Frame) -> None:
+        if self._sink is None:
+            height, width = frame.pixels.shape[:2]
+            self._size = self._size if any(self._size) else (width, height)
+            self._sink = self._open(stream_info(self.name, *self._size, frame.time_base))
+        self._sink.write(replace(frame, pixels=fitted(frame.pixels, *self._size)))
+        self.frames += 1
+
+    def _fail(self, error: StreamstyleError) -> None:
+        with self._changed:
+            if self.error is None:
+                _log.warning("%s", error)  # once, however often it fails
+            self.error = error
+            self.drops += 1 + len(self._waiting)
+            self._waiting.clear()
+        if self._sink is not None:
+            self._sink.abort()
+            self._sink = None
+
+    def _pause(self) -> None:
+        """Until it is worth another try; frames that come meanwhile are dropped."""
+        begin = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: self._done, max(begin + AGAIN - time.monotonic(), 0))
+            self.error = None if not self._done else self.error
+
+
+def stream_info(name: str, width: int, height: int, time_base: Fraction) -> StreamInfo:
+    """What a sink is told of a camera's stream: frames come when they come."""
+    return StreamInfo(name, "film", width, height, time_base, replayable=False)
+
+
+def fitted(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(H, W, 3) scaled to fit into a size and put into its middle, on black."""
+    h, w = pixels.shape[:2]
+    if (w, h) == (width, height):
+        return pixels
+    scale = min(width / w, height / h)
+    size = min(max(round(w * scale), 1), width), min(max(round(h * scale), 1), height)
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    whole = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    whole[top : top + size[1], left : left + size[0]] = small
+    return whole
