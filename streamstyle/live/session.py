@@ -133,6 +133,12 @@ class Live:
             self._outputs.remove(output)
         output.close()
 
+    @property
+    def state(self) -> str:
+        """That of the capture, or PAUSED."""
+        state = self.capture.state
+        return PAUSED if self.paused and state != LOST else state
+
     def status(self) -> dict[str, float | int | str]:
         """How it goes.
 
@@ -147,7 +153,6 @@ class Live:
         with self._lock:
             fps = rate(self._times, now)
             shown = recent(self._latencies[True], now) or recent(self._latencies[False], now)
-        state = self.capture.state
         width, height = self.capture.size
         return {
             "fps": round(fps, 1),
@@ -156,7 +161,7 @@ class Live:
             "latency_p95_ms": round(1000 * percentile(shown, 95), 1),
             "drops": self.capture.drops,
             "device": devices.name_of(self.painter.device),
-            "state": PAUSED if self.paused and state != LOST else state,
+            "state": self.state,
             "reason": self.capture.reason,
             "size": f"{width}x{height}",
             "skipped": self.painter.skipped,
