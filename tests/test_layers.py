@@ -43,7 +43,7 @@ EDGES_MAY_IMPORT = {
     "sinks": {"sinks", "media", "stream", "errors"},
     "media": {"media", "stream", "errors"},
 }
-THIRD_PARTY_AT_THE_ENDS = {"cv2", "numpy", "PIL"}
+THIRD_PARTY_AT_THE_ENDS = {"cv2", "numpy", "PIL", "pyvirtualcam"}
 FORBIDDEN_NAMES = {
     *("util", "utils", "helper", "helpers", "manager", "common", "misc"),
     *("core", "engine", "handler", "handlers"),

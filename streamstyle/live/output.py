@@ -10,10 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-import cv2
-import numpy as np
-
 from streamstyle.errors import StreamstyleError
+from streamstyle.media.scaling import letterboxed
 from streamstyle.stream import Frame, Sink, StreamInfo
 
 WAITING = 8  # frames
@@ -92,7 +90,7 @@ class Output:
             height, width = frame.pixels.shape[:2]
             self._size = self._size if any(self._size) else (width, height)
             self._sink = self._open(stream_info(self.name, *self._size, frame.time_base))
-        self._sink.write(replace(frame, pixels=fitted(frame.pixels, *self._size)))
+        self._sink.write(replace(frame, pixels=letterboxed(frame.pixels, *self._size)))
         self.frames += 1
 
     def _fail(self, error: StreamstyleError) -> None:
@@ -117,17 +115,3 @@ class Output:
 def stream_info(name: str, width: int, height: int, time_base: Fraction) -> StreamInfo:
     """What a sink is told of a camera's stream: frames come when they come."""
     return StreamInfo(name, "film", width, height, time_base, replayable=False)
-
-
-def fitted(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """(H, W, 3) scaled to fit into a size and put into its middle, on black."""
-    h, w = pixels.shape[:2]
-    if (w, h) == (width, height):
-        return pixels
-    scale = min(width / w, height / h)
-    size = min(max(round(w * scale), 1), width), min(max(round(h * scale), 1), height)
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    whole = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    whole[top : top + size[1], left : left + size[0]] = small
-    return whole

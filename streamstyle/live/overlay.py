@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from streamstyle.live.keys import KEYS
+from streamstyle.media.scaling import letterboxed
 
 WHITE, GREY, RED = (245, 245, 245), (176, 180, 186), (235, 87, 87)
 DARK = 0.36  # brightness of what lies under text
@@ -126,7 +127,7 @@ def draw_help(pixels: np.ndarray) -> None:
 
 def help_column(size: int) -> int:
     """Width of a column of the help, in pixels."""
-    return 5 * size + max(text_mask(key.help, size).shape[1] for key in KEYS)
+    return 5 * size + max(int(text_mask(key.help, size).shape[1]) for key in KEYS)
 
 
 def help_fits(size: int, width: int, height: int) -> bool:
@@ -145,12 +146,11 @@ def slate(size: tuple[int, int], title: str, lines: Sequence[str], behind: np.nd
         behind: (H, W, 3) uint8, the last picture, which shows faintly; or None.
     """
     width, height = size
-    if behind is None:
-        pixels = np.full((height, width, 3), 26, np.uint8)
-    else:
+    faint = np.full((height, width), 26, np.uint8)
+    if behind is not None:
         grey = cv2.cvtColor(cv2.blur(behind, (15, 15)), cv2.COLOR_RGB2GRAY)
-        faint = cv2.convertScaleAbs(cv2.resize(grey, (width, height)), alpha=0.2, beta=12)
-        pixels = cv2.cvtColor(faint, cv2.COLOR_GRAY2RGB)
+        faint = cv2.convertScaleAbs(letterboxed(grey, width, height), alpha=0.2, beta=12)
+    pixels = np.repeat(faint[..., None], 3, axis=2)
     small = text_height(height)
     y = height // 2 - (round(2.2 * small) + round(1.6 * small) * len(lines)) // 2
     for number, text in enumerate((title, *lines)):

@@ -14,8 +14,9 @@ from streamstyle.errors import OutputError, StreamstyleError
 from streamstyle.live import overlay
 from streamstyle.live.capture import LOST, STARTING
 from streamstyle.live.keys import BY_KEY
-from streamstyle.live.output import Output, fitted
+from streamstyle.live.output import Output
 from streamstyle.live.session import PAUSED, Live, Picture
+from streamstyle.media.scaling import letterboxed
 from streamstyle.timeline import NONE
 
 MESSAGE_SECONDS = 2.5
@@ -90,13 +91,13 @@ class View:
             pixels = self._slate((width, height), status)
         else:
             _, source, result = self._picture
-            pixels = np.ascontiguousarray(fitted(result, width, height))
+            pixels = np.ascontiguousarray(letterboxed(result, width, height))
             pixels = pixels.copy() if pixels is result else pixels
             if self.shows_split:
                 h, w = result.shape[:2]
                 across = min(round(w * min(width / w, height / h)), width)
                 left = (width - across) // 2
-                overlay.draw_split(pixels, fitted(source, width, height), left, left + across)
+                overlay.draw_split(pixels, letterboxed(source, width, height), left, left + across)
             if self.shows_overlay:
                 self._draw_line(pixels, status)
         if self.shows_help:

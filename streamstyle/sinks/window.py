@@ -10,9 +10,9 @@ from collections import deque
 from contextlib import suppress
 
 import cv2
-import numpy as np
 
 from streamstyle.errors import UsageError
+from streamstyle.media.scaling import letterboxed
 from streamstyle.stream import Frame, Sink, SinkItem
 
 TITLE = "streamstyle"
@@ -77,7 +77,8 @@ class WindowSink(Sink):
             scale = min(FIRST_SIZE[0] / width, FIRST_SIZE[1] / height)
             cv2.resizeWindow(self._title, round(width * scale), round(height * scale))
             self._sized = True
-        cv2.imshow(self._title, cv2.cvtColor(item.pixels, cv2.COLOR_RGB2BGR))
+        pixels = letterboxed(item.pixels, *self.size)
+        cv2.imshow(self._title, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         self._poll()
 
     def key(self) -> str:
@@ -135,13 +136,3 @@ def probe() -> None:
     if done != 0:
         display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         raise UsageError(f"the display {display} does not answer; {instead}")
-
-
-def fitted(pixels: np.ndarray, width: int, height: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """(H, W, 3) scaled to fit into a size, without borders, and (left, top) of its place in the middle."""
-    h, w = pixels.shape[:2]
-    scale = min(width / w, height / h)
-    size = min(max(round(w * scale), 1), width), min(max(round(h * scale), 1), height)
-    if size != (w, h):
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return pixels, ((width - size[0]) // 2, (height - size[1]) // 2)
