@@ -9,7 +9,7 @@ import sys
 import typer
 
 from streamstyle import __version__
-from streamstyle.cli import dreaming, evaluating, information, rendering, resuming, training
+from streamstyle.cli import dreaming, evaluating, information, live, rendering, resuming, training
 
 app = typer.Typer(
     name="streamstyle",
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("stylize")(rendering.stylize)
 app.command("dream")(dreaming.dream)
 app.command("zoom")(dreaming.zoom)
+app.command("live")(live.live)
 app.command("layers")(dreaming.layers)
 app.command("rerun")(rendering.rerun)
 app.command("resume")(resuming.resume)

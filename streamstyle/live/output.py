@@ -37,7 +37,7 @@ class Output:
     """
 
     def __init__(self, name: str, open: Callable[[StreamInfo], Sink], *, again: bool = False) -> None:
-        self.name, self._open, self._again = name, open, again
+        self.name, self._open, self.again = name, open, again
         self.drops = self.frames = 0
         self.error: StreamstyleError | None = None
         self._waiting: deque[Frame] = deque()
@@ -70,7 +70,7 @@ class Output:
                 self._put(frame)
             except StreamstyleError as error:
                 self._fail(error)
-                if not self._again:
+                if not self.again:
                     return
                 self._pause()
         if self._sink is not None:

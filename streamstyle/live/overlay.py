@@ -146,7 +146,7 @@ def slate(size: tuple[int, int], title: str, lines: Sequence[str], behind: np.nd
         behind: (H, W, 3) uint8, the last picture, which shows faintly; or None.
     """
     width, height = size
-    faint = np.full((height, width), 26, np.uint8)
+    faint: np.ndarray = np.full((height, width), 26, np.uint8)
     if behind is not None:
         grey = cv2.cvtColor(cv2.blur(behind, (15, 15)), cv2.COLOR_RGB2GRAY)
         faint = cv2.convertScaleAbs(letterboxed(grey, width, height), alpha=0.2, beta=12)

@@ -24,7 +24,7 @@ from streamstyle.live.tracking import Tracking
 from streamstyle.live.wanted import Wanted
 from streamstyle.settings import DreamSettings
 from streamstyle.stream import Effect, Moment
-from streamstyle.timeline import NONE
+from streamstyle.timeline import NONE, read_mixture
 
 __all__ = ["Painter", "Wanted"]
 
@@ -39,14 +39,14 @@ class Painter:
     Where nothing has moved since the last picture it is given again.
 
     Args:
-        styles: names or files of all that may be asked for.
+        styles: names, files or mixtures: all that may be asked for.
         wanted: from the beginning; its styles are loaded as well.
         device: "auto", "cpu", "cuda" or "cuda:N".
         fps: rate that is to be held by working on smaller pictures; None: as well as can be.
         dream: dream in place of painting; what is looked for takes the place of styles.
 
     Attributes:
-        styles: names of what may be asked for.
+        styles: to choose from; everything in them may be mixed.
         device: where it paints.
         source: the last picture that was given, mirrored where that is wanted.
         skipped: pictures that were given again, since nothing had moved.
@@ -69,9 +69,9 @@ class Painter:
         self.device = devices.choose(device)
         if dream is not None:
             styles, wanted = [], wanted.but(style=dream.layer)
-        names = [name for name in dict.fromkeys([*styles, *wanted.mixture]) if name != NONE]
-        self.glide = Glide(wanted.look(), names)
-        self.styles = self.glide.styles()
+        choices = dict.fromkeys([*styles, wanted.style])
+        self.styles = [choice for choice in choices if choice != NONE]
+        self.glide = Glide(wanted.look(), [name for choice in choices for name in read_mixture(choice)])
         self._dream: Dream | None = None
         finest = 1.0
         if dream is None:
@@ -116,9 +116,10 @@ class Painter:
         """
         with self._lock:
             wanted = self._wanted.but(**values)
+            loaded = [*self.glide.styles(), NONE]
             for name in wanted.mixture:
-                if name != NONE and name not in self.styles:
-                    raise UsageError(f"unknown style {name!r}; known: {', '.join(self.styles)}, none")
+                if name not in loaded:
+                    raise UsageError(f"unknown style {name!r}; known: {', '.join(loaded)}")
             self._wanted = wanted
         return wanted
 

@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 
 from streamstyle import device as devices
+from streamstyle.errors import StreamstyleError
 from streamstyle.live.capture import LOST, Capture
 from streamstyle.live.output import Output
 from streamstyle.live.painting import Painter, Wanted
@@ -49,6 +50,7 @@ class Live:
         self.paused = False
         self.frames = 0
         self._outputs = list(outputs)
+        self._all = list(outputs)  # also those that were taken away
         self._lock = threading.Lock()
         self._painted = threading.Condition()
         self._picture: Picture | None = None
@@ -126,6 +128,7 @@ class Live:
         """Write to another output as well."""
         with self._lock:
             self._outputs.append(output)
+            self._all.append(output)
 
     def remove(self, output: Output) -> None:
         """Finish an output while all else goes on."""
@@ -138,6 +141,10 @@ class Live:
         """That of the capture, or PAUSED."""
         state = self.capture.state
         return PAUSED if self.paused and state != LOST else state
+
+    def failures(self) -> list[StreamstyleError]:
+        """What ended outputs for good."""
+        return [output.error for output in self._all if output.error is not None and not output.again]
 
     def status(self) -> dict[str, float | int | str]:
         """How it goes.

@@ -6,14 +6,12 @@ Matroska is made that way already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.stream import Stream
 
 from streamstyle.errors import UsageError
 from streamstyle.media.codecs import EncodeOptions, choose_codec, container_format
@@ -110,13 +108,10 @@ def defragment(fragmented: Path, whole: Path) -> None:
     ):
         track = source.streams.video[0]
         copy = target.add_stream_from_template(track, opaque=True)
-        for packet in _packets(source.demux(track)):
-            packet.stream = copy
-            target.mux(packet)
-
-
-def _packets(packets: Iterator[av.Packet[Stream]]) -> Iterator[av.Packet[Stream]]:
-    return (packet for packet in packets if packet.dts is not None)
+        for packet in source.demux(track):
+            if packet.dts is not None:  # the last one is empty
+                packet.stream = copy
+                target.mux(packet)
 
 
 def check_ending(path: Path) -> None:
