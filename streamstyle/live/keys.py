@@ -12,7 +12,7 @@ class Key:
     Attributes:
         keys: as `WindowSink.key` names them.
         does: name of the method of `View`; keys that are digits give their number to it.
-        shown: as a person reads it.
+        shown: as a person reads it, in characters that the bundled font has.
         help: what it does, in words.
     """
 
@@ -23,11 +23,11 @@ class Key:
 
 
 KEYS = (
-    Key(("n", "right"), "next_style", "n  →", "next style"),
-    Key(("p", "left"), "previous_style", "p  ←", "previous style"),
-    Key(tuple("123456789"), "nth_style", "1 … 9", "the first nine styles"),
-    Key(("+", "=", "up"), "stronger", "+  ↑", "stronger"),
-    Key(("-", "_", "down"), "weaker", "−  ↓", "weaker"),
+    Key(("n", "right"), "next_style", "n  right", "next style"),
+    Key(("p", "left"), "previous_style", "p  left", "previous style"),
+    Key(tuple("123456789"), "nth_style", "1 to 9", "the first nine styles"),
+    Key(("+", "=", "up"), "stronger", "+  up", "stronger"),
+    Key(("-", "_", "down"), "weaker", "-  down", "weaker"),
     Key(("s",), "steadier", "s", "steadier; from the top to off"),
     Key(("S", "a"), "less_steady", "S  a", "less steady"),
     Key(("c",), "keep_colors", "c", "keep colours: none, half, all"),

@@ -86,7 +86,7 @@ def draw_message(pixels: np.ndarray, text: str) -> None:
     size = round(1.15 * text_height(height))
     text = shortened(text, size, width - 4 * size)
     across = text_mask(text, size).shape[1]
-    left, top = (width - across) // 2, round(1.2 * size)
+    left, top = (width - across) // 2, round(3 * size)  # below the names of a split picture
     darken(pixels, left - size, top - size // 3, across + 2 * size, round(2 * size))
     draw_text(pixels, text, left, top, size, WHITE)
 

@@ -32,6 +32,8 @@ def show(
     while not view.done and not window.closed and time.monotonic() < until:
         picture = live.newest(number, KEYS_SECONDS)
         if picture is not None:
+            if number == 0:
+                window.suit(picture[2].shape[1], picture[2].shape[0])
             number = picture[0]
             view.take(picture)
         pressed = view.press(window.key())

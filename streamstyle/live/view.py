@@ -130,7 +130,7 @@ class View:
             details = [f"strength {wanted.strength:.0%}"] if wanted.strength < 1 else []
             details += [f"steady {wanted.steady:.0%}"] if wanted.steady else []
             details += [f"colours kept {wanted.keep_colors:.0%}"] if wanted.keep_colors else []
-            details += [f"strokes ×{wanted.stroke_size:.2g}"] if wanted.stroke_size != 1 else []
+            details += [f"strokes {wanted.stroke_size:.2g}"] if wanted.stroke_size != 1 else []
         figures = f"{status['fps']:.1f} fps   {status['latency_ms']:.0f} ms"
         figures += f"   {status['drops']} dropped   {status['device']}"
         if status["state"] == PAUSED:
@@ -258,7 +258,7 @@ class View:
         size = self.live.wanted.stroke_size * factor
         size = min(max(round(size, 3), 0.25), 4.0)
         self.live.change(stroke_size=size)
-        self.say(f"strokes ×{size:.2g}")
+        self.say(f"stroke size {size:.2g}")
 
 
 def unused(folder: Path, suffix: str) -> Path:

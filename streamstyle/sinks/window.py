@@ -16,7 +16,7 @@ from streamstyle.media.scaling import letterboxed
 from streamstyle.stream import Frame, Sink, SinkItem
 
 TITLE = "streamstyle"
-FIRST_SIZE = 960, 720  # pixels, into which the first picture is fitted
+FIRST_SIZE = 960, 720  # pixels, into which a window is fitted at first
 PROBE_SECONDS = 20
 # What waitKeyEx gives for keys that are no letters: X11, Windows, macOS.
 NAMED_KEYS = {
@@ -44,7 +44,7 @@ class WindowSink(Sink):
     def __init__(self, title: str = TITLE) -> None:
         probe()
         self._title = title
-        self._open = self._sized = False
+        self._open, self._first_size = False, FIRST_SIZE
         self._keys: deque[str] = deque()
         # Without the tool bar of the Qt window; the picture is fitted by us, on black.
         self._flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
@@ -52,8 +52,8 @@ class WindowSink(Sink):
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the area that shows pictures, in pixels."""
-        if not self._sized or self.closed:
-            return FIRST_SIZE
+        if not self._open or self.closed:
+            return self._first_size
         _, _, width, height = cv2.getWindowImageRect(self._title)
         return max(width, 1), max(height, 1)
 
@@ -69,17 +69,20 @@ class WindowSink(Sink):
         """Show a frame; a window that the user has closed stays closed."""
         if not isinstance(item, Frame) or self.closed:
             return
-        height, width = item.pixels.shape[:2]
         if not self._open:
             cv2.namedWindow(self._title, self._flags)
+            cv2.resizeWindow(self._title, *self._first_size)
             self._open = True
-        if not self._sized:
-            scale = min(FIRST_SIZE[0] / width, FIRST_SIZE[1] / height)
-            cv2.resizeWindow(self._title, round(width * scale), round(height * scale))
-            self._sized = True
         pixels = letterboxed(item.pixels, *self.size)
         cv2.imshow(self._title, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         self._poll()
+
+    def suit(self, width: int, height: int) -> None:
+        """Take the shape of pictures of that size."""
+        scale = min(FIRST_SIZE[0] / width, FIRST_SIZE[1] / height)
+        self._first_size = max(round(width * scale), 1), max(round(height * scale), 1)
+        if self._open:
+            cv2.resizeWindow(self._title, *self._first_size)
 
     def key(self) -> str:
         """The key that was pressed: a character, or "left", "right", "up", "down", "esc", "space"; or ""."""
