@@ -109,6 +109,7 @@ class Capture:
         wait, longest = self._back_off
         while not self._stop:
             reader = self._reader = _Reader(self._open, self._take, self._ended)
+            reader.thread.start()  # only now: what it takes is taken from the known reader alone
             came, reason = self.frames, self._watch_over(reader)
             self._lose(reader, reason)
             if self.frames > came:
@@ -210,7 +211,6 @@ class _Reader:
         self.alive = time.monotonic()
         self.error: str | None = None
         self.thread = threading.Thread(target=self._read, name="camera", daemon=True)
-        self.thread.start()
 
     def _read(self) -> None:
         error = "has ended"

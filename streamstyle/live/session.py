@@ -116,13 +116,15 @@ class Live:
     def _is_newer(self, after: int) -> bool:
         return self._picture is not None and self._picture[0] > after
 
-    def shown(self, number: int) -> None:
-        """A picture has been handed to a display; by this latency is measured."""
+    def shown(self, number: int) -> float:
+        """A picture has been handed to a display; gives its latency in seconds, 0 where it is long past."""
         now = time.monotonic()
         with self._lock:
             for known, taken in self._taken:
                 if known == number:
                     note(self._latencies[True], now, now - taken)
+                    return now - taken
+        return 0.0
 
     def add(self, output: Output) -> None:
         """Write to another output as well."""
