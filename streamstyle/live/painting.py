@@ -48,6 +48,7 @@ class Painter:
     Attributes:
         styles: to choose from; everything in them may be mixed.
         device: where it paints.
+        fps: rate that is to be held, or None.
         source: the last picture that was given, mirrored where that is wanted.
         skipped: pictures that were given again, since nothing had moved.
 
@@ -66,7 +67,7 @@ class Painter:
         dream: DreamSettings | None = None,
     ) -> None:
         wanted = wanted or Wanted()
-        self.device = devices.choose(device)
+        self.device, self.fps = devices.choose(device), fps
         if dream is not None:
             styles, wanted = [], wanted.but(style=dream.layer)
         choices = dict.fromkeys([*styles, wanted.style])

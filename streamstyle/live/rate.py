@@ -7,6 +7,7 @@ twice as long.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 
@@ -31,7 +32,7 @@ class Rate:
     """
 
     def __init__(self, fps: float, least: float = 1.0) -> None:
-        self.budget = FULL / fps
+        self.fps, self.budget = fps, FULL / fps
         self.least = self.coarseness = least
         self._spent: deque[float] = deque(maxlen=SETTLED)
         self._since, self._patience = 0, PATIENCE
@@ -60,3 +61,18 @@ class Rate:
         self.coarseness, self._tried = coarseness, tried
         self._spent.clear()
         self._since = 0
+
+
+class Pace:
+    """Lets through as many frames of a faster camera as a rate has."""
+
+    def __init__(self, fps: float) -> None:
+        self._step, self._due = 1 / fps, -math.inf
+
+    def __call__(self, seconds: float) -> bool:
+        """Whether the frame of that time is one of them."""
+        if seconds < self._due - self._step / 2:
+            return False
+        late = seconds - self._due > self._step  # what was missed is not made up for
+        self._due = (seconds if late else self._due) + self._step
+        return True

@@ -22,6 +22,7 @@ from streamstyle.errors import StreamstyleError
 from streamstyle.live.capture import LOST, Capture
 from streamstyle.live.output import Output
 from streamstyle.live.painting import Painter, Wanted
+from streamstyle.live.rate import Pace
 from streamstyle.sources.camera import Camera
 
 WINDOW_SECONDS = 5.0  # over which rate and latency are told
@@ -48,6 +49,7 @@ class Live:
     def __init__(self, open: Callable[[], Camera], painter: Painter, outputs: Sequence[Output] = ()) -> None:
         self.capture, self.painter = Capture(open), painter
         self.paused = False
+        self._pace = None if painter.fps is None else Pace(painter.fps)
         self.frames = 0
         self._outputs = list(outputs)
         self._all = list(outputs)  # also those that were taken away
@@ -184,6 +186,8 @@ class Live:
                 if shot is None or self.paused:
                     continue
                 frame = shot.frame
+                if self._pace is not None and not self._pace(frame.seconds):
+                    continue
                 result = self.painter(frame.pixels, frame.seconds)
                 source = self.painter.source
                 assert source is not None
