@@ -92,6 +92,7 @@ class Painter:
         self._lock = threading.Lock()
         self._wanted = self._seen = wanted
         self._index = 0
+        self._settled = False  # the last result shows all of what is wanted
         self._result: np.ndarray | None = None
         self.source: np.ndarray | None = None
         self.skipped = 0
@@ -149,7 +150,8 @@ class Painter:
             self._result is not None and self._result.shape != pixels.shape
         ):
             self.forget()
-        may_skip = self._dream is None and wanted == self._seen and not self.glide.runs(seconds)
+        settled, self._settled = self._settled, not self.glide.runs(seconds)
+        may_skip = self._dream is None and wanted == self._seen and settled
         self._seen = wanted
         if self._stillness(pixels) and may_skip and self._result is not None:
             self.skipped += 1
