@@ -121,9 +121,9 @@ def live(
         session = Live(lambda: open_camera(camera, size=wanted_size, fps=fps), painter, outputs)
         try:
             with ExitStack() as stack:
-                if shown is not None:
-                    stack.callback(shown.close)
                 stack.enter_context(session)
+                if shown is not None:
+                    stack.callback(shown.close)  # at once, whatever is still to be finished
                 if web:
                     stack.enter_context(page(session))
                 run(reporter, session, camera, shown, record, overwrite, seconds)

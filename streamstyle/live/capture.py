@@ -17,7 +17,7 @@ import numpy as np
 
 from streamstyle.errors import StreamstyleError
 from streamstyle.sources.camera import Camera
-from streamstyle.stream import Frame
+from streamstyle.stream import Frame, StreamInfo
 
 SILENCE = 1.0  # seconds without a new picture after which a camera is lost
 OPENING = 10.0  # seconds that opening may take
@@ -71,7 +71,7 @@ class Capture:
         self._last: np.ndarray | None = None
         self._times: deque[float] = deque()
         self._changed = threading.Condition()
-        self._stop = False
+        self._stop, self._told = False, ""
         self._reader: _Reader | None = None
         self._abandoned: list[_Reader] = []
         self._watch = threading.Thread(target=self._watched, name="camera watch", daemon=True)
@@ -108,7 +108,7 @@ class Capture:
     def _watched(self) -> None:
         wait, longest = self._back_off
         while not self._stop:
-            reader = self._reader = _Reader(self._open, self._take, self._ended)
+            reader = self._reader = _Reader(self._open, self._take, self._opened, self._ended)
             reader.thread.start()  # only now: what it takes is taken from the known reader alone
             came, reason = self.frames, self._watch_over(reader)
             self._lose(reader, reason)
@@ -184,6 +184,13 @@ class Capture:
         while self._times and now - self._times[0] > RATE_SECONDS:
             self._times.popleft()
 
+    def _opened(self, info: StreamInfo) -> None:
+        """Says what came of the wishes, once."""
+        rate = "" if info.rate is None else f" at {float(info.rate):.4g} fps"
+        told, self._told = self._told, f"camera {info.name}: {info.width}x{info.height}{rate}"
+        if told != self._told:
+            _log.info("%s", self._told)
+
     def _ended(self) -> None:
         with self._changed:
             self._changed.notify_all()
@@ -204,9 +211,10 @@ class _Reader:
         self,
         open: Callable[[], Camera],
         take: Callable[[_Reader, Frame, bool], bool],
+        opened: Callable[[StreamInfo], None],
         ended: Callable[[], None],
     ) -> None:
-        self._opens, self._take, self._ended = open, take, ended
+        self._opens, self._take, self._opened, self._ended = open, take, opened, ended
         self.open = self.frozen = self.stop = False
         self.alive = time.monotonic()
         self.error: str | None = None
@@ -217,6 +225,7 @@ class _Reader:
         try:
             with self._opens() as camera:
                 self.alive, self.open = time.monotonic(), True
+                self._opened(camera.info)
                 for item in camera:
                     if self.stop or (isinstance(item, Frame) and not self._take(self, item, camera.freezes)):
                         break

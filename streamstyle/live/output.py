@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from streamstyle.stream import Frame, Sink, StreamInfo
 
 WAITING = 8  # frames
 AGAIN = 5.0  # seconds until a receiver that went away is tried again
+UNANSWERED = 3.0  # seconds that are waited for a receiver at the end
 
 _log = logging.getLogger("streamstyle")
 
@@ -29,6 +29,7 @@ class Output:
         name: for messages.
         open: makes the sink.
         again: try again after a failure, as with a receiver that comes and goes.
+        pause: seconds before that.
 
     Attributes:
         drops: frames that were not written.
@@ -36,13 +37,16 @@ class Output:
         error: what ended it; None while it goes on.
     """
 
-    def __init__(self, name: str, open: Callable[[StreamInfo], Sink], *, again: bool = False) -> None:
+    def __init__(
+        self, name: str, open: Callable[[StreamInfo], Sink], *, again: bool = False, pause: float = AGAIN
+    ) -> None:
         self.name, self._open, self.again = name, open, again
+        self._pause_seconds = pause
         self.drops = self.frames = 0
         self.error: StreamstyleError | None = None
         self._waiting: deque[Frame] = deque()
         self._changed = threading.Condition()
-        self._done = False
+        self._done = self._told = False
         self._sink: Sink | None = None
         self._size = (0, 0)
         self._thread = threading.Thread(target=self._write, name=f"output {name}", daemon=True)
@@ -57,12 +61,21 @@ class Output:
             self._waiting.append(frame)
             self._changed.notify()
 
-    def close(self) -> None:
-        """Write what waits, and finish the output."""
+    def end(self) -> None:
+        """Take no more frames, and finish the output in its thread."""
         with self._changed:
             self._done = True
             self._changed.notify()
-        self._thread.join()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is written."""
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Write what waits, and finish the output; a receiver that does not answer is left alone."""
+        self.end()
+        self._thread.join(UNANSWERED if self.again else None)
 
     def _write(self) -> None:
         while (frame := self._next()) is not None:
@@ -92,11 +105,13 @@ class Output:
             self._sink = self._open(stream_info(self.name, *self._size, frame.time_base))
         self._sink.write(replace(frame, pixels=letterboxed(frame.pixels, *self._size)))
         self.frames += 1
+        self._told = False
 
     def _fail(self, error: StreamstyleError) -> None:
         with self._changed:
-            if self.error is None:
-                _log.warning("%s", error)  # once, however often it fails
+            if not self._told:
+                _log.warning("%s", error)
+            self._told = True  # once, until it has worked again
             self.error = error
             self.drops += 1 + len(self._waiting)
             self._waiting.clear()
@@ -106,10 +121,9 @@ class Output:
 
     def _pause(self) -> None:
         """Until it is worth another try; frames that come meanwhile are dropped."""
-        begin = time.monotonic()
         with self._changed:
-            self._changed.wait_for(lambda: self._done, max(begin + AGAIN - time.monotonic(), 0))
-            self.error = None if not self._done else self.error
+            self._changed.wait_for(lambda: self._done, self._pause_seconds)
+            self.error = self.error if self._done else None
 
 
 def stream_info(name: str, width: int, height: int, time_base: Fraction) -> StreamInfo:

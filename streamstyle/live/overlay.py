@@ -37,7 +37,7 @@ def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, col
     """Draw onto (H, W, 3) uint8, cut at its borders; gives the width of the text."""
     mask = text_mask(text, size)
     x, y = max(left, 0), max(top, 0)
-    part = pixels[y : top + mask.shape[0], x : left + mask.shape[1]]
+    part = pixels[y : max(top + mask.shape[0], 0), x : max(left + mask.shape[1], 0)]
     cover = mask[y - top :, x - left :][: part.shape[0], : part.shape[1], None]
     part[:] = np.rint(part * (1 - cover) + np.asarray(colour, np.float32) * cover)
     return int(mask.shape[1])

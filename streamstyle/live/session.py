@@ -78,7 +78,7 @@ class Live:
             self._painted.notify_all()
         self.capture.close()
         self._thread.join()
-        for output in list(self._outputs):
+        for output in self._all:
             output.close()
 
     @property
@@ -135,10 +135,10 @@ class Live:
             self._all.append(output)
 
     def remove(self, output: Output) -> None:
-        """Finish an output while all else goes on."""
+        """Let an output finish while all else goes on; see `Output.ended`."""
         with self._lock:
             self._outputs.remove(output)
-        output.close()
+        output.end()
 
     @property
     def state(self) -> str:

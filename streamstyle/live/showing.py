@@ -53,11 +53,13 @@ def wait(live: Live, *, until: float, on_tick: Callable[[], None] | None = None)
     """Let the session run until a time has come.
 
     Raises:
-        StreamstyleError: painting has failed.
+        StreamstyleError: painting or an output has failed: nobody would see it.
     """
     number = 0
     while time.monotonic() < until:
         picture = live.newest(number, min(max(until - time.monotonic(), 0.0), 0.25))
         number = picture[0] if picture is not None else number
+        for error in live.failures():
+            raise error
         if on_tick is not None:
             on_tick()

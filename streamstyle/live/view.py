@@ -55,6 +55,7 @@ class View:
         self.done = self.fills_screen = False
         self.shows_overlay, self.shows_help, self.shows_split = True, False, False
         self.recording: Output | None = None
+        self._ending: Output | None = None  # a recording that is being finished
         self._begun = 0.0  # of the recording
         self._now = now
         self._message, self._until = "", 0.0
@@ -85,6 +86,7 @@ class View:
 
     def drawn(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) uint8 RGB, what is to be seen now in (width, height) pixels."""
+        self._look_after_recordings()
         status = self._status()
         width, height = max(size[0], 1), max(size[1], 1)
         if self._picture is None or status["state"] in (LOST, STARTING):
@@ -105,6 +107,15 @@ class View:
         if self._message and self._now() < self._until:
             overlay.draw_message(pixels, self._message)
         return pixels
+
+    def _look_after_recordings(self) -> None:
+        """Say when one has failed, or is finished."""
+        if self.recording is not None and self.recording.error is not None:
+            self._ending, self.recording = self.recording, None
+            self.live.remove(self._ending)
+        if self._ending is not None and self._ending.ended:
+            self.say(str(self._ending.error or f"saved {Path(self._ending.name).name}"))
+            self._ending = None
 
     def _status(self) -> dict[str, float | int | str]:
         """Figures that change seldom enough to be read; the state at once."""
@@ -220,9 +231,8 @@ class View:
     def record(self) -> None:
         """Begin a recording, or finish it."""
         if self.recording is not None:
-            recording, self.recording = self.recording, None
-            self.live.remove(recording)
-            self.say(str(recording.error or f"saved {Path(recording.name).name}"))
+            self._ending, self.recording = self.recording, None
+            self.live.remove(self._ending)
         elif self.recorder is not None:
             path = unused(self.folder, ".mp4")
             self.follow(self.recorder(path))
