@@ -40,13 +40,11 @@ def view(painter: Painter, tmp_path: Path) -> View:
     )
     live = Live(Scripted().open, painter)
     live.capture.state = "live"
-    shown = View(
-        live,
-        "7",
-        folder=tmp_path,
-        now=Clock(),
-        recorder=lambda path: Output(str(path), lambda info: MemorySink()),
-    )
+
+    def recorder(path: Path) -> Output:
+        return Output(str(path), lambda info: MemorySink())
+
+    shown = View(live, "7", folder=tmp_path, now=Clock(), recorder=recorder)
     shown.take((1, SOURCE, RESULT))
     return shown
 
