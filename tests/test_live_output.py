@@ -81,7 +81,7 @@ def test_a_slow_sink_loses_frames_which_are_counted_and_never_holds_the_giver_up
     assert output.frames + output.drops == WAITING + 10
 
 
-def test_a_failure_ends_the_output_and_says_so_once(caplog):
+def test_a_failure_ends_the_output_alone():
     Failing.broken = True
     output = Output("disk", lambda info: Failing())
     for number in range(3):
@@ -90,7 +90,6 @@ def test_a_failure_ends_the_output_and_says_so_once(caplog):
     output.offer(frame(9))
     output.close()
     assert isinstance(output.error, OutputError) and output.drops == 4
-    assert [record.message for record in caplog.records] == ["rtmp://there: cannot be written (Broken pipe)"]
 
 
 def test_a_receiver_that_comes_back_is_found_again(caplog):

@@ -127,3 +127,12 @@ def test_a_recording_is_written_as_it_happens(tmp_path):
         sink.write(frame(number, 700_000 * number))
     assert len(times(tmp_path / "a.part.mp4")) >= 4
     sink.close()
+
+
+def test_a_key_frame_comes_every_two_seconds_however_few_frames_there_are(tmp_path):
+    with RecordingSink(tmp_path / "a.mkv", INFO) as sink:
+        for number in range(20):
+            sink.write(frame(number, 500_000 * number))
+    with av.open(str(tmp_path / "a.mkv")) as film:
+        keys = [float(packet.pts * packet.time_base) for packet in film.demux(video=0) if packet.is_keyframe]
+    assert keys == pytest.approx([0, 2, 4, 6, 8], abs=0.01)

@@ -299,7 +299,7 @@ def finish(reporter: Reporter, session: Live, record: Path | None) -> None:
     reporter.close()
     status = session.status()
     reporter.event("done", frames=session.frames, drops=status["drops"], recording=str(record or ""))
-    where = f", recorded to {record}" if record is not None and record.exists() else ""
+    where = "" if record is None else f", recorded to {record}" if session.frames else ", nothing recorded"
     reporter.note(f"{session.frames} frames painted, {status['drops']} dropped{where}")
     failed: list[StreamstyleError] = session.failures()
     if failed:

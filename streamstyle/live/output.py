@@ -91,7 +91,6 @@ class Output:
                 self._sink.close()
             except StreamstyleError as error:
                 self.error = error
-                _log.warning("%s", error)
 
     def _next(self) -> Frame | None:
         with self._changed:
@@ -109,7 +108,7 @@ class Output:
 
     def _fail(self, error: StreamstyleError) -> None:
         with self._changed:
-            if not self._told:
+            if self.again and not self._told:
                 _log.warning("%s", error)
             self._told = True  # once, until it has worked again
             self.error = error

@@ -57,6 +57,7 @@ class View:
         self.recording: Output | None = None
         self._ending: Output | None = None  # a recording that is being finished
         self._begun = 0.0  # of the recording
+        self._failed = 0  # outputs
         self._now = now
         self._message, self._until = "", 0.0
         self._picture: Picture | None = None
@@ -86,7 +87,7 @@ class View:
 
     def drawn(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) uint8 RGB, what is to be seen now in (width, height) pixels."""
-        self._look_after_recordings()
+        self._look_after_outputs()
         status = self._status()
         width, height = max(size[0], 1), max(size[1], 1)
         if self._picture is None or status["state"] in (LOST, STARTING):
@@ -108,8 +109,12 @@ class View:
             overlay.draw_message(pixels, self._message)
         return pixels
 
-    def _look_after_recordings(self) -> None:
-        """Say when one has failed, or is finished."""
+    def _look_after_outputs(self) -> None:
+        """Say when an output has failed, or a recording is finished."""
+        failures = self.live.failures()
+        if len(failures) > self._failed:
+            self.say(str(failures[-1]))
+        self._failed = len(failures)
         if self.recording is not None and self.recording.error is not None:
             self._ending, self.recording = self.recording, None
             self.live.remove(self._ending)

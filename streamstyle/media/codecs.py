@@ -20,7 +20,6 @@ _X264_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
 _CPU_AVX_512F = 13  # OpenCV's number; not every version exports the name
-_KEY_FRAMES = 50  # frames from one to the next, where they come often
 _NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
 
 
@@ -273,9 +272,9 @@ def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
         # that a resumed film would not be the uninterrupted one; with AVX2 every run agrees.
         chosen["x264-params"] = "asm=avx2"
     if options.low_delay and codec.encoder == "libx264":
-        chosen |= {"tune": "zerolatency", "g": str(_KEY_FRAMES)}
+        chosen["tune"] = "zerolatency"
     if options.low_delay and codec.encoder == "h264_nvenc":
-        chosen |= {"tune": "ull", "zerolatency": "1", "bf": "0", "g": str(_KEY_FRAMES)}
+        chosen |= {"tune": "ull", "zerolatency": "1", "bf": "0", "forced-idr": "1"}
     if codec.encoder == "libx265":
         chosen["x265-params"] += f":pools={options.threads}"
     if codec.encoder == "libsvtav1":
