@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -135,4 +136,4 @@ def test_a_key_frame_comes_every_two_seconds_however_few_frames_there_are(tmp_pa
             sink.write(frame(number, 500_000 * number))
     with av.open(str(tmp_path / "a.mkv")) as film:
         keys = [float(packet.pts * packet.time_base) for packet in film.demux(video=0) if packet.is_keyframe]
-    assert keys == pytest.approx([0, 2, 4, 6, 8], abs=0.01)
+    assert max(b - a for a, b in pairwise([*keys, 9.5])) <= 2.01, "and at changes of the scene"
