@@ -1,11 +1,13 @@
 """View, keys and overlay: what every key does and what is seen of it."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from streamstyle.errors import OutputError
 from streamstyle.live import overlay
 from streamstyle.live.keys import BY_KEY, KEYS
 from streamstyle.live.output import Output
@@ -13,6 +15,7 @@ from streamstyle.live.painting import Painter, Wanted
 from streamstyle.live.session import Live
 from streamstyle.live.view import MESSAGE_SECONDS, View
 from streamstyle.sinks.memory import MemorySink
+from streamstyle.stream import Frame
 
 from .cameras import Scripted
 
@@ -207,8 +210,31 @@ def test_recording_is_switched_on_and_off(view):
     recording = view.recording
     assert recording is not None and recording.name.endswith(".mp4")
     assert view.drawn((640, 480)).max() > 200
+    recording.offer(Frame(RESULT, 0, Fraction(1, 25)))
     view.press("r")
     assert view.recording is None
     recording.close()
     view.drawn((640, 480))
     assert "saved streamstyle-" in view._message
+
+
+def test_a_recording_without_a_frame_is_not_called_saved(view):
+    view.press("r")
+    recording = view.recording
+    view.press("r")
+    recording.close()
+    view.drawn((640, 480))
+    assert view._message == "nothing was recorded"
+
+
+def test_a_recording_that_fails_is_told_and_no_longer_shown_as_running(view):
+    def full(info):
+        raise OutputError("a.mp4: cannot be written (No space left on device)")
+
+    view.recorder = lambda path: Output(str(path), full)
+    view.press("r")
+    recording = view.recording
+    recording.offer(Frame(RESULT, 0, Fraction(1, 25)))
+    recording.close()
+    view.drawn((640, 480))
+    assert view.recording is None and "No space left" in view._message

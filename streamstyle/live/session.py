@@ -3,7 +3,8 @@
 camera thread -> one slot -> painting thread -> one slot -> whoever shows it (window, page)
                                             -> a short queue and a thread for each output
 
-The newest frame wins everywhere, so that nothing grows when something is slow; drops are counted.
+The newest frame wins everywhere, so that nothing grows when something is slow; drops are counted. The network
+may have all cores: on two of them, with one left to the other threads, a frame of 640x480 took 45 ms, not 24.
 """
 
 from __future__ import annotations

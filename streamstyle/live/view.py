@@ -119,7 +119,8 @@ class View:
             self._ending, self.recording = self.recording, None
             self.live.remove(self._ending)
         if self._ending is not None and self._ending.ended:
-            self.say(str(self._ending.error or f"saved {Path(self._ending.name).name}"))
+            saved = f"saved {Path(self._ending.name).name}" if self._ending.frames else "nothing was recorded"
+            self.say(str(self._ending.error or saved))
             self._ending = None
 
     def _status(self) -> dict[str, float | int | str]:
@@ -133,10 +134,12 @@ class View:
     def _slate(self, size: tuple[int, int], status: dict[str, float | int | str]) -> np.ndarray:
         name = f"camera {self.camera}".strip()
         behind = None if self._picture is None else self._picture[1]
+        if self.shows_help:
+            return overlay.slate(size, "", [], behind)
         if status["state"] != LOST:
             return overlay.slate(size, f"Waiting for {name}", ["q quits"], behind)
-        reason = str(status["reason"]).removeprefix(f"{name}: ")
-        return overlay.slate(size, f"No picture from {name}", [reason, "trying again     q quits"], behind)
+        reasons = str(status["reason"]).removeprefix(f"{name}: ").split("; ")
+        return overlay.slate(size, f"No picture from {name}", [*reasons, "trying again     q quits"], behind)
 
     def _draw_line(self, pixels: np.ndarray, status: dict[str, float | int | str]) -> None:
         wanted = self.live.wanted

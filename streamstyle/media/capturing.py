@@ -137,6 +137,7 @@ class Screen:
             [*program, display, str(self.rate), *map(str, wanted)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us
         )
         assert self._process.stdout is not None
         self._pictures = self._process.stdout
