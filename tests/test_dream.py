@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamstyle.effects.dream import Ascent, Dream, smoothed
+from streamstyle.effects.dream import Ascent, Dream, blurred, smoothed
 from streamstyle.errors import UsageError
 from streamstyle.flow import warp
 from streamstyle.stream import Moment, Motion
@@ -192,3 +192,11 @@ def test_a_picture_too_small_for_its_octaves_says_how_many_there_may_be():
     with pytest.raises(UsageError, match="--octaves 2: 31x31 pixels allow 1"):
         Dream("part", Ascent(octaves=2), device="cpu")(torch.rand(3, 31, 31), Moment(0, 0.0))
     Dream("part", Ascent(octaves=3, steps=1), device="cpu")(picture(), Moment(0, 0.0))
+
+
+@pytest.mark.parametrize(("height", "width", "side"), [(24, 32, 9), (5, 40, 31), (1, 1, 3)])
+def test_a_blur_is_the_mean_over_squares(height, width, side):
+    """Against the slow way; what lies outside is left out."""
+    picture = torch.rand(1, 3, height, width)
+    expected = torch.nn.functional.avg_pool2d(picture, side, 1, side // 2, count_include_pad=False)
+    assert torch.allclose(blurred(picture, side), expected, atol=1e-5)
