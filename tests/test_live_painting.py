@@ -217,3 +217,12 @@ def test_tracking_knows_motion_at_once_and_cuts_without_the_frame_behind():
     assert tracking(frames[2][:48]) is None, "another size does not continue"
     tracking.forget()
     assert tracking(frames[2][:48]) is None
+
+
+def test_strokes_grow_in_few_sizes_and_end_in_the_one_that_is_wanted():
+    """Each size of the working picture is slow the first time."""
+    glide = Glide(Look({"x": 1.0}), ["x"])
+    glide.turn(Look({"x": 1.0}, stroke_size=1.2), 0.0)
+    sizes = [glide.at(n / 60).stroke_size for n in range(40)]
+    assert sizes == sorted(sizes) and sizes[0] == 1 and sizes[-1] == 1.2
+    assert len(set(sizes)) <= 6

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from streamstyle.timeline import NONE, Look
+from streamstyle.timeline import NONE, STROKE_SIZES, Look
 
 FADE = 0.5  # seconds from one look to the next: seen as a change, not as a wait
+
+
+STEPS = 16  # sizes of strokes to the double, on the way to another: each is slow the first time
 
 
 class Glide:
@@ -38,8 +42,15 @@ class Glide:
         if not self.runs(seconds):
             return self.look
         done = max(seconds - self._begin, 0.0) / self._fade
-        return self._before.towards(self.look, (1 - math.cos(math.pi * done)) / 2)
+        look = self._before.towards(self.look, (1 - math.cos(math.pi * done)) / 2)
+        return replace(look, stroke_size=stepped(look.stroke_size))
 
     def styles(self) -> list[str]:
         """Names of all styles that may occur, "none" left out."""
         return list(self._styles)
+
+
+def stepped(size: float) -> float:
+    """The nearest of the sizes that are used on the way."""
+    least, most = STROKE_SIZES
+    return min(max(2 ** (round(STEPS * math.log2(size)) / STEPS), least), most)
