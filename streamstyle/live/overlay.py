@@ -23,14 +23,23 @@ def text_height(height: int) -> int:
     return int(min(max(round(height * LINE), LEAST), MOST))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=32)
+def font_of(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font that comes with Pillow."""
+    return ImageFont.load_default(size)
+
+
+def text_width(text: str, size: int) -> int:
+    """Pixels that a text takes."""
+    return int(np.ceil(font_of(size).getlength(text))) + 2
+
+
+@lru_cache(maxsize=128)
 def text_mask(text: str, size: int) -> np.ndarray:
-    """(h, w) float32 in [0, 1], a text drawn in a size; all texts of a size have one height."""
-    font = ImageFont.load_default(size)
-    width = max(int(np.ceil(font.getlength(text))), 1)
-    picture = Image.new("L", (width + 2, round(1.3 * size)))
-    ImageDraw.Draw(picture).text((1, round(0.08 * size)), text, fill=255, font=font)
-    return np.asarray(picture, np.float32) / 255
+    """(h, w) uint8, a text drawn in a size, 255 where it covers; all texts of a size have one height."""
+    picture = Image.new("L", (text_width(text, size), round(1.3 * size)))
+    ImageDraw.Draw(picture).text((1, round(0.08 * size)), text, fill=255, font=font_of(size))
+    return np.asarray(picture)
 
 
 def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, colour: Sequence[int]) -> int:
@@ -38,7 +47,7 @@ def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, col
     mask = text_mask(text, size)
     x, y = max(left, 0), max(top, 0)
     part = pixels[y : max(top + mask.shape[0], 0), x : max(left + mask.shape[1], 0)]
-    cover = mask[y - top :, x - left :][: part.shape[0], : part.shape[1], None]
+    cover = mask[y - top :, x - left :][: part.shape[0], : part.shape[1], None] / np.float32(255)
     part[:] = np.rint(part * (1 - cover) + np.asarray(colour, np.float32) * cover)
     return int(mask.shape[1])
 
@@ -51,9 +60,9 @@ def darken(pixels: np.ndarray, left: int, top: int, width: int, height: int) -> 
 
 def shortened(text: str, size: int, width: int) -> str:
     """The text, its end left out where it is too wide."""
-    if text_mask(text, size).shape[1] <= width:
+    if text_width(text, size) <= width:
         return text
-    while text and text_mask(text + "…", size).shape[1] > width:
+    while text and text_width(text + "…", size) > width:
         text = text[:-1]
     return text + "…"
 
@@ -66,7 +75,7 @@ def draw_line(pixels: np.ndarray, left: str, details: str, right: str, recording
     top = height - band
     darken(pixels, 0, top, width, band)
     y, margin = top + round(0.3 * size), size
-    edge = width - margin - text_mask(right, size).shape[1]
+    edge = width - margin - text_width(right, size)
     if edge < width // 3:
         right, edge = "", width - margin
     draw_text(pixels, right, edge, y, size, GREY)
@@ -85,7 +94,7 @@ def draw_message(pixels: np.ndarray, text: str) -> None:
     height, width = pixels.shape[:2]
     size = round(1.15 * text_height(height))
     text = shortened(text, size, width - 4 * size)
-    across = text_mask(text, size).shape[1]
+    across = text_width(text, size)
     left, top = (width - across) // 2, round(3 * size)  # below the names of a split picture
     darken(pixels, left - size, top - size // 3, across + 2 * size, round(2 * size))
     draw_text(pixels, text, left, top, size, WHITE)
@@ -98,10 +107,10 @@ def draw_split(result: np.ndarray, source: np.ndarray, left: int, right: int) ->
     cv2.line(result, (middle, 0), (middle, result.shape[0] - 1), WHITE, 2)
     size = text_height(result.shape[0])
     for text, x in (
-        ("source", middle - size - text_mask("source", size).shape[1]),
+        ("source", middle - size - text_width("source", size)),
         ("painted", middle + size),
     ):
-        across = text_mask(text, size).shape[1]
+        across = text_width(text, size)
         darken(result, x - size // 2, size // 2, across + size, round(1.7 * size))
         draw_text(result, text, x, round(0.75 * size), size, WHITE)
 
@@ -127,7 +136,7 @@ def draw_help(pixels: np.ndarray) -> None:
 
 def help_column(size: int) -> int:
     """Width of a column of the help, in pixels."""
-    return 5 * size + max(int(text_mask(key.help, size).shape[1]) for key in KEYS)
+    return 5 * size + max(text_width(key.help, size) for key in KEYS)
 
 
 def help_fits(size: int, width: int, height: int) -> bool:
@@ -156,7 +165,7 @@ def slate(size: tuple[int, int], title: str, lines: Sequence[str], behind: np.nd
     for number, text in enumerate((title, *lines)):
         scale = round(1.7 * small) if number == 0 else small
         text = shortened(text, scale, width - 2 * small)
-        x = (width - text_mask(text, scale).shape[1]) // 2
+        x = (width - text_width(text, scale)) // 2
         draw_text(pixels, text, x, y, scale, GREY if number else WHITE)
         y += round(1.6 * scale) + (small // 2 if number == 0 else 0)
     return pixels
