@@ -143,7 +143,7 @@ def test_steadiness_can_be_changed_on_the_way():
 
 
 def test_a_rate_that_cannot_be_held_makes_strokes_coarser():
-    painter = Painter(STYLES, fps=240)
+    painter = Painter(STYLES, fps=100_000)
     for number, frame in enumerate(pictures(40, 240, 320)):
         painter(frame, number * TICK)
     assert painter.coarseness > 1
