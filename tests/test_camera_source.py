@@ -185,6 +185,14 @@ def test_after_a_long_stop_nothing_is_hurried():
     assert times == pytest.approx([1005.0, 1005.1, 1005.2])
 
 
+def test_in_a_long_gap_the_last_picture_is_given_again():
+    """A film that stands still for long is no camera that has fallen silent."""
+    clock, given = Clock(), []
+    for picture in paced([("a", 0.0), ("b", 1.7)], 0.0, now=clock.now, sleep=clock.sleep):
+        given.append((picture, round(clock.time - 1000, 3)))
+    assert given == [("a", 0), ("a", 0.5), ("a", 1.0), ("a", 1.5), ("b", 1.7)]
+
+
 def test_the_screen_can_be_captured():
     if shutil.which("Xvfb") is None:
         pytest.skip("Xvfb is not installed")

@@ -159,6 +159,16 @@ def test_dreams_grow_from_frame_to_frame():
     assert difference(results[3], still) > difference(results[0], still) > 0
 
 
+def test_dreams_may_have_a_guide(tmp_path):
+    from PIL import Image
+
+    Image.fromarray(pictures(1, 64, 64)[0]).save(tmp_path / "guide.png")
+    settings = DreamSettings(layer="pattern", octaves=1, guide=str(tmp_path / "guide.png"))
+    still = pictures(1, 48, 64)[0]
+    guided, free = Painter([], dream=settings), Painter([], dream=DreamSettings(layer="pattern", octaves=1))
+    assert (guided(still, 0.0) != free(still, 0.0)).any()
+
+
 def test_dreams_take_few_steps_and_as_many_octaves_as_fit():
     ascent = live_ascent(DreamSettings(steps=12, octaves=4))
     assert (ascent.steps, ascent.steps_later, ascent.limit) == (2, 1, 6)

@@ -22,6 +22,7 @@ from streamstyle.live.rate import Rate
 from streamstyle.live.stillness import Stillness
 from streamstyle.live.tracking import Tracking
 from streamstyle.live.wanted import Wanted
+from streamstyle.render import GUIDE_SIDE, first_picture
 from streamstyle.settings import DreamSettings
 from streamstyle.stream import Effect, Moment
 from streamstyle.timeline import NONE, read_mixture
@@ -78,8 +79,11 @@ class Painter:
         if dream is None:
             effect: Effect = Style(self.glide, mix_by="weights", device=self.device)
         else:
+            guide = None
+            if dream.guide is not None:
+                guide = devices.upload(first_picture(dream.guide, GUIDE_SIDE), devices.choose("cpu"))
             effect = self._dream = Dream(
-                self.glide, live_ascent(dream), features=dream.features, device=self.device
+                self.glide, live_ascent(dream), features=dream.features, guide=guide, device=self.device
             )
             finest = DREAM_COARSENESS if self.device.type == "cpu" else 1.0
             self._octaves = self._dream.ascent.octaves

@@ -29,6 +29,7 @@ TIME_BASE = Fraction(1, 1_000_000)
 SIZE, RATE = (640, 480), 30.0  # what cameras are asked for
 LARGEST_SIDE = 1280  # pixels, of what is no camera, unless a size is asked for
 STILL_RATE = 25  # at which a still picture is given again
+LONGEST_GAP = 0.5  # seconds between two pictures of a film
 AHEAD = 0.5  # seconds by which a stream that is stored somewhere may run ahead of its own times
 
 T = TypeVar("T")
@@ -190,18 +191,23 @@ def paced(
 ) -> Iterator[T]:
     """Gives pictures when it is time for them; where that has passed by more than a second, from now on.
 
+    Where the next one is long in coming the last one is given again, as a camera would do.
+
     Args:
         pictures: with the times at which they are to be seen, in seconds.
         ahead: seconds that they may come too early.
         now, sleep: the clock.
     """
     start: float | None = None
+    last: T | None = None
     for picture, seconds in pictures:
         if start is None or now() - (start + seconds) > 1.0:
             start = now() - seconds
-        early = start + seconds - now()
-        if early > ahead:
-            sleep(early - ahead)
+        while (early := start + seconds - now() - ahead) > 0:
+            sleep(min(early, LONGEST_GAP))
+            if early > LONGEST_GAP and last is not None:
+                yield last
+        last = picture
         yield picture
 
 
