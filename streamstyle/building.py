@@ -34,6 +34,7 @@ from streamstyle.settings import (
 from streamstyle.sources import open_source
 from streamstyle.sources.repeated import RepeatedSource
 from streamstyle.stream import Effect, Frame, Source
+from streamstyle.timeline import Looks
 from streamstyle.train import Recipe
 from streamstyle.train.contents import read_painting
 
@@ -88,15 +89,7 @@ def effect_of(settings: FilmSettings, kind: str) -> Effect:
     """What is laid onto a source of that kind."""
     timeline, device = settings.timeline(), choose(settings.device)
     if isinstance(settings, DreamSettings):
-        values = settings.model_dump(include={entry.name for entry in fields(Ascent)} - {"size", "towards"})
-        dream = Dream(
-            timeline,
-            Ascent(size=settings.step_size, towards=settings.towards_weight, **values),
-            features=settings.features,
-            guides=guides_of(settings),
-            target=target_of(settings.towards),
-            device=device,
-        )
+        dream = dream_of(settings, timeline, ascent_of(settings), device)
         if not isinstance(settings, ZoomSettings):
             return dream
         loop = settings.seconds if settings.loop else None
@@ -108,6 +101,29 @@ def effect_of(settings: FilmSettings, kind: str) -> Effect:
     )
     steady = settings.steadiness(kind)
     return Stabilize(style, steady) if steady > 0 else style
+
+
+def ascent_of(settings: DreamSettings) -> Ascent:
+    """How to climb."""
+    values = settings.model_dump(include={entry.name for entry in fields(Ascent)} - {"size", "towards"})
+    return Ascent(size=settings.step_size, towards=settings.towards_weight, **values)
+
+
+def dream_of(settings: DreamSettings, looks: Looks, ascent: Ascent, device: torch.device) -> Dream:
+    """A dream with its guides and what it moves towards.
+
+    Raises:
+        UsageError: an objective does not exist.
+        InputError: a picture or the weights cannot be read.
+    """
+    return Dream(
+        looks,
+        ascent,
+        features=settings.features,
+        guides=guides_of(settings),
+        target=target_of(settings.towards),
+        device=device,
+    )
 
 
 def guides_of(settings: DreamSettings) -> dict[str, Tensor]:

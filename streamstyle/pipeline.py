@@ -1,4 +1,4 @@
-"""Runs a film through an effect: the only place where threads exist.
+"""Runs a film through an effect; threads exist only here, where nothing is lost, and in `live`.
 
 reader thread -> queue (-> motion in a thread of its own -> queue) -> effect in the calling thread
 -> queue -> writer thread

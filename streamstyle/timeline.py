@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from streamstyle.errors import UsageError
 
@@ -84,6 +85,13 @@ class Change:
     seconds: float
     fade: float
     values: Mapping[str, float | Mixture]
+
+
+class Looks(Protocol):
+    """The look at every time, and all styles that may occur: what effects need of a timeline."""
+
+    def at(self, seconds: float) -> Look: ...
+    def styles(self) -> list[str]: ...
 
 
 @dataclass(frozen=True)

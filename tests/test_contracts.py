@@ -5,6 +5,7 @@ The tables say what there is; the makers say how to get a small one. A class wit
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from PIL import Image
 
 from streamstyle.effects import EFFECTS
+from streamstyle.errors import UsageError
 from streamstyle.sinks import SINKS
 from streamstyle.sources import SOURCES
 from streamstyle.sources.memory import MemorySource
@@ -65,6 +67,43 @@ def make_film(kind: type, folder: Path) -> Any:
     return kind(str(folder / "a.avi"))
 
 
+class Few:
+    """The first frames of a source that never ends."""
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.info = source, source.info
+
+    def __enter__(self) -> "Few":
+        self.source.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.source.__exit__(*exc)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return islice(iter(self.source), 3)
+
+    @property
+    def lost(self) -> int:
+        return int(self.source.lost)
+
+
+def make_window(kind: type, folder: Path) -> tuple[Any, Path | None]:
+    """On machines with a display."""
+    try:
+        return kind(), None
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+def make_virtual_camera(kind: type, folder: Path) -> tuple[Any, Path | None]:
+    """On machines that can be one."""
+    try:
+        return kind(MemorySource(frames(1)).info), None
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
 SOURCE_MAKERS: dict[str, Callable[[type, Path], Any]] = {
     "RepeatedSource": make_repeated,
     "StillSource": make_still,
@@ -72,6 +111,7 @@ SOURCE_MAKERS: dict[str, Callable[[type, Path], Any]] = {
     "AnimationSource": make_animation,
     "MemorySource": make_memory,
     "VideoSource": make_film,
+    "CameraSource": lambda kind, folder: Few(kind("testsrc", size=(32, 24), fps=200)),
 }
 # Each gives the sink and the name under which its output is to appear, None where it has no one name.
 SINK_MAKERS: dict[str, Callable[[type, Path], tuple[Any, Path | None]]] = {
@@ -83,6 +123,12 @@ SINK_MAKERS: dict[str, Callable[[type, Path], tuple[Any, Path | None]]] = {
         kind(folder / "a.mp4", MemorySource(frames(1)).info),
         folder / "a.mp4",
     ),
+    "RecordingSink": lambda kind, folder: (
+        kind(folder / "a.mp4", MemorySource(frames(1)).info),
+        folder / "a.mp4",
+    ),
+    "WindowSink": make_window,
+    "VirtualCameraSink": make_virtual_camera,
 }
 
 

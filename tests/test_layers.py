@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [  # highest first; a module may import its own layer and those below
     {"__main__"},
     {"cli"},
-    {"preview", "atlas"},
+    {"preview", "atlas", "live"},
     {"render"},
     {"building"},
     {"pipeline", "train", "evaluate", "masks"},
@@ -38,13 +38,14 @@ MAY_BUILD_EDGES = {
     "evaluate",
     "masks",
     "atlas",
+    "live",
 }
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "media", "stream", "errors"},
     "sinks": {"sinks", "media", "stream", "errors"},
     "media": {"media", "stream", "errors"},
 }
-THIRD_PARTY_AT_THE_ENDS = {"cv2", "numpy", "PIL"}
+THIRD_PARTY_AT_THE_ENDS = {"cv2", "numpy", "PIL", "pyvirtualcam"}
 FORBIDDEN_NAMES = {
     *("util", "utils", "helper", "helpers", "manager", "common", "misc"),
     *("core", "engine", "handler", "handlers"),

@@ -9,7 +9,16 @@ import sys
 import typer
 
 from streamstyle import __version__
-from streamstyle.cli import dreaming, evaluating, information, rendering, resuming, training, transferring
+from streamstyle.cli import (
+    dreaming,
+    evaluating,
+    information,
+    live,
+    rendering,
+    resuming,
+    training,
+    transferring,
+)
 
 app = typer.Typer(
     name="streamstyle",
@@ -23,6 +32,7 @@ app.command("stylize")(rendering.stylize)
 app.command("dream")(dreaming.dream)
 app.command("zoom")(dreaming.zoom)
 app.command("transfer")(transferring.transfer)
+app.command("live")(live.live)
 app.command("layers")(dreaming.layers)
 app.command("rerun")(rendering.rerun)
 app.command("resume")(resuming.resume)

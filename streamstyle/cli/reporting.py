@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,17 @@ class Reporter:
         self._show(
             "frames", progress.frames, total, progress.eta_seconds, f"{progress.fps:.1f} fps ({stages})"
         )
+
+    def live(self, frames: int, status: Mapping[str, float | int | str]) -> None:
+        """How a camera is painted."""
+        self.event("status", frames=frames, **status)
+        details = f"{status['fps']} fps, {status['latency_ms']} ms, {status['drops']} dropped"
+        self._show("frames", frames, None, None, f"{status['state']}, {details}")
+
+    def data(self, text: str) -> None:
+        """A line that was asked for, on stdout."""
+        if not self._events:
+            print(text, flush=True)
 
     def training(self, progress: TrainingProgress) -> None:
         """How far the training is."""

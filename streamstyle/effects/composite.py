@@ -15,7 +15,7 @@ from streamstyle.effects.colors import COLORS
 from streamstyle.effects.upsampling import blurred, resized, upsampled
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.stream import Effect, Moment
-from streamstyle.timeline import Timeline
+from streamstyle.timeline import Looks
 
 LINES = 480  # of a picture on which strokes of size 1 have the width that a network gives them
 FEWEST_LINES = 96  # that a picture is reduced to where memory does not suffice
@@ -38,13 +38,14 @@ class Composite:
         feather: width of the mask's soft edge, as a share of the picture's shorter side.
 
     Attributes:
+        coarseness: by which strokes are multiplied beyond what the timeline says, to save time.
         reduced: how many times the working size was halved since memory did not suffice.
     """
 
     def __init__(
         self,
         effect: Effect,
-        timeline: Timeline,
+        timeline: Looks,
         *,
         colors: str = "chroma",
         mask: Callable[[float], np.ndarray] | None = None,
@@ -53,6 +54,7 @@ class Composite:
         self.effect, self.timeline = effect, timeline
         self.with_colors_of = COLORS[colors]
         self.mask, self.feather = mask, feather
+        self.coarseness = 1.0
         self.reduced = 0
         self._small: list[tuple[Tensor, Tensor]] = []  # the last two pictures, and at their working size
         self._cover: tuple[np.ndarray, Tensor] | None = None  # the last mask, and what was made of it
@@ -87,7 +89,7 @@ class Composite:
         """The effect at its working size, which is halved as often as memory does not suffice."""
         height, width = image.shape[1:]
         while True:
-            size = working_size(height, width, stroke_size * 2**self.reduced)
+            size = working_size(height, width, stroke_size * self.coarseness * 2**self.reduced)
             try:
                 with out_of_memory(width, height):
                     if size == (height, width):

@@ -25,7 +25,7 @@ from streamstyle.errors import UsageError
 from streamstyle.flow import resized_flow, resized_map, warp
 from streamstyle.networks.pretrained import HEAD
 from streamstyle.stream import Moment
-from streamstyle.timeline import NONE, Timeline, timeline_of
+from streamstyle.timeline import NONE, Looks, timeline_of
 from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
@@ -111,7 +111,7 @@ class Dream:
 
     def __init__(
         self,
-        timeline: Timeline | str = "part",
+        timeline: Looks | str = "part",
         ascent: Ascent | None = None,
         *,
         features: str | Path = "distilled",
@@ -119,7 +119,7 @@ class Dream:
         target: Tensor | None = None,
         device: str | torch.device = "auto",
     ) -> None:
-        self.timeline = timeline if isinstance(timeline, Timeline) else timeline_of(timeline)
+        self.timeline = timeline_of(timeline) if isinstance(timeline, str) else timeline
         self.ascent = ascent or Ascent()
         self.device = devices.choose(device) if isinstance(device, str) else device
         with torch.inference_mode(False):  # weights that gradients pass through

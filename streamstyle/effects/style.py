@@ -17,7 +17,7 @@ from streamstyle.networks import Johnson, StyleNet
 from streamstyle.networks.interpolation import Interpolation
 from streamstyle.networks.style_net import InstanceNorm
 from streamstyle.stream import Moment
-from streamstyle.timeline import NONE, Timeline, timeline_of
+from streamstyle.timeline import NONE, Looks, timeline_of
 from streamstyle.weights import DEFAULT_STYLE, WEIGHTS, Loaded, load
 
 BASE = "base"
@@ -54,14 +54,14 @@ class Style:
 
     def __init__(
         self,
-        timeline: Timeline | str | Path = DEFAULT_STYLE,
+        timeline: Looks | str | Path = DEFAULT_STYLE,
         *,
         mix_by: str = "pictures",
         rows: int | None = None,
         inertia: float = 0.0,
         device: str | torch.device = "auto",
     ) -> None:
-        self.timeline = timeline if isinstance(timeline, Timeline) else timeline_of(timeline)
+        self.timeline = timeline_of(timeline) if isinstance(timeline, (str, Path)) else timeline
         self.rows = rows
         self.device = devices.choose(device) if isinstance(device, str) else device
         styles = {name: load(name) for name in self.timeline.styles()}

@@ -167,6 +167,8 @@ class EncodeOptions:
         preset: `--preset`.
         pixel_format: `--pix-fmt`.
         bit_rate: bits per second; takes the place of `quality`.
+        low_delay: every frame is given out at once, and key frames come often, so that a receiver may join
+            and a file may break off at any time; H.264 only.
         threads: encoder threads. They are pinned, as x264 gives other bytes for another number.
     """
 
@@ -176,6 +178,7 @@ class EncodeOptions:
     pixel_format: str | None = None
     bit_rate: int | None = None
     threads: int = min(os.cpu_count() or 1, 8)
+    low_delay: bool = False
 
 
 def container_format(path: str | Path) -> ContainerFormat:
@@ -268,6 +271,10 @@ def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
         # With its macroblock tree (default presets) the AVX-512 code gives other bytes from run to run, so
         # that a resumed film would not be the uninterrupted one; with AVX2 every run agrees.
         chosen["x264-params"] = "asm=avx2"
+    if options.low_delay and codec.encoder == "libx264":
+        chosen["tune"] = "zerolatency"
+    if options.low_delay and codec.encoder == "h264_nvenc":
+        chosen |= {"tune": "ull", "zerolatency": "1", "bf": "0", "forced-idr": "1"}
     if codec.encoder == "libx265":
         chosen["x265-params"] += f":pools={options.threads}"
     if codec.encoder == "libsvtav1":

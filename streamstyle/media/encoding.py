@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 from av.container import OutputContainer
+from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
@@ -19,6 +20,8 @@ from streamstyle.media.opening import DAMAGE, reason
 from streamstyle.stream import ColourTags, Frame, StreamInfo
 
 _log = logging.getLogger("streamstyle")
+
+KEY_SECONDS = 2  # from one key frame to the next, where a receiver may join at any time
 
 _BT601 = ColourTags(matrix=6, primaries=6, transfer=6)
 _RGB_MATRIX = 0
@@ -54,6 +57,7 @@ class Encoder:
         tags = info.colour or (BT709 if info.height >= 720 else _BT601)
         self._size = (info.width, info.height)
         self._from_rgb = FromRGB(pixel_format, tags)
+        self._low_delay, self._key_at = options.low_delay, -1  # pts from which on a key frame is due
         try:
             self.stream = _add_stream(container, codec, options, info, time_base, pixel_format)
             _tag(self.stream, tags, av.VideoFormat(pixel_format).is_rgb)
@@ -75,6 +79,9 @@ class Encoder:
         picture = self._from_rgb(pixels)
         picture.pts, picture.time_base = frame.pts, frame.time_base
         picture.duration = frame.duration
+        if self._low_delay and frame.pts >= self._key_at:
+            picture.pict_type = PictureType.I
+            self._key_at = frame.pts + round(KEY_SECONDS / frame.time_base)
         return self.stream.encode(picture)
 
     def flush(self) -> list[av.Packet[VideoStream]]:

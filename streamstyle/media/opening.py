@@ -7,6 +7,7 @@ other files and network connections. Two whitelists, of protocols and of formats
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,9 @@ _URL_FORMATS = _FILE_FORMATS + ",live_flv,rtsp,sdp,rtp,hls,mpjpeg"
 _URL_PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,crypto"
 
 _TIMEOUT_SECONDS = (20.0, 20.0)  # open, read; for what may never answer
+_SHORT_TIMEOUT_SECONDS = (5.0, 3.0)
+# RTSP over TCP: a lost UDP packet smears the picture until the next key frame.
+_LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "rtsp_transport": "tcp"}
 
 # What PyAV raises on damaged files besides its own errors (metadata, sizes, missing decoders).
 DAMAGE = (av.error.FFmpegError, ValueError, EOFError, IndexError, OverflowError, NotImplementedError)
@@ -45,8 +49,12 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
-def open_input(name: str) -> InputContainer:
+def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
     """Open a film: a path, a URL or "-" for stdin.
+
+    Args:
+        name: what to open.
+        low_delay: of URLs: nothing is buffered, and what falls silent is given up soon.
 
     Raises:
         InputError: the file is missing, no regular file, not readable, or holds no known film.
@@ -54,7 +62,9 @@ def open_input(name: str) -> InputContainer:
     if name == "-":
         return _open(sys.stdin.buffer, name, _FILE_FORMATS, "pipe,file")
     if is_url(name):
-        return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, timeout=_TIMEOUT_SECONDS)
+        if low_delay:
+            return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _SHORT_TIMEOUT_SECONDS, _LOW_DELAY)
+        return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _TIMEOUT_SECONDS)
     if "://" in name and not Path(name).exists():
         allowed = ", ".join(URL_SCHEMES)
         raise InputError(f"{name}: this kind of URL is not opened; allowed are {allowed}")
@@ -92,8 +102,15 @@ def regular_file(name: str | Path) -> Path:
     return path
 
 
-def _open(file: Any, name: str, formats: str, protocols: str, timeout: Any = None) -> InputContainer:
-    options = {"format_whitelist": formats, "protocol_whitelist": protocols}
+def _open(
+    file: Any,
+    name: str,
+    formats: str,
+    protocols: str,
+    timeout: Any = None,
+    more: Mapping[str, str] | None = None,
+) -> InputContainer:
+    options = {"format_whitelist": formats, "protocol_whitelist": protocols, **(more or {})}
     try:
         container: InputContainer = av.open(
             file, "r", container_options=options, metadata_errors="replace", timeout=timeout

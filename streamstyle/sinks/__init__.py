@@ -12,7 +12,10 @@ from streamstyle.media.opening import is_url
 from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sinks.pipe import PipeSink
+from streamstyle.sinks.recording import RecordingSink
 from streamstyle.sinks.video import VideoSink
+from streamstyle.sinks.virtual_camera import VirtualCameraSink
+from streamstyle.sinks.window import WindowSink
 from streamstyle.stream import Sink, StreamInfo
 
 SINKS: dict[str, Callable[..., Sink]] = {
@@ -21,6 +24,9 @@ SINKS: dict[str, Callable[..., Sink]] = {
     "folder": FolderSink,
     "pipe": PipeSink,
     "memory": MemorySink,
+    "recording": RecordingSink,
+    "window": WindowSink,
+    "virtual_camera": VirtualCameraSink,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streamstyle.media.opening import regular_file
 from streamstyle.media.pictures import is_animation, is_picture
+from streamstyle.sources.camera import CameraSource
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.repeated import RepeatedSource
@@ -21,6 +22,7 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "animation": AnimationSource,
     "memory": MemorySource,
     "repeated": RepeatedSource,
+    "camera": CameraSource,
 }
 
 

@@ -1,0 +1,121 @@
+"""How fast a camera is painted: python benchmarks/live.py [SECONDS]
+
+A synthetic camera gives 30 frames a second of the sample clip, first as 640x480 in three styles, each frame
+by itself and held still; then as 1280x720 with a rate that is to be held. What is measured runs as in
+`streamstyle live`: capture, painting and the taking of pictures in threads of their own. Drops are frames of
+the camera that were not painted, since a newer one was there. Latency is from the taking of a frame to the
+hand-over of its painting.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, before torch is imported
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from streamstyle.live.painting import Painter, Wanted
+from streamstyle.live.session import Live
+from streamstyle.sources.camera import TIME_BASE, paced
+from streamstyle.sources.video import VideoSource
+from streamstyle.stream import Frame, StreamInfo
+from streamstyle.weights import STYLES
+
+CLIP = Path(__file__).parents[1] / "samples" / "harbour.mp4"
+RATE = 30.0
+SHOWN = ("starry_night", "great_wave", "ink")
+TARGET = 25.0
+WARM_UP = 2.0  # seconds that are not measured ...
+SETTLING = 10.0  # ... and of a case in which a rate must be found
+
+
+class ClipCamera:
+    """The frames of a clip, there and back, at an exact rate."""
+
+    freezes = True
+
+    def __init__(self, frames: list[np.ndarray]) -> None:
+        self.lost = 0
+        height, width = frames[0].shape[:2]
+        self.info = StreamInfo("clip", "film", width, height, TIME_BASE, replayable=False)
+        self._frames = [*frames, *frames[-2:0:-1]]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        timed = ((number, number / RATE) for number in range(1_000_000_000))
+        for number in paced(timed, 0.0):
+            pixels = self._frames[number % len(self._frames)]
+            yield Frame(pixels, time.monotonic_ns() // 1000, TIME_BASE)
+
+
+def clip(size: tuple[int, int]) -> list[np.ndarray]:
+    """All frames of the clip in a size."""
+    with VideoSource(str(CLIP), size=size) as source:
+        return [item.pixels for item in source if isinstance(item, Frame)]
+
+
+def measured(
+    frames: list[np.ndarray], wanted: Wanted, seconds: float, fps: float | None = None
+) -> tuple[float, float, float, float, float]:
+    """fps out, share of dropped frames, latency p50 and p95 in ms, and the coarseness in the end."""
+    painter = Painter(list(STYLES), wanted, fps=fps)
+    with Live(lambda: ClipCamera(frames), painter) as live:
+        watch(live, WARM_UP if fps is None else SETTLING)
+        before, drops, given = live.frames, live.capture.drops, live.capture.frames
+        begin = time.monotonic()
+        latencies = watch(live, seconds)
+        out = (live.frames - before) / (time.monotonic() - begin)
+        dropped = (live.capture.drops - drops) / max(live.capture.frames - given, 1)
+    p50, p95 = np.percentile(latencies, (50, 95))
+    return out, dropped, p50, p95, painter.coarseness
+
+
+def watch(live: Live, seconds: float) -> list[float]:
+    """Take every picture for a while; latencies in milliseconds."""
+    end, number, latencies = time.monotonic() + seconds, 0, []
+    while time.monotonic() < end:
+        picture = live.newest(number, 0.1)
+        if picture is not None:
+            number = picture[0]
+            latencies.append(1000 * live.shown(number))
+    return latencies
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    print(f"{'size':>9}  {'style':<14} {'steady':>6} {'fps':>6} {'dropped':>8} {'p50 ms':>7} {'p95 ms':>7}")
+    figures = []
+    frames = clip((640, 480))
+    for steady in (0.0, 0.7):
+        for style in SHOWN:
+            out, dropped, p50, p95, _ = measured(frames, Wanted(style, steady=steady), seconds)
+            figures.append((steady, out, p95))
+            print(f"  640x480  {style:<14} {steady:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}")
+    frames = clip((1280, 720))
+    held = []
+    for fps in (None, TARGET):
+        out, dropped, p50, p95, coarse = measured(frames, Wanted(SHOWN[0]), seconds, fps)
+        held.append(out)
+        note = "as it comes" if fps is None else f"--fps {fps:g}, strokes {coarse:.2f} times as coarse"
+        row = f" 1280x720  {SHOWN[0]:<14} {0:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}"
+        print(f"{row}  {note}")
+    print(f"fps_1280x720_held: {held[1]:.1f}")
+    print(f"fps_640x480_steady: {min(out for steady, out, _ in figures if steady):.1f}")
+    print(f"fps_640x480: {min(out for steady, out, _ in figures if not steady):.1f}")
+    print(f"latency_p95_ms: {max(p95 for steady, _, p95 in figures if not steady):.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The keys of the window: one table, for what they do and for the help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key does.
+
+    Attributes:
+        keys: as `WindowSink.key` names them.
+        does: name of the method of `View`; keys that are digits give their number to it.
+        shown: as a person reads it, in characters that the bundled font has.
+        help: what it does, in words.
+    """
+
+    keys: tuple[str, ...]
+    does: str
+    shown: str
+    help: str
+
+
+KEYS = (
+    Key(("n", "right"), "next_style", "n  right", "next style"),
+    Key(("p", "left"), "previous_style", "p  left", "previous style"),
+    Key(tuple("123456789"), "nth_style", "1 to 9", "the first nine styles"),
+    Key(("+", "=", "up"), "stronger", "+  up", "stronger"),
+    Key(("-", "_", "down"), "weaker", "-  down", "weaker"),
+    Key(("s",), "steadier", "s", "steadier; from the top to off"),
+    Key(("S", "a"), "less_steady", "S  a", "less steady"),
+    Key(("c",), "keep_colors", "c", "keep colours: none, half, all"),
+    Key(("]",), "larger_strokes", "]", "larger strokes"),
+    Key(("[",), "smaller_strokes", "[", "smaller strokes"),
+    Key(("m",), "mirror", "m", "mirror"),
+    Key(("v",), "split", "v", "source beside the painting"),
+    Key(("b",), "bypass", "b", "source alone, and back"),
+    Key(("space",), "pause", "space", "pause"),
+    Key(("w",), "snapshot", "w", "snapshot, a PNG file"),
+    Key(("r",), "record", "r", "recording on and off"),
+    Key(("f",), "full_screen", "f", "full screen"),
+    Key(("o",), "overlay", "o", "this line on and off"),
+    Key(("h", "?"), "help", "h", "this help"),
+    Key(("q", "esc"), "quit", "q  Esc", "quit"),
+)
+
+BY_KEY = {name: key for key in KEYS for name in key.keys}

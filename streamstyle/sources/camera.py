@@ -1,0 +1,247 @@
+"""Cameras, and what stands in for one: a file that plays at its own pace, a test picture, the screen, a URL.
+
+Frames bear the time at which they were taken, on the clock of `time.monotonic`: what cameras claim of their
+rate is seldom true.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
+
+import cv2
+import numpy as np
+
+from streamstyle.errors import InputError
+from streamstyle.media.capturing import Grabbed, Screen, device_names, is_screen
+from streamstyle.media.opening import is_url, regular_file
+from streamstyle.media.pictures import is_picture
+from streamstyle.sources.images import StillSource
+from streamstyle.sources.video import VideoSource
+from streamstyle.stream import Frame, Source, StreamInfo
+
+TIME_BASE = Fraction(1, 1_000_000)
+SIZE, RATE = (640, 480), 30.0  # what cameras are asked for
+LARGEST_SIDE = 1280  # pixels, of what is no camera, unless a size is asked for
+STILL_RATE = 25  # at which a still picture is given again
+LONGEST_GAP = 0.5  # seconds between two pictures of a film
+AHEAD = 0.5  # seconds by which a stream that is stored somewhere may run ahead of its own times
+
+T = TypeVar("T")
+
+
+class Camera(Source, Protocol):
+    """A source that never ends by itself.
+
+    Attributes:
+        freezes: it is lost when it gives the very same picture for a while: sensors have noise.
+    """
+
+    freezes: bool
+
+
+class CameraSource:
+    """A camera of this computer, or what stands in for one.
+
+    Args:
+        name: number or device path of a camera; a film or picture; "testsrc"; "screen", or "screen:N" for
+            X display N; or a URL.
+        size: (width, height): cameras are asked for it, all else is scaled to it.
+        fps: rate that is asked for.
+
+    Attributes:
+        freezes: see `Camera`.
+        lost: always 0: what a camera does not give cannot be known.
+
+    Raises:
+        InputError: it is not there, is in use, or gives no picture; also while iterating, when it ends.
+    """
+
+    def __init__(
+        self, name: str | int, *, size: tuple[int, int] | None = None, fps: float | None = None
+    ) -> None:
+        self.lost, self._name = 0, str(name)
+        self.freezes = False
+        if is_device(self._name):
+            self.freezes = True
+            device = Device(self._name, size or SIZE, fps or RATE)
+            self._pictures: Iterator[np.ndarray] = iter(device)
+            self._close: Callable[[], None] = device.close
+            self._describe(device.width, device.height, device.rate)
+        elif is_screen(self._name):
+            screen = Screen(self._name, size=size, max_size=LARGEST_SIDE, fps=fps)
+            self._pictures, self._close = iter(screen), screen.close
+            self._describe(screen.width, screen.height, screen.rate)
+        elif self._name == "testsrc" or is_url(self._name):
+            grabbed = Grabbed(self._name, size=size, max_size=LARGEST_SIDE, fps=fps)
+            self._pictures = paced(grabbed, AHEAD if is_url(self._name) else 0.0)
+            self._close = grabbed.close
+            self._describe(grabbed.width, grabbed.height, grabbed.rate)
+        else:
+            path = regular_file(self._name)
+            self._pictures = paced(repeated(path, size), 0.0)
+            with opened(path, size) as first:
+                self._describe(first.info.width, first.info.height, first.info.rate)
+            self._close = lambda: None
+
+    def _describe(self, width: int, height: int, rate: Fraction | None) -> None:
+        self.info = StreamInfo(self._name, "film", width, height, TIME_BASE, rate=rate, replayable=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if hasattr(self._pictures, "close"):
+            self._pictures.close()
+        self._close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        last = -1
+        for pixels in self._pictures:
+            taken = max(time.monotonic_ns() // 1000, last + 1)
+            yield Frame(pixels, taken, TIME_BASE, reset=last < 0)
+            last = taken
+        raise InputError(f"camera {self._name}: has ended")
+
+
+class Device:
+    """A camera through OpenCV.
+
+    Attributes:
+        width, height, rate: what came of the wishes.
+    """
+
+    def __init__(self, name: str, size: tuple[int, int], fps: float) -> None:
+        self._name = name
+        linux = platform.system() == "Linux"
+        which: int | str = int(name) if name.isdecimal() else name
+        with silent():
+            capture = cv2.VideoCapture(which, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
+        if not capture.isOpened():
+            raise InputError(
+                f"camera {name}: cannot be opened: not there, in use by another program, or not allowed; "
+                "`streamstyle live --list` shows what there is"
+            )
+        self._capture = capture
+        # Compressed before the size: uncompressed, USB carries large pictures at a few frames a second only.
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+        capture.set(cv2.CAP_PROP_FPS, fps)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # else up to four old frames wait in the driver
+        self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self.rate = Fraction(rate).limit_denominator(1001) if 0 < rate < 1000 else None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        while True:
+            read, pixels = self._capture.read()
+            if not read or pixels is None:
+                raise InputError(f"camera {self._name}: gives no picture any more")
+            yield cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        self._capture.release()
+
+
+def is_device(name: str) -> bool:
+    """Whether a name is the number or path of a camera."""
+    return name.isdecimal() or name.startswith("/dev/")
+
+
+def opened(path: Path, size: tuple[int, int] | None) -> Source:
+    """A film, or a still picture."""
+    largest = None if size else LARGEST_SIDE
+    if is_picture(path):
+        return StillSource(path, size=size, max_size=largest)
+    return VideoSource(str(path), size=size, max_size=largest)
+
+
+def repeated(path: Path, size: tuple[int, int] | None) -> Iterator[tuple[np.ndarray, float]]:
+    """The pictures of a file over and over, with times that go on.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    begin = 0.0
+    while True:
+        end = begin
+        with opened(path, size) as source:
+            step = float(1 / (source.info.rate or STILL_RATE))
+            for item in source:
+                if isinstance(item, Frame):
+                    end = begin + item.seconds
+                    yield item.pixels, end
+        begin = end + step
+
+
+def paced(
+    pictures: Iterable[tuple[T, float]],
+    ahead: float,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[T]:
+    """Gives pictures when it is time for them; where that has passed by more than a second, from now on.
+
+    Where the next one is long in coming the last one is given again, as a camera would do.
+
+    Args:
+        pictures: with the times at which they are to be seen, in seconds.
+        ahead: seconds that they may come too early.
+        now, sleep: the clock.
+    """
+    start: float | None = None
+    last: T | None = None
+    for picture, seconds in pictures:
+        if start is None or now() - (start + seconds) > 1.0:
+            start = now() - seconds
+        while (early := start + seconds - now() - ahead) > 0:
+            sleep(min(early, LONGEST_GAP))
+            if early > LONGEST_GAP and last is not None:
+                yield last
+        last = picture
+        yield picture
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """OpenCV says nothing on stderr of its own; what matters we say ourselves."""
+    logging = cv2.utils.logging
+    before = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
+
+
+def list_cameras(root: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
+    """What `open_camera` opens of this computer's cameras, with their names.
+
+    Only those of a Linux system, and on others those that FFmpeg sees, are found; nothing is opened for it.
+    """
+    found: dict[str, str] = {}
+    if platform.system() == "Linux":
+        for folder in sorted(root.glob("video*"), key=lambda path: (len(path.name), path.name)):
+            with suppress(OSError):
+                # A camera shows several nodes; pictures come from the first, the others are for metadata.
+                if (folder / "index").read_text("utf-8").strip() == "0":
+                    found[folder.name.removeprefix("video")] = (folder / "name").read_text("utf-8").strip()
+        return found
+    names = device_names("avfoundation" if platform.system() == "Darwin" else "dshow")
+    return {str(number): name for number, name in enumerate(names.values())}
+
+
+def open_camera(
+    name: str | int, *, size: tuple[int, int] | None = None, fps: float | None = None
+) -> CameraSource:
+    """A camera, or what stands in for one; see `CameraSource`."""
+    return CameraSource(name, size=size, fps=fps)

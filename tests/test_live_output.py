@@ -1,0 +1,110 @@
+"""Output: writes beside the painting, loses frames rather than time, and ends alone."""
+
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from streamstyle.errors import OutputError
+from streamstyle.live.output import WAITING, Output
+from streamstyle.sinks.memory import MemorySink
+from streamstyle.stream import Frame
+
+from .cameras import until
+
+
+def frame(number: int, width: int = 16, height: int = 8) -> Frame:
+    return Frame(np.full((height, width, 3), number, np.uint8), number, Fraction(1, 25))
+
+
+class Failing(MemorySink):
+    """Fails as long as it is told to."""
+
+    broken = True
+
+    def write(self, item):
+        if Failing.broken:
+            raise OutputError("rtmp://there: cannot be written (Broken pipe)")
+        super().write(item)
+
+
+def test_all_frames_are_written_in_order_and_the_sink_is_closed():
+    sink = MemorySink()
+    output = Output("memory", lambda info: sink)
+    for number in range(5):
+        output.offer(frame(number))
+        until(lambda wanted=number + 1: output.frames == wanted)
+    output.close()
+    assert [item.pts for item in sink.frames] == list(range(5))
+    assert sink.closed and output.drops == 0 and output.ended
+
+
+def test_the_sink_is_opened_with_the_first_frame_and_told_its_size():
+    told = []
+    output = Output("memory", lambda info: told.append(info) or MemorySink())
+    assert not told
+    output.offer(frame(1, 40, 30))
+    output.close()
+    assert [(info.width, info.height) for info in told] == [(40, 30)]
+
+
+def test_without_a_frame_nothing_is_opened():
+    Output("memory", lambda info: pytest.fail("opened")).close()
+
+
+def test_frames_of_another_size_are_fitted_into_the_first():
+    sink = MemorySink()
+    output = Output("memory", lambda info: sink)
+    output.offer(frame(100, 16, 8))
+    output.offer(frame(200, 8, 8))
+    output.close()
+    second = sink.frames[1].pixels
+    assert second.shape == (8, 16, 3)
+    assert (second[:, 4:12] == 200).all() and not second[:, :4].any() and not second[:, 12:].any()
+
+
+def test_a_slow_sink_loses_frames_which_are_counted_and_never_holds_the_giver_up():
+    gate = threading.Event()
+
+    class Slow(MemorySink):
+        def write(self, item):
+            gate.wait(10)
+            super().write(item)
+
+    output = Output("slow", lambda info: Slow())
+    for number in range(WAITING + 10):
+        output.offer(frame(number))
+    assert output.drops >= 9
+    gate.set()
+    output.close()
+    assert output.frames + output.drops == WAITING + 10
+
+
+def test_a_failure_ends_the_output_alone():
+    Failing.broken = True
+    output = Output("disk", lambda info: Failing())
+    for number in range(3):
+        output.offer(frame(number))
+    until(lambda: output.ended)
+    output.offer(frame(9))
+    output.close()
+    assert isinstance(output.error, OutputError) and output.drops == 4
+
+
+def test_a_receiver_that_comes_back_is_found_again(caplog):
+    Failing.broken = True
+    sinks = []
+
+    def opened(info):
+        sinks.append(Failing())
+        return sinks[-1]
+
+    output = Output("rtmp://there", opened, again=True, pause=0.01)
+    until(lambda: output.offer(frame(7)) or len(sinks) > 3)
+    assert sinks[0].aborted
+    Failing.broken = False
+    until(lambda: output.error is None and (output.offer(frame(7)) or output.frames > 0))
+    output.close()
+    assert sinks[-1].closed
+    assert len(caplog.records) == 1, "said once, however often it fails"

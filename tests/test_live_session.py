@@ -1,0 +1,146 @@
+"""Live: from the camera to whoever looks, with the capture's clock, through every loss."""
+
+import time
+
+import numpy as np
+import pytest
+
+from streamstyle.errors import OutOfMemoryError, UsageError
+from streamstyle.live.capture import Capture
+from streamstyle.live.output import Output
+from streamstyle.live.painting import Painter, Wanted
+from streamstyle.live.session import Live
+from streamstyle.sinks.memory import MemorySink
+
+from .cameras import Scripted, until
+
+
+@pytest.fixture
+def camera(monkeypatch) -> Scripted:
+    """One that is found lost, and opened again, at once."""
+    defaults = {"silence": 5.0, "opening": 5.0, "back_off": (0.01, 0.04)}
+    monkeypatch.setattr(Capture.__init__, "__kwdefaults__", defaults)
+    return Scripted()
+
+
+def painter() -> Painter:
+    return Painter(["great_wave"], Wanted("none"))
+
+
+def test_pictures_come_with_their_source_and_rising_numbers(camera):
+    with Live(camera.open, painter()) as live:
+        live.change(mirror=True)
+        number, source, result = live.newest(0, 5)
+        assert source.shape == result.shape == (24, 32, 3)
+        assert (source == result).all(), "nothing is painted"
+        following = live.newest(number, 5)
+        assert following is not None and following[0] > number
+        assert live.newest(10**9, 0.01) is None
+
+
+def test_changes_reach_the_painter_and_wrong_ones_are_refused(camera):
+    with Live(camera.open, painter()) as live:
+        assert live.change(style="great_wave", strength=0.5) == live.wanted
+        with pytest.raises(UsageError):
+            live.change(style="nobody")
+        assert live.wanted.style == "great_wave" and "great_wave" in live.styles
+
+
+def test_status_tells_rates_latency_drops_and_state(camera):
+    with Live(camera.open, painter()) as live:
+        assert live.status()["state"] == "starting"
+        until(lambda: live.frames > 10)
+        number, _, _ = live.newest(0, 5)
+        assert live.shown(number) > 0
+        status = live.status()
+        assert status["state"] == "live" and status["size"] == "32x24" and status["reason"] == ""
+        assert status["fps"] > 5 and status["fps_in"] > 5
+        assert 0 < status["latency_ms"] <= status["latency_p95_ms"] < 5000
+        assert status["drops"] >= 0 and str(status["device"]).startswith(("cpu", "cuda"))
+        live.paused = True
+        assert live.status()["state"] == "paused"
+
+
+def test_a_slow_painter_leaves_frames_out_and_shows_none_that_is_old(camera):
+    class Slow(Painter):
+        def __call__(self, pixels, seconds):
+            time.sleep(0.05)
+            ages.append(time.monotonic() - seconds)
+            return super().__call__(pixels, seconds)
+
+    ages: list[float] = []
+    with Live(camera.open, Slow(["great_wave"], Wanted("none"))) as live:
+        until(lambda: live.frames >= 16)
+        assert live.status()["drops"] > 20
+    assert np.median(ages) < 0.25, "what waits is the newest, however many came"
+
+
+def test_the_session_outlives_its_camera(camera):
+    with Live(camera.open, painter()) as live:
+        until(lambda: live.frames > 0)
+        camera.there = False
+        until(lambda: live.status()["state"] == "lost")
+        assert live.status()["reason"] == "camera 7: gives no picture any more" or "opened" in str(
+            live.status()["reason"]
+        )
+        frames = live.frames
+        camera.there, camera.size = True, (40, 30)
+        until(lambda: live.frames > frames)
+        until(lambda: live.status()["size"] == "40x30")
+
+
+def test_paused_nothing_is_painted_and_then_it_goes_on(camera):
+    with Live(camera.open, painter()) as live:
+        until(lambda: live.frames > 0)
+        live.paused = True
+        time.sleep(0.05)
+        frames = live.frames
+        time.sleep(0.1)
+        assert live.frames == frames
+        live.paused = False
+        until(lambda: live.frames > frames)
+
+
+def test_outputs_get_the_frames_with_the_time_of_their_capture(camera):
+    sinks = [MemorySink(), MemorySink()]
+    outputs = [Output("a", lambda info: sinks[0]), Output("b", lambda info: sinks[1])]
+    begin = time.monotonic()
+    with Live(camera.open, painter(), outputs[:1]) as live:
+        until(lambda: outputs[0].frames > 3)
+        live.add(outputs[1])
+        until(lambda: outputs[1].frames > 3)
+        live.remove(outputs[1])
+        until(lambda: sinks[1].closed)
+        frames = outputs[0].frames
+        until(lambda: outputs[0].frames > frames)
+    assert sinks[0].closed
+    times = [frame.seconds for frame in sinks[0].frames]
+    assert times == sorted(set(times)) and begin < times[0] < times[-1] < time.monotonic()
+    assert len(sinks[1].frames) < len(sinks[0].frames)
+
+
+def test_a_rate_is_not_exceeded(camera):
+    with Live(camera.open, Painter(["great_wave"], Wanted("none"), fps=20)) as live:
+        until(lambda: live.frames >= 5)
+        begin, frames = time.monotonic(), live.frames
+        time.sleep(0.5)
+        assert (live.frames - frames) / (time.monotonic() - begin) < 24
+
+
+def test_what_fails_in_painting_reaches_whoever_looks(camera):
+    class Broken(Painter):
+        def __call__(self, pixels, seconds):
+            raise OutOfMemoryError("too large")
+
+    with (
+        Live(camera.open, Broken(["great_wave"])) as live,
+        pytest.raises(OutOfMemoryError, match="too large"),
+    ):
+        live.newest(0, 5)
+
+
+def test_closing_twice_does_no_harm(camera):
+    live = Live(camera.open, painter())
+    with live:
+        live.newest(0, 5)
+    live.close()
