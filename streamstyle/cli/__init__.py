@@ -9,7 +9,7 @@ import sys
 import typer
 
 from streamstyle import __version__
-from streamstyle.cli import dreaming, evaluating, information, rendering, resuming, training
+from streamstyle.cli import dreaming, evaluating, information, rendering, resuming, studio, training
 
 app = typer.Typer(
     name="streamstyle",
@@ -28,6 +28,7 @@ app.command("resume")(resuming.resume)
 app.command("train")(training.train)
 app.command("evaluate")(evaluating.evaluate)
 app.command("styles")(information.styles)
+app.command("studio")(studio.studio)
 app.command("doctor")(information.doctor)
 
 
