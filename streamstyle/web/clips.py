@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -35,10 +34,10 @@ class Store:
         self._nameless = _DESCRIPTORS.is_dir()
         self._file: IO[bytes]
         if self._nameless:
-            self._file = tempfile.TemporaryFile(dir=folder)
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
             self.path = str(_DESCRIPTORS / str(self._file.fileno()))
         else:
-            self._file = tempfile.NamedTemporaryFile(dir=folder, delete=False)
+            self._file = tempfile.NamedTemporaryFile(dir=folder, delete=False)  # noqa: SIM115
             self.path = self._file.name
 
     @property
@@ -62,7 +61,7 @@ class Store:
         self._file.close()
         if not self._nameless:
             with contextlib.suppress(OSError):
-                os.unlink(self.path)
+                Path(self.path).unlink()
 
 
 class Clip:
@@ -134,7 +133,12 @@ class Clip:
         """(width, height) and data of the next answer, which is to be of that kind."""
         assert self._process.stdout is not None
         late = threading.Event()
-        watch = threading.Timer(seconds, lambda: (late.set(), self._process.kill()))
+
+        def give_up() -> None:
+            late.set()
+            self._process.kill()
+
+        watch = threading.Timer(seconds, give_up)
         watch.start()
         try:
             found, width, height, size = HEADER.unpack(self._process.stdout.read(HEADER.size))

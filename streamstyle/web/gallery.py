@@ -13,7 +13,7 @@ from streamstyle.live.painting import Painter
 from streamstyle.live.wanted import Wanted
 from streamstyle.timeline import NONE, read_mixture
 from streamstyle.web.jpeg import read_jpeg, write_jpeg
-from streamstyle.weights import STYLES
+from streamstyle.weights import DEFAULT_STYLE, STYLES
 
 SAMPLE = Path(__file__).parent / "page" / "sample.jpg"
 PAINTED_SIZE = (540, 360)  # at which strokes look as they do in a camera's picture, and
@@ -57,9 +57,9 @@ class Gallery:
 
     def painter(self) -> Painter:
         """A painter for another visitor."""
-        return Painter(
-            list(self._real.values()), Wanted(style=next(iter(self._real.values()))), device=self._device
-        )
+        styles = list(self._real.values())
+        first = DEFAULT_STYLE if DEFAULT_STYLE in styles else styles[0]
+        return Painter(styles, Wanted(style=first), device=self._device)
 
     def real(self, text: object) -> str:
         """A mixture of the page in names that a painter knows.

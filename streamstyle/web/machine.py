@@ -23,7 +23,7 @@ class Machine(Protocol):
         """The newest picture behind the one with that number.
 
         Returns:
-            Its number, source and result, both (H, W, 3) uint8 RGB; None if none came within `timeout` seconds.
+            Its number, source and result, both (H, W, 3) uint8 RGB; None if none came in `timeout` seconds.
         """
         ...
 

@@ -29,7 +29,9 @@ FILES = {  # all that is ever read from disk, by address
     "/": ("index.html", "text/html; charset=utf-8"),
     "/studio.css": ("studio.css", "text/css; charset=utf-8"),
     "/studio.js": ("studio.js", "text/javascript; charset=utf-8"),
+    "/connection.js": ("connection.js", "text/javascript; charset=utf-8"),
     "/capture.js": ("capture.js", "text/javascript; charset=utf-8"),
+    "/controls.js": ("controls.js", "text/javascript; charset=utf-8"),
     "/view.js": ("view.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/sample.jpg": ("sample.jpg", "image/jpeg"),
@@ -39,6 +41,7 @@ MOST_CLIP_BYTES = 200_000_000
 UPLOAD_SECONDS = 20.0  # without a byte, before an upload is given up
 TRY_AGAIN_LATER = 1013  # of the codes with which WebSockets end
 _BOUNDARY = "picture"
+_PART = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n".encode()
 
 
 class Site:

@@ -159,8 +159,8 @@ class Studio:
     def _warn(self) -> None:
         if not _is_local(self.host):
             _log.warning(
-                "everyone on the network who has the link can use the page; a browser gives it its camera only "
-                "over https or on this machine"
+                "everyone on the network who has the link can use the page; "
+                "a browser gives it its camera only over https or on this machine"
             )
 
 

@@ -59,7 +59,7 @@ class Styles(Protocol):
 class Visit:
     """Talks with one browser until it goes.
 
-    From the browser: pictures as JPEG, and messages: `{"want": {…}}`, `{"input": "browser"|"machine"|"clip"}`,
+    From the browser: pictures as JPEG, and messages: `{"want": {…}}`, `{"input": "machine"}`, and
     `{"ready": true}` when it can take another picture of the machine or the clip.
     To the browser: pictures (see SOURCE_BYTES: source, then result, both JPEG) and messages: `welcome`,
     `wanted`, `input`, `status`, and `refused` with a sentence. Each picture is answered with a picture or
@@ -252,7 +252,8 @@ class Visit:
         self._wake.set()
 
     async def _painted(self, pixels: np.ndarray) -> np.ndarray:
-        return await self._in_painting(self._painter, pixels, time.monotonic())
+        result: np.ndarray = await self._in_painting(self._painter, pixels, time.monotonic())
+        return result
 
     async def _tell_wanted(self, always: bool = False) -> None:
         """Say what is wanted, if that has changed; the machine's camera has other masters too."""
