@@ -43,9 +43,14 @@ def main() -> None:
         try:
             serve(path, sys.stdin.buffer, answers)
         except StreamstyleError as error:
-            _answer(answers, REFUSED, str(error).replace(path, "the clip").encode())
+            _answer(answers, REFUSED, _without(path, str(error)).encode())
         except MemoryError:
-            _answer(answers, REFUSED, b"the clip needs more memory than one is given")
+            _answer(answers, REFUSED, b"it needs more memory than a clip is given")
+
+
+def _without(path: str, text: str) -> str:
+    """A sentence that does not name the file, whose name nobody knows."""
+    return text.replace(f"{path}: ", "").replace(path, "the clip")
 
 
 def _limit() -> None:
@@ -111,7 +116,7 @@ def _check_size(path: str) -> None:
         coded = choose_video(container, path).codec_context
         if coded.width * coded.height > MOST_PIXELS:
             raise InputError(
-                f"the clip has {coded.width}x{coded.height} pixels, films of at most 4096x2304 are taken"
+                f"it has {coded.width}x{coded.height} pixels, films of at most 4096x2304 are taken"
             )
 
 

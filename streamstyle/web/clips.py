@@ -149,7 +149,7 @@ class Clip:
             reason = "what reads it gave up, perhaps for want of memory"
             if late.is_set():
                 reason = f"nothing came of it for {seconds:g} seconds"
-            raise InputError(f"the clip cannot be read: {reason}") from error
+            raise InputError(reason) from error
         finally:
             watch.cancel()
         if found == REFUSED:

@@ -8,8 +8,8 @@ export class Capture {
   constructor(onfresh) {
     this.onfresh = onfresh;
     this.width = 640;
-    this.canvas = document.createElement("canvas"); // of the picture that was sent last
-    this.context = this.canvas.getContext("2d");
+    this.canvas = document.createElement("canvas"); // of the picture that was sent last;
+    this.other = document.createElement("canvas"); // the one before may still have to be shown
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
     this.still = null;
     this.stream = null;
@@ -63,10 +63,11 @@ export class Capture {
     const seen = this.still ?? (this.stream && this.video);
     const width = seen?.videoWidth || seen?.naturalWidth, height = seen?.videoHeight || seen?.naturalHeight;
     if (!width || !height) return null;
+    [this.canvas, this.other] = [this.other, this.canvas];
     const scale = Math.min(1, this.width / Math.max(width, height));
     this.canvas.width = Math.round(width * scale);
     this.canvas.height = Math.round(height * scale);
-    this.context.drawImage(seen, 0, 0, this.canvas.width, this.canvas.height);
+    this.canvas.getContext("2d").drawImage(seen, 0, 0, this.canvas.width, this.canvas.height);
     const blob = await new Promise((done) => this.canvas.toBlob(done, "image/jpeg", QUALITY));
     return blob && blob.size <= MOST_BYTES ? blob : null;
   }

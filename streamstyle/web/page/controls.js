@@ -144,7 +144,7 @@ export class Controls {
       byId(id).setAttribute("aria-valuetext", text);
     };
     for (const name of ["strength", "keep_colors", "steady"]) write(name, `${Math.round(100 * this.value(name))} %`);
-    write("stroke_size", `${this.value("stroke_size").toFixed(2)} ×`);
+    write("stroke_size", `${this.value("stroke_size").toFixed(2)}×`);
     write("share", second.value ? `${share.value} %` : "–");
   }
 }

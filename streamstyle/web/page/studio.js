@@ -18,6 +18,7 @@ let file = null; // the clip, to be sent again after a break of the connection,
 let isThere = false; // which the server does not survive
 let mine = null; // what is wanted of this browser's own painter
 let inFlight = false, fresh = false, taken = 0, latency = null, awakeUntil = 0;
+let shown = Promise.resolve(); // the picture that came last
 let upload = null;
 
 const view = new View((sentence) => {
@@ -100,23 +101,24 @@ function ask() {
   connection.say({ ready: true });
 }
 
+// While one picture is made ready to be shown, the next one is on its way.
 async function paint(sourceBlob, resultBlob) {
-  try {
+  const own = isBrowser(), canvas = capture.canvas, time = taken, before = shown;
+  shown = (async () => {
     const [painted, seen] = await Promise.all([createImageBitmap(resultBlob), sourceBlob && createImageBitmap(sourceBlob)]);
-    if (!!seen === isBrowser()) return; // of the input before
-    view.show(painted, seen ?? capture.canvas, controls.wanted?.mirror && input !== "machine");
-    if (isBrowser()) {
-      const now = performance.now() - taken;
-      latency = latency === null ? now : 0.9 * latency + 0.1 * now;
+    await before;
+    if (own === !seen && own === isBrowser()) { // else it is of the input before
+      view.show(painted, seen ?? canvas, input !== "machine" && controls.wanted?.mirror);
+      if (own) latency = latency === null ? performance.now() - time : 0.9 * latency + 0.1 * (performance.now() - time);
     }
     painted.close();
     seen?.close();
-  } finally {
-    inFlight = false;
-    if (input === "sample" && performance.now() < awakeUntil) setTimeout(() => { fresh = true; offer(); }, STILL_STEP);
-    else if (isBrowser()) offer();
-    else ask();
-  }
+  })().catch(() => {}); // the next one comes soon
+  await before;
+  inFlight = false;
+  if (!isBrowser()) ask();
+  else if (input === "camera") offer();
+  else if (performance.now() < awakeUntil) setTimeout(() => { fresh = true; offer(); }, STILL_STEP);
 }
 
 // A still needs no painting while nothing changes.
@@ -258,6 +260,13 @@ function fillScreen() {
   else if (byId("frame").requestFullscreen) byId("frame").requestFullscreen();
   else say("This browser cannot fill the screen with a picture.");
 }
+
+const strip = byId("thumbnails");
+strip.addEventListener("wheel", (event) => { // most wheels know only up and down
+  if (event.deltaX || strip.scrollWidth <= strip.clientWidth) return;
+  strip.scrollLeft += event.deltaY;
+  event.preventDefault();
+}, { passive: false });
 
 const pick = byId("file");
 document.querySelectorAll("#inputs input").forEach((radio) => radio.addEventListener("change", () => {
