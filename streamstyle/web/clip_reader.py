@@ -1,4 +1,4 @@
-"""Reads an uploaded clip in a process of its own, which can be killed: `python -m` this module, PATH.
+"""Reads an uploaded clip in a process of its own, which can be killed: `python -m` this module, PATH BYTES.
 
 Films and pictures are read by large libraries written in C. What a stranger uploads is read here, with little
 memory and without the right to write files, so that no film can take the page down.
@@ -27,7 +27,6 @@ OPENED, PICTURE, REFUSED = b"o", b"p", b"r"
 
 MAX_SIDE = 960  # pixels of what is played
 MOST_PIXELS = 4096 * 2304  # of a film's pictures
-MEMORY_BYTES = 2 << 30  # address space, of which the libraries take a third
 STILL_SECONDS = 0.05  # between two showings of a still
 LATE_SECONDS = 0.04  # behind its time a picture is left out,
 MOST_SKIPPED = 4  # but not more than these in a row: a film that is too much for the machine plays slower
@@ -35,10 +34,10 @@ MOST_SKIPPED = 4  # but not more than these in a row: a film that is too much fo
 
 def main() -> None:
     """Serve until nobody asks any more."""
-    path = sys.argv[1]
+    path, memory_bytes = sys.argv[1], int(sys.argv[2])
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints does not spoil the answers
-    _limit()
+    _limit(memory_bytes)
     with contextlib.suppress(BrokenPipeError):
         try:
             serve(path, sys.stdin.buffer, answers)
@@ -53,14 +52,14 @@ def _without(path: str, text: str) -> str:
     return text.replace(f"{path}: ", "").replace(path, "the clip")
 
 
-def _limit() -> None:
+def _limit(memory_bytes: int) -> None:
     """Bound what this process may take, where the system can."""
     try:
         import resource
     except ImportError:
         return
     bounds = (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     )

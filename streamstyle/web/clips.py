@@ -19,6 +19,7 @@ from streamstyle.web.clip_reader import HEADER, OPENED, PICTURE, REFUSED
 
 OPEN_SECONDS = 30.0  # until the first picture has been read,
 PICTURE_SECONDS = 10.0  # and between two of them, before a clip is given up
+MEMORY_BYTES = 2 << 30  # of addresses; the libraries alone take a part of them
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -69,6 +70,7 @@ class Clip:
 
     Args:
         store: the upload, which is closed with the clip, also if this fails.
+        memory_bytes: that the process may take.
 
     Attributes:
         about: kind ("film" or "picture"), width and height.
@@ -77,10 +79,10 @@ class Clip:
         InputError: it is damaged, no film or picture, or too large; the message names no file.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, memory_bytes: int = MEMORY_BYTES) -> None:
         self._store = store
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamstyle.web.clip_reader", store.path],
+            [sys.executable, "-m", "streamstyle.web.clip_reader", store.path, str(memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

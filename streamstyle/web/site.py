@@ -22,7 +22,7 @@ from streamstyle.errors import StreamstyleError
 from streamstyle.web.clips import Clip, Store
 from streamstyle.web.gallery import Gallery
 from streamstyle.web.machine import Broadcast, Machine
-from streamstyle.web.visits import WAIT_SECONDS, Paints, Visit
+from streamstyle.web.visits import WAIT_SECONDS, Visit
 
 PAGE = Path(__file__).parent / "page"
 FILES = {  # all that is ever read from disk, by address
@@ -36,8 +36,6 @@ FILES = {  # all that is ever read from disk, by address
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/sample.jpg": ("sample.jpg", "image/jpeg"),
 }
-MOST_VISITORS = 8
-MOST_CLIP_BYTES = 200_000_000
 UPLOAD_SECONDS = 20.0  # without a byte, before an upload is given up
 TRY_AGAIN_LATER = 1013  # of the codes with which WebSockets end
 _BOUNDARY = "picture"
@@ -52,7 +50,6 @@ class Site:
         machine: the machine's camera, if there is one.
         folder: where uploads lie while they play.
         most_visitors, most_clip_bytes: how many, how large.
-        new_painter: makes one for another visitor; None: the gallery's.
     """
 
     def __init__(
@@ -60,15 +57,12 @@ class Site:
         gallery: Gallery,
         machine: Machine | None,
         folder: str | Path,
-        *,
-        most_visitors: int = MOST_VISITORS,
-        most_clip_bytes: int = MOST_CLIP_BYTES,
-        new_painter: Callable[[], Paints] | None = None,
+        most_visitors: int,
+        most_clip_bytes: int,
     ) -> None:
         self.visits: dict[str, Visit] = {}
         self.stopping = threading.Event()
         self._gallery = gallery
-        self._new_painter: Callable[[], Paints] = new_painter or gallery.painter
         self._broadcast = None if machine is None else Broadcast(machine)
         self._folder = folder
         self._most_visitors, self._most_clip_bytes = most_visitors, most_clip_bytes
@@ -123,7 +117,7 @@ class Site:
                 await socket.send_json({"refused": sentence, "full": True})
                 await socket.close(TRY_AGAIN_LATER)
                 return
-            painter = await self._beside(self._new_painter)
+            painter = await self._beside(self._gallery.painter)
             about = {"most_clip_bytes": self._most_clip_bytes, "device": str(self._gallery.device)}
             visit = Visit(
                 socket, painter, self._gallery, self._broadcast, self._in_painting, self._beside, about

@@ -40,6 +40,8 @@ class Studio:
         styles: names and files that are offered; none: all that are bundled.
         device: "auto", "cpu", "cuda" or "cuda:N".
         names: under which the page is reached besides, such as that of a proxy that speaks https.
+        most_visitors: who may paint or watch at once.
+        most_clip_bytes: of an upload.
 
     Raises:
         UsageError: packages are missing, the address is taken or unknown, or a style or device is unknown.
@@ -55,6 +57,9 @@ class Studio:
         styles: Sequence[str] = (),
         device: str = "auto",
         names: Sequence[str] = (),
+        *,
+        most_visitors: int = 8,
+        most_clip_bytes: int = 200_000_000,
     ) -> None:
         missing = [name for name in NEEDED if find_spec(name) is None]
         if missing:
@@ -68,6 +73,7 @@ class Studio:
 
         self.token = token or secrets.token_urlsafe(16)
         self._machine, self._names = machine, names
+        self._most = most_visitors, most_clip_bytes
         self._gallery = Gallery(styles or list(STYLES), device)
         self._socket = _listen(host, port)
         self.host = host
@@ -129,7 +135,7 @@ class Studio:
                 await super().shutdown(sockets)
 
         with tempfile.TemporaryDirectory(prefix="streamstyle-", ignore_cleanup_errors=True) as folder:
-            site = Site(self._gallery, self._machine, folder)
+            site = Site(self._gallery, self._machine, folder, *self._most)
             local = _is_local(self.host)
             app = Access(
                 site.app,
