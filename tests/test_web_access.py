@@ -84,16 +84,18 @@ def test_foreign_pages_can_neither_paint_nor_upload(studio: Studio, origin: str 
     host = f"127.0.0.1:{studio.port}"
     named = {} if origin is None else {"origin": origin.format(host)}
     assert ask(studio.url, "POST", f"/clips?visit=x&token={TOKEN}", b"x", **named)[0] == FORBIDDEN
-    with pytest.raises(InvalidStatus) as refused:
-        connect(f"ws://{host}/paint?token={TOKEN}", additional_headers=named)
+    with pytest.raises(InvalidStatus) as refused:  # noqa: SIM117
+        with connect(f"ws://{host}/paint?token={TOKEN}", additional_headers=named):
+            pass
     assert refused.value.response.status_code == FORBIDDEN
 
 
 def test_a_socket_without_the_key_is_refused(studio: Studio) -> None:
     host = f"127.0.0.1:{studio.port}"
     for query in ["", "?token=", f"?token={TOKEN}x"]:
-        with pytest.raises(InvalidStatus) as refused:
-            connect(f"ws://{host}/paint{query}", additional_headers={"origin": f"http://{host}"})
+        with pytest.raises(InvalidStatus) as refused:  # noqa: SIM117
+            with connect(f"ws://{host}/paint{query}", additional_headers={"origin": f"http://{host}"}):
+                pass
         assert refused.value.response.status_code == 401
 
 

@@ -75,7 +75,7 @@ class Visitor:
 
     def __init__(self, studio: Studio, **headers: str) -> None:
         self.address = f"127.0.0.1:{studio.port}"
-        self.socket = connect(
+        self._connection = connect(
             f"ws://{self.address}/paint?token={TOKEN}",
             origin=f"http://{self.address}",
             compression=None,
@@ -84,10 +84,11 @@ class Visitor:
         )
 
     def __enter__(self) -> Self:
+        self.socket = self._connection.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.socket.close()
+        self._connection.__exit__(None, None, None)
 
     def say(self, **message: object) -> None:
         self.socket.send(json.dumps(message))

@@ -28,6 +28,7 @@ OPENED, PICTURE, REFUSED = b"o", b"p", b"r"
 MAX_SIDE = 960  # pixels of what is played
 MOST_PIXELS = 4096 * 2304  # of a film's pictures
 STILL_SECONDS = 0.05  # between two showings of a still
+PATIENCE_SECONDS = 0.25  # that anybody waits for a picture
 LATE_SECONDS = 0.04  # behind its time a picture is left out,
 MOST_SKIPPED = 4  # but not more than these in a row: a film that is too much for the machine plays slower
 
@@ -151,11 +152,14 @@ def paced(
 ) -> Iterator[np.ndarray]:
     """Pictures when they are due. Who asks seldom is given fewer; who does not ask for a while pauses.
 
+    Where the next one is far away, the last one is given again.
+
     Args:
         pictures: with their seconds, which grow.
         now, wait: the clock.
     """
     start: float | None = None
+    shown: np.ndarray | None = None
     skipped = 0
     for pixels, seconds in pictures:
         start = now() - seconds if start is None else start
@@ -165,9 +169,11 @@ def paced(
             continue
         if late > LATE_SECONDS:
             start += late
-        elif late < 0:
-            wait(-late)
-        skipped = 0
+        while (early := start + seconds - now()) > 0:
+            wait(min(early, PATIENCE_SECONDS))
+            if early > PATIENCE_SECONDS and shown is not None:
+                yield shown
+        skipped, shown = 0, pixels
         yield pixels
 
 
