@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from streamstyle.cli import options
@@ -45,18 +46,18 @@ def studio(
         from streamstyle.web.studio import Studio
 
         made = Studio(host, port, styles=style or (), device=device or "auto", names=allow_host or ())
-        reporter.event("serving", url=made.url)
-        if not events:
-            print(made.url, flush=True)
-        reporter.note("the page is served there; Ctrl-C ends it")
-        if open_browser or (open_browser is None and _has_display()):
-            import webbrowser
+        with made:
+            reporter.event("serving", url=made.url)
+            if not events:
+                print(made.url, flush=True)
+            reporter.note("the page is served there; Ctrl-C ends it")
+            if open_browser or (open_browser is None and _has_display()):
+                import webbrowser
 
-            webbrowser.open(made.url)
-        try:
-            made.serve()
-        except Interrupted:
-            reporter.note("the page is closed")
+                webbrowser.open(made.url)
+            with suppress(Interrupted):
+                made.wait()
+        reporter.note("the page is closed")
 
 
 def _has_display() -> bool:

@@ -116,8 +116,12 @@ class Studio:
     def serve(self) -> None:
         """Serve until a signal raises something here, as Ctrl-C does."""
         with self:
-            while self._thread is not None and self._thread.is_alive():
-                self._thread.join(0.5)
+            self.wait()
+
+    def wait(self) -> None:
+        """As long as it is served, or until a signal raises something here."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.5)
 
     def _run(self, begun: threading.Event) -> None:
         import uvicorn

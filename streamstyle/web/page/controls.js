@@ -107,8 +107,9 @@ export class Controls {
     this.press("mirror", wanted.mirror);
     this.press("bypass", wanted.bypass);
     const [first, other] = Object.entries(wanted.style).sort(([, a], [, b]) => b - a);
-    const single = !other && second.value && [first[0], this.style].includes(second.value);
-    if (!single) { // a share of 0 or 100 per cent is a style alone, and stays where it was put
+    const part = Number(share.value);
+    const isEnd = !other && ((part === 0 && first[0] === this.style) || (part === 100 && first[0] === second.value));
+    if (!isEnd || !second.value) { // a mixture at its end is one style alone, and stays a mixture here
       const names = Object.keys(wanted.style);
       const pair = names.length === 2 && names[0] === this.style ? names : other ? [first[0], other[0]] : [first[0]];
       for (const radio of thumbnails.querySelectorAll("input")) radio.checked = radio.value === pair[0];

@@ -268,6 +268,11 @@ strip.addEventListener("wheel", (event) => { // most wheels know only up and dow
   event.preventDefault();
 }, { passive: false });
 
+// Who clicks an input and then types arrows means the styles.
+byId("inputs").addEventListener("pointerup", () => setTimeout(() => {
+  if (document.activeElement.name === "input") document.activeElement.blur();
+}));
+
 const pick = byId("file");
 document.querySelectorAll("#inputs input").forEach((radio) => radio.addEventListener("change", () => {
   if (radio.value !== "clip" || isThere) { switchTo(radio.value); return; }
