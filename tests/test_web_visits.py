@@ -6,6 +6,8 @@ import http.client
 import json
 import threading
 import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from streamstyle.web.gallery import Gallery
 from streamstyle.web.jpeg import read_jpeg, write_jpeg
 from tests.webs import COLORS, TOKEN, Camera, Tint, Visitor, ask, picture, studio
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 TOLERANCE = 6  # of 255, after JPEG
 
 
@@ -285,3 +288,31 @@ def test_a_real_painter_paints() -> None:
             visitor.say(want={"bypass": True})
             assert grey.shape == (64, 96, 3)
             assert is_near(visitor.paint(picture((200, 60, 30), (96, 64))), (200, 60, 30))
+
+
+def test_it_stops_at_once_and_quietly_while_all_are_at_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """A clip plays, a camera sleeps, a picture is painted, somebody watches the stream."""
+    camera = Camera()
+    with ExitStack() as stack:
+        made = stack.enter_context(studio(camera))
+        playing, waiting, painting = (stack.enter_context(Visitor(made)) for _ in range(3))
+        assert playing.upload((SAMPLES / "harbour.mp4").read_bytes())[0] == 200
+        viewer = http.client.HTTPConnection("127.0.0.1", made.port, timeout=10)
+        viewer.request("GET", f"/stream.mjpg?token={TOKEN}")
+        viewer.getresponse().readline()
+        camera.sleeps = True
+        waiting.say(input="machine")
+        waiting.say(ready=True)
+        playing.say(input="clip")
+        for _ in range(5):
+            playing.say(ready=True)
+            playing.see()
+            painting.paint(picture())
+        playing.say(ready=True)
+        painting.socket.send(picture())
+        begin = time.monotonic()
+        made.stop()
+        assert time.monotonic() - begin < 4
+        assert made._thread is not None and not made._thread.is_alive()
+        viewer.close()
+    assert capfd.readouterr().err == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -45,6 +46,7 @@ class Camera:
 
     def __init__(self) -> None:
         self.number = 0
+        self.sleeps = False
         self.tint = Tint()
 
     @property
@@ -55,6 +57,9 @@ class Camera:
         return self.tint.change(**values)
 
     def newest(self, after: int, timeout: float) -> tuple[int, np.ndarray, np.ndarray] | None:
+        if self.sleeps:
+            time.sleep(timeout)
+            return None
         self.number = max(self.number, after + 1)
         source = np.full((24, 32, 3), 90, np.uint8)
         return self.number, source, self.tint(source, 0.0)

@@ -135,7 +135,7 @@ class Studio:
                 begun.set()
 
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-                site.close()
+                site.stopping.set()
                 await super().shutdown(sockets)
 
         with tempfile.TemporaryDirectory(prefix="streamstyle-", ignore_cleanup_errors=True) as folder:
