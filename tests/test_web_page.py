@@ -153,7 +153,7 @@ def test_the_camera_is_painted_and_a_click_changes_the_style(page) -> None:
     assert pixels(page, "result", 0.8).std() > 12
     style(page, "ink")
     until(lambda: pixels(page, "result", 0.8).std() < 8)  # ink has no colours
-    assert "fps" in page.inner_text("#fps") and "ms" in page.inner_text("#latency")
+    until(lambda: "fps" in page.inner_text("#fps") and "ms" in page.inner_text("#latency"))
     page.click("#mirror")
     until(lambda: is_like(pixels(page, "source", 0.2), LEFT))
 

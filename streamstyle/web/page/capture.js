@@ -11,6 +11,10 @@ export class Capture {
     this.canvas = document.createElement("canvas"); // of the picture that was sent last;
     this.other = document.createElement("canvas"); // the one before may still have to be shown
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
+    this.video.className = "hidden"; // some browsers play only what is on the page
+    this.video.tabIndex = -1;
+    this.video.ariaHidden = true;
+    document.body.append(this.video);
     this.still = null;
     this.stream = null;
   }

@@ -134,7 +134,8 @@ export class Controls {
     byId("note").textContent = style?.note ?? "";
     share.disabled = !second.value;
     const checked = thumbnails.querySelector("input:checked")?.parentElement;
-    if (checked && checked !== this.shown) checked.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (checked && checked !== this.shown)
+      thumbnails.scrollTo({ left: checked.offsetLeft - thumbnails.offsetLeft - (thumbnails.clientWidth - checked.clientWidth) / 2 });
     this.shown = checked;
     this.showValues();
   }

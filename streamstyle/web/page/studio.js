@@ -45,7 +45,14 @@ const connection = new Connection({
   refused(sentence, picture) {
     say(sentence);
     if (controls.wanted) controls.show(controls.wanted);
-    if (picture) { inFlight = false; if (isBrowser()) setTimeout(offer, 500); }
+    if (!picture) return;
+    inFlight = false;
+    if (isBrowser()) setTimeout(offer, 500);
+    else if (input === "clip") { // it can be played no further
+      isThere = false;
+      file = null;
+      switchTo("sample");
+    }
   },
   picture: paint,
   lost(sentence) {
