@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from streamstyle.web.studio import Studio
-from tests.webs import TOKEN
+from tests.webs import COLORS, TOKEN, Camera
 
 CHROMIUM = os.environ.get("STREAMSTYLE_TEST_CHROMIUM", "/usr/bin/chromium")
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -294,6 +294,25 @@ def test_a_lost_connection_is_said_and_made_again(browser) -> None:
 def context_is_quiet(page: Any) -> None:
     """Leave before the second studio's end is complained of."""
     page.goto("about:blank")
+
+
+def test_the_machine_s_camera_is_shown_first_and_its_loss_is_said(browser) -> None:
+    camera = Camera()
+    with (
+        Studio(port=0, token=TOKEN, styles=STYLES, machine=camera) as made,
+        opened(browser, made.url) as page,
+    ):
+        until(lambda: page.locator("#inputs input:checked").get_attribute("value") == "machine")
+        until(lambda: is_like(pixels(page, "source", 0.5), (90, 90, 90)))
+        until(lambda: is_like(pixels(page, "result", 0.5), COLORS["great_wave"]))
+        style(page, "ink")
+        until(lambda: is_like(pixels(page, "result", 0.5), COLORS["ink"]))
+        camera.state, camera.sleeps = "lost", True
+        until(lambda: "camera is lost" in page.inner_text("#trouble"))
+        camera.state, camera.sleeps = "live", False
+        until(lambda: page.is_hidden("#trouble"))
+        choose(page, "sample")
+        until(lambda: page.evaluate("document.getElementById('result').width") == 640)
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (320, 568), (844, 390), (1280, 800)])

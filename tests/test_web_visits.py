@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from contextlib import ExitStack
@@ -229,8 +230,32 @@ def test_the_machine_s_camera_has_one_look_for_all_and_its_own_figures(served) -
         while other.hear("wanted")["style"] != {"ink": 1.0}:
             pass
         one.say(ready=True)
-        assert one.hear("status") == {"fps": 25.0, "drops": 3, "device": "cpu"}  # no path, no NaN
+        expected = {"state": "live", "fps": 25.0, "latency_ms": 40.0, "drops": 3, "device": "cpu"}
+        assert one.hear("status") == expected  # no path, no NaN
         one.say(want={"style": "great_wave"})
+
+
+def test_a_camera_that_cannot_be_painted_any_more_is_said(served) -> None:
+    camera = Camera()
+    with studio(camera) as made, Visitor(made) as visitor:
+        camera.error = InputError("the weights are gone")
+        visitor.say(input="machine")
+        visitor.say(ready=True)
+        assert visitor.hear("refused") == "the weights are gone"
+        status, _, body = ask(made.url, "GET", f"/stream.mjpg?token={TOKEN}")
+        assert (status, body) == (200, b"")
+
+
+def test_nobody_is_kept_waiting_by_who_begins_a_request_and_does_not_end_it(served) -> None:
+    slow = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(100)]
+    try:
+        for connection in slow:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        with Visitor(served) as visitor:
+            assert visitor.paint(picture()).shape == (48, 64, 3)
+    finally:
+        for connection in slow:
+            connection.close()
 
 
 def test_without_a_camera_of_the_machine_that_is_said() -> None:

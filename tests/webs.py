@@ -47,6 +47,8 @@ class Camera:
     def __init__(self) -> None:
         self.number = 0
         self.sleeps = False
+        self.state = "live"
+        self.error: Exception | None = None
         self.tint = Tint()
 
     @property
@@ -57,6 +59,8 @@ class Camera:
         return self.tint.change(**values)
 
     def newest(self, after: int, timeout: float) -> tuple[int, np.ndarray, np.ndarray] | None:
+        if self.error is not None:
+            raise self.error
         if self.sleeps:
             time.sleep(timeout)
             return None
@@ -65,7 +69,15 @@ class Camera:
         return self.number, source, self.tint(source, 0.0)
 
     def status(self) -> dict[str, float | int | str]:
-        return {"fps": 25.0, "drops": 3, "camera": "/dev/video0", "latency": float("nan"), "device": "cpu"}
+        return {
+            "state": self.state,
+            "fps": 25.0,
+            "latency_ms": 40.0,
+            "drops": 3,
+            "camera": "/dev/video0",
+            "coarseness": float("nan"),
+            "device": "cpu",
+        }
 
 
 def picture(color: tuple[int, int, int] = (90, 90, 90), size: tuple[int, int] = (64, 48)) -> bytes:

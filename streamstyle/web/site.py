@@ -205,7 +205,10 @@ class Site:
         number = 0
         with self._place():
             while not self.stopping.is_set():
-                shown = await self._beside(broadcast.newest, number, WAIT_SECONDS)
+                try:
+                    shown = await self._beside(broadcast.newest, number, WAIT_SECONDS)
+                except StreamstyleError:  # which the program itself tells of
+                    return
                 if shown is not None:
                     number, _, result = shown
                     head = (

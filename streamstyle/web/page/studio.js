@@ -20,6 +20,7 @@ let mine = null; // what is wanted of this browser's own painter
 let inFlight = false, fresh = false, taken = 0, latency = null, awakeUntil = 0;
 let shown = Promise.resolve(); // the picture that came last
 let upload = null;
+let isCameraLost = false; // the machine's
 
 const view = new View((sentence) => {
   byId("record").setAttribute("aria-pressed", false);
@@ -140,6 +141,9 @@ async function switchTo(name) {
   const before = input;
   input = name;
   latency = null;
+  if (isCameraLost) complain("");
+  isCameraLost = false;
+  byId("state").title = "";
   byId("camera-row").hidden = name !== "camera";
   byId("size-row").hidden = !(name === "sample" || name === "camera");
   document.querySelector(`#inputs input[value="${name}"]`).checked = true;
@@ -239,10 +243,16 @@ function showFigures() {
     if (number !== null) byId(id).append(Object.assign(document.createElement("b"), { textContent: Math.round(number) }), ` ${unit}`);
   };
   write("fps", fps, "fps");
-  write("latency", fps && isBrowser() ? latency : null, "ms");
+  write("latency", fps ? latency : null, "ms");
 }
 
+// How the machine's own camera does.
 function showStatus(figures) {
+  if (input !== "machine") return;
+  latency = figures.latency_ms ?? null;
+  const lost = figures.state === "lost";
+  if (lost !== isCameraLost) complain(lost ? "The machine's camera is lost. It is looked for …" : "");
+  isCameraLost = lost;
   byId("state").title = Object.entries(figures).map(([name, value]) =>
     `${name.replaceAll("_", " ")}: ${typeof value === "number" ? Math.round(value * 10) / 10 : value}`).join("\n");
 }
