@@ -262,6 +262,13 @@ def test_a_film_of_enormous_pictures_is_refused_by_its_header(tmp_path: Path) ->
         Clip(stored(film.read_bytes(), tmp_path))
 
 
+def test_where_files_need_names_they_are_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips_module, "_DESCRIPTORS", tmp_path / "no such folder")
+    with Clip(stored(still("PNG"), tmp_path)) as clip:
+        assert clip.next().shape == (48, 64, 3) and len(list(tmp_path.iterdir())) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_file_is_left_whatever_happens(tmp_path: Path) -> None:
     Clip(stored(FILM, tmp_path)).close()
     with pytest.raises(InputError):

@@ -68,6 +68,7 @@ class Site:
         self._most_visitors, self._most_clip_bytes = most_visitors, most_clip_bytes
         self._watching = 0  # visitors and viewers of the stream
         self._uploading: set[str] = set()
+        self._thumbnail_turn = asyncio.Lock()
         # One thread, first come first served: who has one picture in flight waits for one of each other's.
         self._painting = ThreadPoolExecutor(1, "painting")
         self._hands = ThreadPoolExecutor(4 * most_visitors, "page")
@@ -104,7 +105,8 @@ class Site:
         return Response((PAGE / name).read_bytes(), headers={"Content-Type": kind})
 
     async def _thumbnail(self, request: Request) -> Response:
-        picture = await self._in_painting(self._gallery.thumbnail, request.path_params["name"])
+        async with self._thumbnail_turn:  # a visitor waits for one of them at most, not for all
+            picture = await self._in_painting(self._gallery.thumbnail, request.path_params["name"])
         if picture is None:
             raise HTTPException(404, "There is no such style.")
         return Response(picture, media_type="image/jpeg")

@@ -116,6 +116,7 @@ async function paint(sourceBlob, resultBlob) {
     const [painted, seen] = await Promise.all([createImageBitmap(resultBlob), sourceBlob && createImageBitmap(sourceBlob)]);
     await before;
     if (own === !seen && own === isBrowser()) { // else it is of the input before
+      byId("frame").classList.remove("waiting");
       view.show(painted, seen ?? canvas, input !== "machine" && controls.wanted?.mirror);
       if (own) latency = latency === null ? performance.now() - time : 0.9 * latency + 0.1 * (performance.now() - time);
     }
@@ -141,6 +142,7 @@ async function switchTo(name) {
   const before = input;
   input = name;
   latency = null;
+  byId("frame").classList.add("waiting");
   if (isCameraLost) complain("");
   isCameraLost = false;
   byId("state").title = "";
