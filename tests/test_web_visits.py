@@ -267,6 +267,7 @@ def test_without_a_camera_of_the_machine_that_is_said() -> None:
 
 def test_the_stream_shows_picture_after_picture(served) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    assert served.stream_url == f"http://127.0.0.1:{served.port}/stream.mjpg?token={TOKEN}"
     connection.request("GET", f"/stream.mjpg?token={TOKEN}")
     answer = connection.getresponse()
     assert answer.getheader("content-type") == "multipart/x-mixed-replace; boundary=picture"

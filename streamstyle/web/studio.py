@@ -84,10 +84,18 @@ class Studio:
     @property
     def url(self) -> str:
         """The link to the page, with its key."""
+        return self._link("/")
+
+    @property
+    def stream_url(self) -> str:
+        """The link to the machine's camera as a stream of JPEG pictures, for OBS, VLC and the like."""
+        return self._link("/stream.mjpg")
+
+    def _link(self, path: str) -> str:
         host = self.host
         if host in _EVERYWHERE:
             host = _own_address()
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/?token={self.token}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{path}?token={self.token}"
 
     def __enter__(self) -> Self:
         self.start()
