@@ -15,6 +15,7 @@ from streamstyle.timeline import NONE, timeline_of
 from streamstyle.weights import STYLES
 
 HERE = Path(__file__).parent
+PAGE = HERE.parent / "streamstyle" / "web" / "page"
 SAMPLES = HERE.parent / "samples"
 FRAME = 60  # of the clip
 STRIP = 200  # pixels, the height of the thumbnails
@@ -50,9 +51,10 @@ def strip(pictures: list[np.ndarray]) -> np.ndarray:
 
 
 def main() -> None:
-    """Writes docs/styles.jpg and docs/styles/NAME.jpg."""
+    """Writes docs/styles.jpg, docs/styles/NAME.jpg and the page's sample picture."""
     (HERE / "styles").mkdir(exist_ok=True)
     pictures, cells = stills(), []
+    Image.fromarray(pictures[-1]).save(PAGE / "sample.jpg", quality=85, optimize=True)
     for name in (NONE, *STYLES):
         results = [painted(pixels, name) for pixels in pictures]
         title = "source" if name == NONE else name

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import av
@@ -108,3 +110,24 @@ def test_a_recording_that_fails_ends_a_session_that_nobody_watches(tmp_path, mon
     done = live("--camera", "testsrc", "--size", "64x48", "--record", str(tmp_path / "out.mp4"))
     assert done.exit_code == 4
     assert "No space left" in done.stderr
+
+
+def test_the_page_shows_the_camera_and_the_link_needs_its_key():
+    command = [sys.executable, "-m", "streamstyle", "live", "--camera", "testsrc", "--size", "160x120"]
+    command += ["--no-window", "--web", "--port", "0", "--style", "ink", "--seconds", "30", "--json"]
+    program = subprocess.Popen(
+        command, env=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert program.stdout is not None
+    try:
+        serving = next(e for e in map(json.loads, program.stdout) if e["event"] == "serving")
+        with urllib.request.urlopen(serving["stream"], timeout=20) as stream:
+            assert stream.headers["Content-Type"].startswith("multipart/x-mixed-replace")
+            assert b"\xff\xd8" in stream.read(2000)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(serving["stream"].partition("?")[0], timeout=20)
+    finally:
+        program.send_signal(signal.SIGINT)
+        program.stdout.read()
+        program.stdout.close()
+        assert program.wait(timeout=20) == 0

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [  # highest first; a module may import its own layer and those below
     {"__main__"},
     {"cli"},
+    {"web"},
     {"preview", "atlas", "live"},
     {"render"},
     {"building"},
@@ -39,6 +40,7 @@ MAY_BUILD_EDGES = {
     "masks",
     "atlas",
     "live",
+    "web",
 }
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "media", "stream", "errors"},

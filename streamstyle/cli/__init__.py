@@ -16,6 +16,7 @@ from streamstyle.cli import (
     live,
     rendering,
     resuming,
+    studio,
     training,
     transferring,
 )
@@ -39,6 +40,7 @@ app.command("resume")(resuming.resume)
 app.command("train")(training.train)
 app.command("evaluate")(evaluating.evaluate)
 app.command("styles")(information.styles)
+app.command("studio")(studio.studio)
 app.command("doctor")(information.doctor)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,6 +64,8 @@ VirtualCamera = Annotated[
 ]
 Url = Annotated[str | None, option(WRITE, "--url", help="Send to rtmp://, rtsp://, udp:// or tcp://.")]
 Web = Annotated[bool, option(WRITE, "--web", help="Show a page for the browser (extra web).")]
+Host = Annotated[str, option(WRITE, "--host", help="Address of the page; 0.0.0.0 lets others in.")]
+Port = Annotated[int, option(WRITE, "--port", help="Of the page, 0 for any that is free; 8787.")]
 Overwrite = Annotated[bool, option(WRITE, "-y", "--overwrite", help="Replace the recording that is there.")]
 Seconds = Annotated[float | None, option(REPORT, "--seconds", min=0.1, help="End after this long.")]
 
@@ -86,6 +88,8 @@ def live(
     virtual_camera: VirtualCamera = False,
     url: Url = None,
     web: Web = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8787,
     overwrite: Overwrite = False,
     seconds: Seconds = None,
     quiet: Quiet = False,
@@ -125,7 +129,7 @@ def live(
                 if shown is not None:
                     stack.callback(shown.close)  # at once, whatever is still to be finished
                 if web:
-                    stack.enter_context(page(session))
+                    stack.enter_context(page(reporter, session, style or [], device or "auto", host, port))
                 run(reporter, session, camera, shown, record, overwrite, seconds)
         except Interrupted:
             pass  # the usual way to end without a window; all is finished by now
@@ -253,13 +257,22 @@ def opened_outputs(virtual_camera: bool, url: str | None) -> list[Output]:
     return outputs
 
 
-def page(session: Live) -> Any:
-    """The page for the browser, as a context manager.
+@contextmanager
+def page(
+    reporter: Reporter, session: Live, styles: list[str], device: str, host: str, port: int
+) -> Iterator[None]:
+    """The page for the browser, as long as the session runs.
 
     Raises:
-        UsageError: the extra is missing.
+        UsageError: the extra is missing, or the address is taken.
     """
-    raise UsageError("--web needs its extra: pip install 'streamstyle[web]'")
+    from streamstyle.web.studio import Studio
+
+    with Studio(host, port, machine=session, styles=styles, device=device) as studio:
+        reporter.event("serving", url=studio.url, stream=studio.stream_url)
+        reporter.data(studio.url)
+        reporter.note(f"the page is served there, for OBS and VLC as a stream at {studio.stream_url}")
+        yield
 
 
 def show_cameras(reporter: Reporter) -> None:

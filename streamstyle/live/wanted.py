@@ -8,7 +8,7 @@ from streamstyle.errors import UsageError
 from streamstyle.timeline import RANGES, Look, read_mixture
 from streamstyle.weights import DEFAULT_STYLE
 
-LIMITS = {**RANGES, "steady": (0.0, 1.0)}
+LIMITS = {name: RANGES[name] for name in ("strength", "keep_colors", "stroke_size")} | {"steady": (0.0, 1.0)}
 SWITCHES = ("mirror", "bypass")
 
 

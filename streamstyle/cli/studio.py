@@ -1,0 +1,71 @@
+"""`studio`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated
+
+from streamstyle.cli import options
+from streamstyle.cli.options import Debug, Json, Quiet
+from streamstyle.cli.reporting import reporting
+
+SERVE = "Where to serve it"
+
+
+def studio(
+    host: Annotated[
+        str, options.option(SERVE, "--host", help="Address to listen at; 0.0.0.0 lets others in. 127.0.0.1.")
+    ] = "127.0.0.1",
+    port: Annotated[int, options.option(SERVE, "--port", help="0 for any that is free; 8787.")] = 8787,
+    allow_host: Annotated[
+        list[str] | None,
+        options.option(SERVE, "--allow-host", help="Name of a proxy that serves it over https. Repeatable."),
+    ] = None,
+    open_browser: Annotated[
+        bool | None,
+        options.option(SERVE, "--open/--no-open", help="Open it in the browser; where there is a display."),
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        options.option(
+            options.STYLE,
+            "--style",
+            "-s",
+            help="Offer only these names or weights files. Repeatable.",
+        ),
+    ] = None,
+    device: options.Device = None,
+    quiet: Quiet = False,
+    events: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Paint your camera, films and pictures on a page in the browser."""
+    from streamstyle.errors import Interrupted
+
+    with reporting(events=events, quiet=quiet, debug=debug) as reporter:
+        from streamstyle.web.studio import Studio
+
+        made = Studio(host, port, styles=style or (), device=device or "auto", names=allow_host or ())
+        with made:
+            reporter.event("serving", url=made.url)
+            if not events:
+                print(made.url, flush=True)
+            reporter.note("the page is served there; Ctrl-C ends it")
+            if open_browser or (open_browser is None and _has_display()):
+                import webbrowser
+
+                webbrowser.open(made.url)
+            with suppress(Interrupted):
+                made.wait()
+        reporter.note("the page is closed")
+
+
+def _has_display() -> bool:
+    """Whether a person sits at this machine."""
+    import os
+    import sys
+
+    if os.environ.get("SSH_CONNECTION"):
+        return False
+    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.stderr.isatty() and (sys.platform in ("darwin", "win32") or bool(named))

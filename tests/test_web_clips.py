@@ -1,0 +1,346 @@
+"""Uploads: what is taken, what is refused with which sentence, and that nothing of them is left."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamstyle.errors import InputError
+from streamstyle.web import clips as clips_module
+from streamstyle.web import site as sites
+from streamstyle.web.clip_reader import MOST_SKIPPED, PATIENCE_SECONDS, paced
+from streamstyle.web.clips import Clip, Store
+from tests.films import make_film
+from tests.webs import COLORS, TOKEN, Visitor, studio
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+FILM = (SAMPLES / "harbour.mp4").read_bytes()
+MOST_BYTES = 2_000_000
+
+
+def still(kind: str, size: tuple[int, int] = (64, 48), color: tuple[int, int, int] = (90, 120, 30)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, color).save(file, kind)
+    return file.getvalue()
+
+
+def stored(data: bytes, folder: Path) -> Store:
+    store = Store(folder)
+    store.write(data)
+    store.finish()
+    return store
+
+
+@pytest.fixture(scope="module")
+def served():
+    with studio(most_clip_bytes=MOST_BYTES) as made:
+        yield made
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
+    """The clips that were opened."""
+    seen: list[Clip] = []
+
+    class Seen(Clip):
+        def __init__(self, store: Store) -> None:
+            super().__init__(store)
+            seen.append(self)
+
+    monkeypatch.setattr(sites, "Clip", Seen)
+    return seen
+
+
+def is_running(clip: Clip) -> bool:
+    return clip._process.poll() is None
+
+
+def soon(condition) -> bool:
+    return any(condition() or time.sleep(0.02) for _ in range(250))
+
+
+def test_a_film_plays_painted_beside_its_source(served) -> None:
+    with Visitor(served) as visitor:
+        status, about = visitor.upload(FILM)
+        assert (status, about) == (200, {"kind": "film", "width": 640, "height": 360})
+        visitor.say(input="clip")
+        assert visitor.hear("input") == "clip"
+        sources = []
+        for _ in range(3):
+            visitor.say(ready=True)
+            source, result = visitor.see()
+            assert source is not None and source.shape == result.shape == (360, 640, 3)
+            assert np.abs(result.astype(int) - np.array(COLORS["great_wave"])).max() < 8
+            sources.append(source.astype(int))
+        assert 0 < np.abs(sources[2] - sources[0]).mean() < 30  # it moves
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
+def test_pictures_are_taken_and_scaled_down(tmp_path: Path, kind: str) -> None:
+    with Clip(stored(still(kind, (1200, 600)), tmp_path)) as clip:
+        assert clip.about == {"kind": "picture", "width": 960, "height": 480}
+        for _ in range(2):
+            pixels = clip.next()
+            assert pixels.shape == (480, 960, 3) and np.abs(pixels.astype(int) - (90, 120, 30)).max() < 8
+
+
+def test_a_clip_begins_anew_when_it_ends(tmp_path: Path) -> None:
+    """Three pictures of a GIF, seen more than once."""
+    frames = [Image.new("RGB", (32, 24), (grey,) * 3) for grey in (0, 100, 200)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=20, loop=0)
+    with Clip(stored(file.getvalue(), tmp_path)) as clip:
+        assert clip.about["kind"] == "film"
+        seen = [int(clip.next().mean().round(-2)) for _ in range(8)]
+    assert seen.count(0) >= 2 and seen.count(200) >= 2
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (b"", "The file is empty."),
+        (b"#!/bin/sh\necho it\n" * 100, "This file cannot be played: not a film that can be read"),
+        (b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", "not a film that can be read"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not a film that can be read"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>', "cannot be played"),
+        (still("JPEG", (640, 480))[:900], "cannot be played"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "cannot be played"),
+        (FILM[:3000], "cannot be played"),
+    ],
+)
+def test_what_is_no_film_is_refused_with_a_sentence(served, data: bytes, match: str) -> None:
+    with Visitor(served) as visitor:
+        status, answer = visitor.upload(data)
+        assert status == 422 and match in answer["refused"]
+        assert answer["refused"].endswith(".") and "\n" not in answer["refused"]
+        assert "/proc" not in answer["refused"] and "/tmp" not in answer["refused"]
+        visitor.say(input="clip")
+        assert "no clip yet" in visitor.hear("refused")
+
+
+def test_an_upload_that_is_too_large_is_refused_before_it_comes(served) -> None:
+    with Visitor(served) as visitor:
+        name = visitor.hear("welcome")["visit"]
+        connection = http.client.HTTPConnection(visitor.address, timeout=10)
+        connection.putrequest("POST", f"/clips?visit={name}&token={TOKEN}")
+        connection.putheader("origin", f"http://{visitor.address}")
+        connection.putheader("content-length", str(MOST_BYTES + 1))
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 413 and b"too large: at most 2 MB are taken" in answer.read()
+        connection.close()
+
+
+def test_an_upload_that_hides_its_size_is_cut_off(served) -> None:
+    with Visitor(served) as visitor:
+        name = visitor.hear("welcome")["visit"]
+        connection = http.client.HTTPConnection(visitor.address, timeout=10)
+        headers = {"origin": f"http://{visitor.address}"}
+        chunks = (bytes(50_000) for _ in range(MOST_BYTES // 50_000 + 2))
+        connection.request("POST", f"/clips?visit={name}&token={TOKEN}", chunks, headers, encode_chunked=True)
+        assert connection.getresponse().status == 413
+        connection.close()
+
+
+def test_uploads_belong_to_a_page_that_is_connected(served) -> None:
+    with Visitor(served) as visitor:
+        status, answer = visitor.upload(FILM, visit="nobody")
+        assert status == 409 and "not connected" in answer["refused"]
+
+
+def test_an_upload_that_stands_still_is_given_up(served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sites, "UPLOAD_SECONDS", 0.1)
+    with Visitor(served) as visitor:
+        name = visitor.hear("welcome")["visit"]
+        connection = http.client.HTTPConnection(visitor.address, timeout=10)
+        connection.putrequest("POST", f"/clips?visit={name}&token={TOKEN}")
+        connection.putheader("origin", f"http://{visitor.address}")
+        connection.putheader("content-length", "1000")
+        connection.endheaders(b"x" * 10)
+        assert connection.getresponse().status == 408
+        connection.close()
+
+
+def test_the_process_is_killed_and_the_file_gone_when_the_browser_goes(served, opened: list[Clip]) -> None:
+    with Visitor(served) as visitor:
+        assert visitor.upload(FILM)[0] == 200
+        assert is_running(opened[0])
+        visitor.say(input="clip")
+        visitor.say(ready=True)
+        visitor.see()
+    assert soon(lambda: not is_running(opened[0]))
+    assert soon(lambda: opened[0]._store._file.closed)
+
+
+def test_a_new_clip_takes_the_place_of_the_old_one(served, opened: list[Clip]) -> None:
+    with Visitor(served) as visitor:
+        name = visitor.hear("welcome")["visit"]
+        assert visitor.upload(FILM, name)[0] == 200 and visitor.upload(still("PNG"), name)[0] == 200
+        assert not is_running(opened[0]) and is_running(opened[1])
+        visitor.say(input="clip")
+        visitor.say(ready=True)
+        assert visitor.see()[1].shape == (48, 64, 3)
+
+
+def test_a_refused_clip_leaves_the_old_one_playing(served, opened: list[Clip]) -> None:
+    with Visitor(served) as visitor:
+        name = visitor.hear("welcome")["visit"]
+        assert visitor.upload(FILM, name)[0] == 200 and visitor.upload(b"nothing", name)[0] == 422
+        assert is_running(opened[0])
+
+
+def test_a_reader_that_dies_is_told_and_the_page_lives_on(served, opened: list[Clip]) -> None:
+    with Visitor(served) as visitor:
+        assert visitor.upload(FILM)[0] == 200
+        visitor.say(input="clip")
+        os.kill(opened[0].pid, signal.SIGKILL)
+        opened[0]._process.wait()
+        visitor.say(ready=True)
+        assert visitor.hear("refused")
+        visitor.say(input="browser")
+        assert visitor.paint(still("JPEG")).shape == (48, 64, 3)
+
+
+def test_a_reader_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Clip(stored(FILM, tmp_path)) as clip:
+        monkeypatch.setattr(clips_module, "PICTURE_SECONDS", 0.1)
+        os.kill(clip.pid, signal.SIGSTOP)
+        with pytest.raises(InputError, match="nothing came of it"):
+            clip.next()
+        assert clip._process.wait(10) == -signal.SIGKILL
+
+
+def test_closing_while_somebody_waits_ends_the_wait(tmp_path: Path) -> None:
+    clip = Clip(stored(FILM, tmp_path))
+    os.kill(clip.pid, signal.SIGSTOP)
+    ended: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            clip.next()
+        except InputError as error:
+            ended.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    clip.close()
+    clip.close()
+    waiting.join(10)
+    assert ended and not waiting.is_alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is bounded on Linux alone")
+def test_a_clip_that_needs_too_much_memory_is_refused_and_another_is_not(tmp_path: Path) -> None:
+    large = still("PNG", (7000, 7000))
+    with pytest.raises(InputError, match="memory"):
+        Clip(stored(large, tmp_path), memory_bytes=700 << 20)
+    with Clip(stored(still("PNG"), tmp_path), memory_bytes=700 << 20) as clip:
+        assert clip.next().shape == (48, 64, 3)
+
+
+def test_a_film_of_enormous_pictures_is_refused_by_its_header(tmp_path: Path) -> None:
+    film = make_film(
+        tmp_path / "huge.avi",
+        1,
+        codec="mjpeg",
+        pixel_format="yuvj420p",
+        draw=lambda _: np.zeros((2400, 4096, 3), np.uint8),
+    )
+    with pytest.raises(InputError, match="it has 4096x2400 pixels, films of at most 4096x2304 are taken"):
+        Clip(stored(film.read_bytes(), tmp_path))
+
+
+def test_where_files_need_names_they_are_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips_module, "_DESCRIPTORS", tmp_path / "no such folder")
+    with Clip(stored(still("PNG"), tmp_path)) as clip:
+        assert clip.next().shape == (48, 64, 3) and len(list(tmp_path.iterdir())) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_file_is_left_whatever_happens(tmp_path: Path) -> None:
+    Clip(stored(FILM, tmp_path)).close()
+    with pytest.raises(InputError):
+        Clip(stored(b"nothing", tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file has a name")
+def test_not_even_a_kill_leaves_a_file_or_a_process(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom streamstyle.web.clips import Clip, Store\n"
+        f"s = Store({str(tmp_path)!r}); s.write(open({str(SAMPLES / 'harbour.mp4')!r}, 'rb').read())\n"
+        "s.finish(); c = Clip(s); c.next(); print(c.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == -signal.SIGKILL and not list(tmp_path.iterdir())
+    reader = Path(f"/proc/{int(done.stdout)}/cmdline")
+    assert soon(lambda: not reader.exists() or not reader.read_bytes())  # gone, or waits to be buried
+
+
+class Clock:
+    """Time that passes only when somebody waits or works."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def wait(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def shown(step: float, work: float, total: int) -> tuple[list[int], float]:
+    """Numbers of the pictures that one sees who takes `work` seconds for each, and when the last was due."""
+    clock, numbers = Clock(), []
+    pictures = paced(((np.array(n), n * step) for n in count()), clock.now, clock.wait)
+    for _ in range(total):
+        numbers.append(int(next(pictures)))
+        clock.time += work
+    return numbers, clock.time
+
+
+def test_who_is_quick_sees_every_picture_at_its_time() -> None:
+    numbers, end = shown(0.04, 0.01, 50)
+    assert numbers == list(range(50)) and end == pytest.approx(49 * 0.04 + 0.01)
+
+
+def test_who_is_slow_sees_fewer_and_keeps_the_pace() -> None:
+    numbers, end = shown(0.04, 0.1, 50)
+    assert numbers[-1] == pytest.approx(end / 0.04, abs=5)
+
+
+def test_a_film_that_is_too_much_plays_slower_rather_than_in_leaps() -> None:
+    numbers, _ = shown(0.04, 1.0, 20)
+    assert max(np.diff(numbers)) <= MOST_SKIPPED + 1
+
+
+def test_who_stays_away_for_a_while_finds_the_film_where_it_was() -> None:
+    clock = Clock()
+    pictures = paced(((np.array(n), n * 0.04) for n in count()), clock.now, clock.wait)
+    assert int(next(pictures)) == 0
+    clock.time += 3600
+    assert int(next(pictures)) <= MOST_SKIPPED + 1
+    before = clock.time
+    next(pictures)
+    assert clock.time - before == pytest.approx(0.04)
+
+
+def test_where_the_next_picture_is_far_away_the_last_one_is_given_again() -> None:
+    clock = Clock()
+    pictures = paced([(np.array(0), 0.0), (np.array(1), 2.0)], clock.now, clock.wait)
+    seen = [int(pixels) for pixels in pictures]
+    assert seen == [0] * (len(seen) - 1) + [1] and len(seen) > 2 / PATIENCE_SECONDS - 1
+    assert clock.time == pytest.approx(2.0)
