@@ -29,7 +29,10 @@ from streamstyle.timeline import NONE, Looks, timeline_of
 from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
-MARGIN = 96  # pixels that a tile overlaps its neighbours: `thing` sees 92 to each side
+BLOCK = 32  # pixels, to whose multiples pictures are padded: twice the deepest stride
+MARGIN = (
+    192  # pixels that a tile overlaps its neighbours: `thing` sees 92 to each side, its gradient twice that
+)
 LOW_BAND = 4  # the part of the picture's height over which light and colour must not drift
 # Of what is carried, the share that the network sees while it dreams on: where it sees all of it, every
 # animal grows by what it is until a hundred frames later nothing else is left.
@@ -130,6 +133,8 @@ class Dream:
             network.to(self.device).to(memory_format=torch.channels_last)
             given = {name: guide.clone()[None].to(self.device) for name, guide in (guides or {}).items()}
             self.dreamt = Dreamt(network, objectives, given)
+            if self.ascent.tile and any(objective.place for objective in objectives.values()):
+                raise UsageError("--tile: a neuron at a place needs the whole picture")
             self.target = None if target is None else target.clone()[None].to(self.device)
         self.passes = 0.0
         self._residual: Tensor | None = None  # (3, H, W), the last result minus its source
@@ -220,25 +225,28 @@ class Dream:
 
     def gradient(self, image: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Smoothed over scales; part by part where tiles are asked for. (1, 3, H, W) to the same."""
+        height, width = image.shape[2:]
+        # Whole blocks, so that parts are rounded as the whole is: steps amplify the last bit a millionfold.
+        blocks = padded_to(image, BLOCK, BLOCK)
+        found = self.in_parts(blocks, tuple(weights))
+        return smoothed(weighted(found, weights)[:, :, :height, :width])
+
+    def in_parts(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """The gradient of each objective, (1, 3, H, W), put together of tiles where they are asked for."""
         tile, (height, width) = self.ascent.tile, image.shape[2:]
-        if min(height, width) < SMALLEST_SIDE:  # the network needs something to look at
-            wide = padded_to(image, 1, SMALLEST_SIDE)
-            parts = self.dreamt.gradients(wide, weights)
-            return smoothed(weighted(parts, weights)[:, :, :height, :width])
         if tile is None or max(height, width) <= tile + 2 * MARGIN:
-            return smoothed(weighted(self.dreamt.gradients(image, weights), weights))
-        # Each objective is put together before it is weighted, by its length on the whole picture.
-        whole = {name: torch.empty_like(image) for name in weights}
+            return {name: part.contiguous() for name, part in self.dreamt.gradients(image, names).items()}
+        tile = max(tile // BLOCK * BLOCK, BLOCK)
+        # In one order in memory, too: sums are rounded by it.
+        whole = {name: image.new_empty(image.shape) for name in names}
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
                 part = image[:, :, above : top + tile + MARGIN, before : left + tile + MARGIN]
-                # Values are means over a part: by its size, so that all parts count alike.
-                for name, found in self.dreamt.gradients(part, weights).items():
+                for name, found in self.dreamt.gradients(part, names).items():
                     inner = found[:, :, top - above :, left - before :][:, :, :tile, :tile]
-                    area = part.shape[2] * part.shape[3]
-                    whole[name][:, :, top : top + tile, left : left + tile] = area * inner
-        return smoothed(weighted(whole, weights))
+                    whole[name][:, :, top : top + tile, left : left + tile] = inner
+        return whole
 
     def normalised(self, gradient: Tensor, name: str) -> Tensor:
         """To a mean length of 1, by a length that follows slowly over the frames of a film."""

@@ -184,7 +184,10 @@ class Dreamt:
             found = self.network(seen, {self.objectives[name].layer for name in names})
             for number, name in enumerate(names, 1):
                 objective = self.objectives[name]
-                value = objective.value(found[objective.layer], self.guides.get(name))
+                seen_there = found[objective.layer]
+                # By the number of places, so that the parts of a picture fit together.
+                places = seen_there.shape[2] * seen_there.shape[3]
+                value = places * objective.value(seen_there, self.guides.get(name))
                 (parts[name],) = torch.autograd.grad(value, seen, retain_graph=number < len(names))
         return parts
 
