@@ -46,7 +46,7 @@ def seen(image: Tensor, layer: str) -> float:
 def test_a_dream_sees_more_of_what_it_looks_for(layer, device):
     image = picture().to(device)
     result = Dream(layer, QUICK, device=device)(image, Moment(0, 0.0))
-    assert seen(result.cpu(), layer) > 1.2 * seen(image.cpu(), layer)
+    assert seen(result.cpu(), layer) > 1.1 * seen(image.cpu(), layer)
 
 
 def test_what_is_avoided_is_seen_less():

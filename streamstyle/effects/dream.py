@@ -30,9 +30,7 @@ from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
 BLOCK = 32  # pixels, to whose multiples pictures are padded: twice the deepest stride
-MARGIN = (
-    192  # pixels that a tile overlaps its neighbours: `thing` sees 92 to each side, its gradient twice that
-)
+MARGIN = 192  # pixels that tiles overlap: `thing` sees 92 to each side, its gradient twice that
 LOW_BAND = 4  # the part of the picture's height over which light and colour must not drift
 # Of what is carried, the share that the network sees while it dreams on: where it sees all of it, every
 # animal grows by what it is until a hundred frames later nothing else is left.
