@@ -22,7 +22,8 @@ from streamstyle.stream import Frame, StreamInfo
 SILENCE = 1.0  # seconds without a new picture after which a camera is lost
 OPENING = 10.0  # seconds that opening may take
 BACK_OFF = 0.25, 2.0  # seconds before the first try to open it again, and at most
-MOST_ABANDONED = 3  # threads that hang in a read
+MOST_ABANDONED = 8  # threads that hang in a read, until ...
+CROWDED = 10.0  # seconds are waited before another one is begun all the same
 RATE_SECONDS = 2.0  # over which the rate is measured
 
 STARTING, RUNNING, LOST = "starting", "live", "lost"
@@ -150,11 +151,12 @@ class Capture:
             self._abandoned.append(reader)
 
     def _wait_for_the_abandoned(self) -> None:
-        """Too many threads that hang: no other is begun until one of them ends."""
+        """Too many threads that hang: no other is begun until one of them ends, for a while at least."""
+        end = time.monotonic() + CROWDED
         with self._changed:
             self._abandoned = [reader for reader in self._abandoned if reader.thread.is_alive()]
-            while not self._stop and len(self._abandoned) >= MOST_ABANDONED:
-                self._changed.wait(self._back_off[1])
+            while not self._stop and len(self._abandoned) >= MOST_ABANDONED and time.monotonic() < end:
+                self._changed.wait(min(self._back_off[1], max(end - time.monotonic(), 0.0)))
                 self._abandoned = [reader for reader in self._abandoned if reader.thread.is_alive()]
 
     def _take(self, reader: _Reader, frame: Frame, freezes: bool) -> bool:
