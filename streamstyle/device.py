@@ -6,6 +6,7 @@ side; on the CPU they keep the memory order of the pixels, (H, W, 3), which torc
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from streamstyle.errors import OutOfMemoryError, UsageError
+
+_log = logging.getLogger("streamstyle")
 
 MOST_GRAPHS = 16  # of one function
 WARM_UP = 3  # calls before one is captured
@@ -119,17 +122,25 @@ class Captured:
 
     def __init__(self, function: Callable[[Tensor], dict[str, Tensor]]) -> None:
         self.function = function
+        self._refused = False
         self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Tensor, dict[str, Tensor]]] = {}
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """What the function gives."""
-        if image.device.type != "cuda":
+        if image.device.type != "cuda" or self._refused:
             return self.function(image)
         shape = tuple(image.shape)
         if shape not in self._graphs:
             if len(self._graphs) == MOST_GRAPHS:  # each keeps the memory that the function needs
                 del self._graphs[next(iter(self._graphs))]
-            self._graphs[shape] = self._capture(image)
+            try:
+                self._graphs[shape] = self._capture(image)
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # some networks have steps that no graph can hold
+                self._refused = True
+                _log.info("computed step by step: %s", str(error).partition("\n")[0])
+                return self.function(image)
         graph, given, found = self._graphs[shape]
         given.copy_(image)
         graph.replay()

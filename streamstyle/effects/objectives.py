@@ -11,7 +11,7 @@ import difflib
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +41,10 @@ class Objective:
     sign: float = 1.0
     direction: Tensor | None = None
     place: tuple[float, float] | None = None
+
+    def on(self, device: torch.device) -> Objective:
+        """The same, with its direction there."""
+        return self if self.direction is None else replace(self, direction=self.direction.to(device))
 
     def value(self, activations: Tensor, guide: Tensor | None = None) -> Tensor:
         """How much of it is there: a scalar that grows with it.
@@ -152,7 +156,9 @@ class Dreamt:
         objectives: Mapping[str, Objective],
         guides: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.network, self.objectives = network, dict(objectives)
+        self.network = network
+        device = next(network.parameters()).device
+        self.objectives = {name: objective.on(device) for name, objective in objectives.items()}
         self.guides: dict[str, Tensor] = {}
         self._captured: dict[tuple[str, ...], Captured] = {}
         for name, objective in self.objectives.items():

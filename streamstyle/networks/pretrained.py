@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
+import torch
 from torch import Tensor, nn
 from torchvision import models
 
@@ -70,9 +71,12 @@ class Pretrained(FeatureNetwork):
 
     def normalised(self, image: Tensor) -> Tensor:
         """[0, 1] to the scale that the network was trained with."""
-        mean, deviation = image.new_tensor((self.mean, self.deviation))[..., None, None]
-        result: Tensor = (image - mean) / deviation
-        return result
+        # By numbers, not by tensors, which would be copied to the device in each call.
+        scaled = [
+            (image[:, channel] - mean) / deviation
+            for channel, (mean, deviation) in enumerate(zip(self.mean, self.deviation, strict=True))
+        ]
+        return torch.stack(scaled, dim=1)
 
     def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
         """Layer after layer; pooling belongs to the layer behind it."""
