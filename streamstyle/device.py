@@ -20,8 +20,8 @@ from streamstyle.errors import OutOfMemoryError, UsageError
 
 _log = logging.getLogger("streamstyle")
 
-MOST_GRAPHS = 16  # of one function
-WARM_UP = 3  # calls before one is captured
+MOST_GRAPHS = 16  # of one function; each keeps the memory that the function needs
+WARM_UP = 3  # calls of a shape before it is captured
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -123,41 +123,52 @@ class Captured:
     def __init__(self, function: Callable[[Tensor], dict[str, Tensor]]) -> None:
         self.function = function
         self._refused = False
+        self._calls: dict[tuple[int, ...], int] = {}
         self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Tensor, dict[str, Tensor]]] = {}
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """What the function gives."""
-        if image.device.type != "cuda" or self._refused:
-            return self.function(image)
         shape = tuple(image.shape)
-        if shape not in self._graphs:
-            if len(self._graphs) == MOST_GRAPHS:  # each keeps the memory that the function needs
-                del self._graphs[next(iter(self._graphs))]
-            try:
-                self._graphs[shape] = self._capture(image)
-            except torch.cuda.OutOfMemoryError:
-                raise
-            except RuntimeError as error:  # some networks have steps that no graph can hold
-                self._refused = True
-                _log.info("computed step by step: %s", str(error).partition("\n")[0])
-                return self.function(image)
+        if image.device.type != "cuda" or self._refused or not self._has_graph(shape, image):
+            return self.function(image)
         graph, given, found = self._graphs[shape]
         given.copy_(image)
         graph.replay()
         return {name: value.clone() for name, value in found.items()}
 
+    def _has_graph(self, shape: tuple[int, ...], image: Tensor) -> bool:
+        """Whether there is a graph for the shape; it is made when that has come often enough."""
+        if shape in self._graphs:
+            return True
+        self._calls[shape] = self._calls.get(shape, 0) + 1
+        if self._calls[shape] <= WARM_UP or len(self._graphs) == MOST_GRAPHS:
+            return False
+        before = torch.cuda.current_stream(image.device)
+        try:
+            self._graphs[shape] = self._capture(image)
+        except RuntimeError as error:  # no memory for it, or steps that no graph can hold
+            self._refused = True
+            self._graphs.clear()
+            _log.info("computed step by step: %s", str(error).partition("\n")[0])
+            return False
+        finally:
+            torch.cuda.set_stream(before)  # which a failed capture leaves behind
+        return True
+
     def _capture(self, image: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, dict[str, Tensor]]:
         """The graph, the tensor that it reads and those that it writes."""
         given = image.detach().clone()
-        beside = torch.cuda.Stream(image.device)  # type: ignore[no-untyped-call]
-        beside.wait_stream(torch.cuda.current_stream(image.device))
-        with torch.cuda.stream(beside):  # libraries choose their kernels in the first calls
-            for _ in range(WARM_UP):
-                self.function(given)
-        torch.cuda.current_stream(image.device).wait_stream(beside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            found = self.function(given)
+        with torch.cuda.device(image.device):
+            beside = torch.cuda.Stream(image.device)  # type: ignore[no-untyped-call]
+            beside.wait_stream(torch.cuda.current_stream(image.device))
+            with torch.cuda.stream(beside):  # libraries choose their kernels in the first calls there
+                for _ in range(WARM_UP):
+                    self.function(given)
+            torch.cuda.current_stream(image.device).wait_stream(beside)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may go on copying meanwhile: motion is estimated in one of them.
+            with torch.cuda.graph(graph, stream=beside, capture_error_mode="thread_local"):
+                found = self.function(given)
         return graph, given, found
 
 

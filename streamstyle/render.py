@@ -155,10 +155,12 @@ def weights_hashes(settings: FilmSettings) -> dict[str, str]:
     """SHA-256 of the weights of each style or network, and of each file, that occurs."""
     names = settings.timeline().styles()
     if isinstance(settings, DreamSettings):
-        names = [re.split("[:~]", name)[-1] for name in names]  # of directions and guides
+        names = [re.split("[:~]", name, maxsplit=1)[-1] for name in names]  # of directions and guides
         names += [name for name in (settings.guide, settings.towards) if name]
     if isinstance(settings, ZoomSettings) and settings.sound:
         names.append(settings.sound)
+    if isinstance(settings, TransferSettings):
+        names += [text.partition("=")[2] for text in settings.style_mask]
     if isinstance(settings, DreamSettings | TransferSettings):
         names.append("features" if settings.features == "distilled" else settings.features)
     return {

@@ -155,6 +155,12 @@ def test_what_names_things_is_a_layer_of_its_own_where_it_is_asked_for(name):
         assert "class" not in Pretrained(name).layers
 
 
+def test_the_classes_of_vgg_stand_behind_its_last_pooling():
+    with torch.device("meta"):
+        network = Pretrained("vgg16", head=True)
+    assert isinstance(network.parts["class"][0], torch.nn.MaxPool2d)
+
+
 @torch.no_grad()
 def test_classes_are_those_of_torchvisions_own_network(tmp_path):
     """Made weights stand in for the real ones; they come from a file, with the head and without."""

@@ -109,12 +109,23 @@ def test_a_turn_is_clockwise_and_a_whole_one_changes_nothing():
 
 
 def test_a_resumed_zoom_goes_on_exactly():
-    whole = film(zoom(speed=2, dreams=5), 1.0, 10)
-    before, after = zoom(speed=2, dreams=5), zoom(speed=2, dreams=5)
-    film(before, 0.5, 10)
-    after.restore(before.state())
+    """Also from a file, which keeps values, but not their order in memory."""
+    image = picture().permute(1, 2, 0).contiguous().permute(2, 0, 1)  # as it is uploaded
+    whole, before, after = (zoom(speed=2, dreams=5) for _ in range(3))
+    expected = [whole(image, Moment(index, index / 10)) for index in range(11)]
+    for index in range(6):
+        before(image, Moment(index, index / 10))
+    kept = {
+        name: value.contiguous() if isinstance(value, Tensor) else value
+        for name, value in before.state().items()
+    }
+    after.restore(kept)
     for index in range(6, 11):
-        assert torch.equal(after(picture(), Moment(index, index / 10)), whole[index])
+        assert torch.equal(after(image, Moment(index, index / 10)), expected[index])
+
+
+def test_a_loop_may_last_for_hours():
+    assert torch.equal(zoom(speed=2, loop=36000)(picture(), Moment(0, 0.0)), picture())
 
 
 def test_the_command_makes_a_film_of_a_picture(tmp_path: Path) -> None:

@@ -127,6 +127,10 @@ def transfer(
         values.setdefault("features", judge_at_hand())
         settings = make_settings(values, kind=TransferSettings)
         refuse_same_file(source, output)
+        for shown in (watch, losses):
+            for read in (source, *settings.timeline().styles()):
+                if shown is not None:
+                    refuse_same_file(read, shown)
         reporter.note(f"style is judged by {settings.features}")
         steps_seen = Watching(reporter, watch, losses, files, overwrite)
         with advice(output):
@@ -157,10 +161,9 @@ class Watching:
         files: ExitStack,
         overwrite: bool,
     ) -> None:
-        from streamstyle.effects.transfer import LOSSES
-        from streamstyle.errors import OutputError, UsageError
+        from streamstyle.errors import UsageError
 
-        self._reporter, self._picture = reporter, picture
+        self._reporter, self._picture, self._path, self._files = reporter, picture, table, files
         self._begin = self._shown = time.monotonic()
         self._table: csv.DictWriter[str] | None = None
         for path in (picture, table):
@@ -168,21 +171,16 @@ class Watching:
                 raise UsageError(f"{path}: exists; -y overwrites it")
         if picture is not None and picture.suffix.lower() != ".png":
             raise UsageError(f"--watch {picture}: expected a name that ends in .png")
-        if table is not None:
-            try:
-                file = files.enter_context(table.open("w", newline="", encoding="utf-8"))
-            except OSError as error:
-                raise OutputError(f"{table}: cannot be written ({error.strerror})") from error
-            self._table = csv.DictWriter(file, ["frame", "width", "height", "step", *LOSSES])
-            self._table.writeheader()
 
     def __call__(self, step: Step) -> None:
         """A step was done."""
         from streamstyle.train import TrainingProgress
 
         seconds = time.monotonic() - self._begin
-        left = seconds / step.step * (step.steps - step.step) if step.frame == 0 else None
+        left = seconds / step.step * max(step.steps - step.step, 0) if step.frame == 0 else None
         self._reporter.training(TrainingProgress(step.step, step.steps, seconds, left, step.losses))
+        if self._path is not None and self._table is None:
+            self._table = self._opened(self._path)
         if self._table is not None:
             losses = {name: f"{value:.6g}" for name, value in step.losses.items()}
             place = {"frame": step.frame, "width": step.size[0], "height": step.size[1], "step": step.step}
@@ -190,6 +188,19 @@ class Watching:
         if self._picture is not None and time.monotonic() - self._shown >= WATCH_SECONDS:
             self._show(self._picture, step)
             self._shown = time.monotonic()
+
+    def _opened(self, path: Path) -> csv.DictWriter[str]:
+        """The table, with its head; not before there is something to write."""
+        from streamstyle.effects.transfer import LOSSES
+        from streamstyle.errors import OutputError
+
+        try:
+            file = self._files.enter_context(path.open("w", newline="", encoding="utf-8"))
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        table = csv.DictWriter(file, ["frame", "width", "height", "step", *LOSSES])
+        table.writeheader()
+        return table
 
     def _show(self, path: Path, step: Step) -> None:
         """The picture as it is now."""

@@ -131,8 +131,9 @@ class Dream:
             network.to(self.device).to(memory_format=torch.channels_last)
             given = {name: guide.clone()[None].to(self.device) for name, guide in (guides or {}).items()}
             self.dreamt = Dreamt(network, objectives, given)
-            if self.ascent.tile and any(objective.place for objective in objectives.values()):
-                raise UsageError("--tile: a neuron at a place needs the whole picture")
+            whole = any(objective.place or objective.layer == HEAD for objective in objectives.values())
+            if self.ascent.tile and whole:
+                raise UsageError("--tile: a class, or a neuron at a place, needs the whole picture")
             self.target = None if target is None else target.clone()[None].to(self.device)
         self.passes = 0.0
         self._residual: Tensor | None = None  # (3, H, W), the last result minus its source

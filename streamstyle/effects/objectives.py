@@ -23,7 +23,7 @@ from streamstyle.device import Captured, low_precision
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks.features import FeatureNetwork
 
-PROBE = 64  # pixels, side of the picture that tells how many channels a layer has
+PROBE = 96  # pixels, side of the picture that tells how many channels a layer has
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle import device as devices
+from streamstyle.effects.stabilize import carried
 from streamstyle.effects.style import padded_to
 from streamstyle.effects.upsampling import blurred
-from streamstyle.flow import resized_flow, resized_map, warp
 from streamstyle.losses import (
     Description,
     Style,
@@ -55,7 +55,7 @@ class Optimisation:
 
     Attributes:
         scales: sizes at which to paint, each twice the one before, the last the picture's own.
-        steps: evaluations of the losses at each of them.
+        steps: evaluations of the losses at each of them, or a few more: a search along a line is finished.
         later_steps: at the full size alone, of film frames that start from the last one.
         style_weight, content_weight, variation_weight: shares of the losses.
         temporal_weight: of staying with the last frame, moved along, where its motion is known.
@@ -78,7 +78,7 @@ class Step:
         frame: number of the picture.
         size: width and height at which it is painted.
         step: evaluations so far, at all sizes, from 1.
-        steps: in all, of this picture; it may end before.
+        steps: about how many there will be of this picture.
         losses: weighted, by name.
         picture: (3, h, w), as it is now.
     """
@@ -153,10 +153,11 @@ class Transfer:
         with torch.inference_mode(False), torch.no_grad(), devices.out_of_memory(*image.shape[:0:-1]):
             source = padded_to(image.clone()[None].float(), 1, SMALLEST_SIDE)
             shares = {name: share / sum(shares.values()) for name, share in shares.items()}
-            kept, reliable = carried(self._last, source, moment)
-            if kept is None:
+            if self._last is None or moment.motion is None:
                 result = self.from_coarse_to_fine(source, shares, moment)
             else:
+                moved = carried(self._last, moment.motion, source[0])
+                kept, reliable = (part.clone()[None] for part in moved)
                 steps = self.optimisation.later_steps
                 goal = replace(self.goal(source, shares, moment.seconds), carried=kept, reliable=reliable)
                 start = torch.lerp(source, kept, reliable)
@@ -212,8 +213,6 @@ class Transfer:
 
     def painted(self, start: Tensor, goal: Goal, steps: int, tell: Tell) -> Tensor:
         """(1, 3, h, w), brought from `start` on towards the goal."""
-        if steps == 0:
-            return start
         pixels = sharpened(start).requires_grad_(True)
         optimiser = torch.optim.LBFGS(
             [pixels],
@@ -319,16 +318,6 @@ class Goal:
             off = (self.reliable * (picture - self.carried).square()).mean()
             losses["temporal"] = weights.temporal_weight * off
         return losses
-
-
-def carried(last: Tensor | None, source: Tensor, moment: Moment) -> tuple[Tensor | None, Tensor]:
-    """The last result moved to where things are now, (1, 3, H, W), and how far that holds."""
-    if last is None or moment.motion is None or last.shape != source.shape[1:]:
-        return None, source.new_zeros(1)
-    height, width = source.shape[2:]
-    flow = resized_flow(moment.motion.flow.clone(), height, width)
-    reliable = resized_map(moment.motion.reliable.clone(), height, width)[None]
-    return warp(last[None], flow[None]).clamp(0, 1), reliable
 
 
 def cover_of(mask: np.ndarray, image: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from streamstyle.flow import warp
 from streamstyle.stream import Effect, Moment
-from streamstyle.timeline import Timeline
+from streamstyle.timeline import Look, Timeline
 
 TAMED = 0.15  # share by which each dream is brought back to the first picture's light and contrast
 EMERGES = 0.5  # of a loop, the share in which its end comes into sight
@@ -61,7 +61,9 @@ class Zoom:
         """The view at the moment's time, (3, H, W) in [0, 1]; of the time 0 it is the picture itself."""
         with torch.inference_mode():
             if self._first is None or self._last is None or self._before is None:
-                self._first = self._before = self._last = image.clone()
+                # In the order in which a checkpoint gives it back: sums are rounded by it.
+                first = image.clone(memory_format=torch.contiguous_format)
+                self._first = self._before = self._last = first
             every = 1 / self.travel.dreams
             while moment.seconds >= (self._dreams + 1) * every - 1e-9:
                 self._dreams += 1
@@ -82,15 +84,23 @@ class Zoom:
 
     def way(self, begin: float, end: float) -> tuple[float, float, tuple[float, float]]:
         """Scale, angle in radians and shift that lie between two times."""
-        parts = 1
-        if self.timeline.changes:
-            parts = max(math.ceil((end - begin) * SUMMED), 1)
-        seconds = (end - begin) / parts
-        looks = [self.timeline.at(begin + (part + 0.5) * seconds) for part in range(parts)]
-        scale = math.exp(seconds * sum(math.log(look.speed) for look in looks))
+        seconds, looks = self.looks(begin, end)
+        scale = math.exp(self.growth(begin, end))
         angle = math.radians(seconds * sum(look.rotate for look in looks))
         pan = self.travel.pan
         return scale, angle, (pan[0] * (end - begin), pan[1] * (end - begin))
+
+    def growth(self, begin: float, end: float) -> float:
+        """Logarithm of the scale that lies between two times."""
+        seconds, looks = self.looks(begin, end)
+        return seconds * sum(math.log(look.speed) for look in looks)
+
+    def looks(self, begin: float, end: float) -> tuple[float, list[Look]]:
+        """Looks at even distances between two times, and the seconds of each; one where nothing changes."""
+        changes = any({"speed", "rotate"} & set(change.values) for change in self.timeline.changes)
+        parts = max(math.ceil((end - begin) * SUMMED), 1) if changes else 1
+        seconds = (end - begin) / parts
+        return seconds, [self.timeline.at(begin + (part + 0.5) * seconds) for part in range(parts)]
 
     def closed(self, shown: Tensor, seconds: float) -> Tensor:
         """With the first picture in its middle, far away, which fills the view when the loop is over."""
@@ -102,10 +112,10 @@ class Zoom:
             return first
         # It comes out of the middle while the loop begins, so that the first frame has none of it.
         share = (1 - math.cos(math.pi * min(seconds / (EMERGES * travel.loop), 1.0))) / 2
+        if share == 0 or self.growth(seconds, travel.loop) > math.log(min(shown.shape[1:]) / 4):
+            return shown
         larger, turned, moved = self.way(seconds, travel.loop)
         scale, angle, pan = 1 / larger, -turned, (-moved[0], -moved[1])
-        if scale < 4 / min(shown.shape[1:]) or share == 0:
-            return shown
         reduced = first
         if scale < 1:  # smoothed before it is sampled
             size = [max(round(side * scale), 1) for side in first.shape[1:]]

@@ -15,7 +15,7 @@ class Sound:
     """The audio tracks of a film or sound file.
 
     Args:
-        name: path or URL.
+        name: path of the file.
 
     Attributes:
         tracks: by key, for `StreamInfo.tracks`.

@@ -90,9 +90,10 @@ def naming_parts(model: nn.Module) -> list[nn.Module]:
     """From the last features to one number for each class."""
     if isinstance(model, models.SqueezeNet):
         return [model.classifier]  # convolutions and a mean
+    last = [model.features[-1]] if isinstance(model, models.VGG) else []  # a pooling that no layer needs
     pooled = getattr(model, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
     named = getattr(model, "fc", None) or model.get_submodule("classifier")
-    return [pooled, nn.Flatten(), named]
+    return [*last, pooled, nn.Flatten(), named]
 
 
 def vgg_parts(model: nn.Module) -> Parts:
