@@ -70,7 +70,8 @@ def render(
     """
     settings = settings or RenderSettings()
     recipe, settings = recipe_of(settings), settings.absolute()
-    refuse_same_file(source, output)
+    for read in (source, *names_in(settings), *([settings.mask] if settings.mask else [])):
+        refuse_same_file(read, output)
     kind = sink_kind(output)
     if kind == "video" and Path(output).exists() and not overwrite:
         raise UsageError(f"{output}: exists; -y overwrites it")
@@ -152,7 +153,17 @@ def name_of_effect(settings: FilmSettings) -> str:
 
 
 def weights_hashes(settings: FilmSettings) -> dict[str, str]:
-    """SHA-256 of the weights of each style or network, and of each file, that occurs."""
+    """SHA-256 of the weights of each style or network, and of each file, that decides what is made."""
+    names = names_in(settings)
+    return {
+        name: WEIGHTS[name].sha256 if name in WEIGHTS else file_hash(Path(name))
+        for name in names
+        if name in WEIGHTS or Path(name).is_file()
+    }
+
+
+def names_in(settings: FilmSettings) -> list[str]:
+    """Names of styles, networks and files that occur in the settings."""
     names = settings.timeline().styles()
     if isinstance(settings, DreamSettings):
         names = [re.split("[:~]", name, maxsplit=1)[-1] for name in names]  # of directions and guides
@@ -163,11 +174,7 @@ def weights_hashes(settings: FilmSettings) -> dict[str, str]:
         names += [text.partition("=")[2] for text in settings.style_mask]
     if isinstance(settings, DreamSettings | TransferSettings):
         names.append("features" if settings.features == "distilled" else settings.features)
-    return {
-        name: WEIGHTS[name].sha256 if name in WEIGHTS else file_hash(Path(name))
-        for name in names
-        if name in WEIGHTS or Path(name).is_file()
-    }
+    return names
 
 
 def recipe_of(settings: FilmSettings) -> str:

@@ -191,3 +191,11 @@ def test_vgg19_judges_where_its_weights_are(tmp_path, monkeypatch):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth").touch()
     assert judge_at_hand() == "vgg19"
+
+
+def test_a_painting_is_not_overwritten(tmp_path):
+    content, style = save(tmp_path / "c.png", picture()), save(tmp_path / "s.png", stripes())
+    before = Path(style).read_bytes()
+    told = CliRunner().invoke(app, ["transfer", content, style, style, "-y", *COMMON])
+    assert told.exit_code == 2 and "is the input itself" in told.output
+    assert Path(style).read_bytes() == before

@@ -190,7 +190,7 @@ class Dreamt:
             found = self.network(seen, {self.objectives[name].layer for name in names})
             for number, name in enumerate(names, 1):
                 objective = self.objectives[name]
-                seen_there = found[objective.layer]
+                seen_there = found[objective.layer].float()
                 # By the number of places, so that the parts of a picture fit together.
                 places = seen_there.shape[2] * seen_there.shape[3]
                 value = places * objective.value(seen_there, self.guides.get(name))
