@@ -226,3 +226,14 @@ def test_the_low_band_is_that_of_the_whole_picture():
     exact = torch.nn.functional.avg_pool2d(image, 91, 1, 45, count_include_pad=False)
     off, spread = (low_band(image) - exact).std(), exact.std()
     assert off < 0.1 * spread
+
+
+@pytest.mark.parametrize("held", [{"near": 10.0}, {"variation": 10.0}, {"towards": 10.0}])
+def test_what_holds_back_never_throws_past_its_aim(held):
+    """At the largest weights that are allowed, with as few steps as zooms have."""
+    target = torch.full((3, 1, 1), 0.5) if "towards" in held else None
+    ascent = Ascent(octaves=1, steps=2, **held)
+    result = Dream("texture", ascent, target=target, device="cpu")(picture(), Moment(0, 0.0))
+    assert (result - picture()).square().mean().sqrt() < 0.3
+    rough = [(image[..., 1:] - image[..., :-1]).square().mean() for image in (result, picture())]
+    assert rough[0] < 4 * rough[1]

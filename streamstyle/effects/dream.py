@@ -254,22 +254,21 @@ class Dream:
         self._lengths[name] = length if kept is None else SLOWNESS * kept + (1 - SLOWNESS) * length
         return gradient / max(self._lengths[name], 1e-12)
 
-    def held(self, seen: Tensor, detail: Tensor) -> Tensor | float:
+    def held(self, seen: Tensor, detail: Tensor) -> Tensor:
         """What holds a step back, in units of its mean length: distance from the source, roughness, and
         distance from the target."""
-        back: Tensor | float = 0.0
-        if self.ascent.near:
-            back = back + self.ascent.near * detail / (self.ascent.size * self.ascent.steps)
-        if self.ascent.variation:
+        # Shares of the way in one step, below 1 whatever the weight: more would throw it past its aim.
+        ascent, back = self.ascent, 0.0 * detail
+        if ascent.near:
+            back = back + ascent.near / (ascent.steps + ascent.near) * detail
+        if ascent.variation:
             picture = seen + detail
             rough = picture - F.avg_pool2d(F.pad(picture, [1] * 4, mode="replicate"), 3, 1)
-            back = back + self.ascent.variation * rough / self.ascent.size
+            back = back + ascent.variation / (1 + ascent.variation) * rough
         if self.target is not None:
             target = F.interpolate(self.target, seen.shape[2:], mode="bilinear", antialias=True)
-            back = back + self.ascent.towards * (seen + detail - target) / (
-                self.ascent.size * self.ascent.steps
-            )
-        return back
+            back = back + ascent.towards / (ascent.steps + ascent.towards) * (seen + detail - target)
+        return back / ascent.size
 
     def reset(self) -> None:
         """Forgets what was dreamt before."""
