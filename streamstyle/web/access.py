@@ -94,10 +94,10 @@ class Access:
     def _is_known(self, host: str) -> bool:
         if not _HOST.fullmatch(host):
             return False
-        name = urlsplit(f"//{host}").hostname or ""
-        if name in self._names:
-            return True
         try:
+            name = urlsplit(f"//{host}").hostname or ""
+            if name in self._names:
+                return True
             return bool(self._addresses and ipaddress.ip_address(name))
         except ValueError:
             return False

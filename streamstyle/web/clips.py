@@ -82,7 +82,7 @@ class Clip:
     def __init__(self, store: Store, memory_bytes: int = MEMORY_BYTES) -> None:
         self._store = store
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamstyle.web.clip_reader", store.path, str(memory_bytes)],
+            [sys.executable, "-P", "-m", "streamstyle.web.clip_reader", store.path, str(memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
