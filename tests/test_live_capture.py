@@ -47,8 +47,9 @@ def test_the_rate_is_measured():
 
 def test_a_camera_absent_at_start_is_waited_for(caplog):
     camera = Scripted(there=False)
-    with Capture(camera.open, **PATIENT) as capture:
-        assert capture.state == STARTING
+    capture = Capture(camera.open, **PATIENT)
+    assert capture.state == STARTING
+    with capture:
         until(lambda: capture.state == LOST and camera.opened > 2)
         assert capture.reason == "camera 7: cannot be opened"
         camera.there = True
@@ -142,6 +143,22 @@ def test_a_camera_that_never_opens_is_lost():
         until(lambda: capture.state == LOST)
         assert "open" in capture.reason
         gate.set()
+
+
+def test_a_camera_that_opens_slowly_and_then_says_nothing_is_lost_by_its_silence():
+    """The long time that opening may take does not count once it is open."""
+    camera = Scripted()
+    camera.silent = True
+
+    def slowly() -> Scripted:
+        time.sleep(0.05)
+        return camera.open()
+
+    with Capture(slowly, silence=0.1, opening=60.0) as capture:
+        until(lambda: capture.state == LOST)
+        assert "no picture" in capture.reason
+        camera.silent = False
+        camera.gate.set()
 
 
 def test_a_camera_may_change_its_size():

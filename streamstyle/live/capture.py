@@ -192,6 +192,7 @@ class Capture:
         told, self._told = self._told, f"camera {info.name}: {info.width}x{info.height}{rate}"
         if told != self._told:
             _log.info("%s", self._told)
+        self._ended()  # the watch looks again: from now on silence counts, not the time to open
 
     def _ended(self) -> None:
         with self._changed:
