@@ -162,7 +162,7 @@ def read_mixture(text: str) -> dict[str, float]:
     Raises:
         UsageError: a weight is no number above 0, or a name is missing.
     """
-    if Path(text).is_file():
+    if is_file(text):
         return {text: 1.0}
     weights: dict[str, float] = {}
     for term in text.split("+"):
@@ -228,16 +228,24 @@ def read_seconds(text: str, where: str) -> float:
     return total
 
 
+def is_file(name: str) -> bool:
+    """Whether there is such a file; what cannot be the name of one, or be looked at, is none."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def with_absolute_files(text: str) -> str:
     """A mixture or change in which every name of a file that exists is absolute."""
-    if Path(text).is_file():
+    if is_file(text):
         return str(Path(text).absolute())
     return re.sub(r"[^*+,=]+", lambda part: absolute_file(part[0]), text)
 
 
 def absolute_file(name: str) -> str:
     """The absolute name of a file, any other name as it is; LAYER:FILE and LAYER~FILE have one, too."""
-    if Path(name.strip()).is_file():
+    if is_file(name.strip()):
         return str(Path(name.strip()).absolute())
     begin, mark, file = re.match(r"([^:~]*)([:~]?)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
     return begin + mark + absolute_file(file) if mark else name

@@ -33,6 +33,7 @@ def live(*arguments: str):
         (["--no-window", "--record", "a.gif"], 2, "cannot record .gif"),
         (["--record", "a.mp4", "--style", "nobody"], 2, "unknown style 'nobody'"),
         (["--record", "a.mp4", "--camera", "nothing.mp4"], 3, "nothing.mp4: no such file"),
+        (["--record", "a.mp4", "--camera", str(Path(__file__))], 3, "not a film that can be read"),
         (["--record", "a.mp4", "--strength", "3"], 2, "strength is 3, expected 0 to 1"),
         (["--record", "a.mp4", "--fps", "0.1"], 2, "--fps 0.1: expected 1 to 240"),
         (["--record", "a.mp4", "--size", "big"], 2, "--size big: expected WIDTHxHEIGHT"),
@@ -114,7 +115,17 @@ def test_a_recording_that_fails_ends_a_session_that_nobody_watches(tmp_path, mon
 
 def test_the_page_shows_the_camera_and_the_link_needs_its_key():
     command = [sys.executable, "-m", "streamstyle", "live", "--camera", "testsrc", "--size", "160x120"]
-    command += ["--no-window", "--web", "--port", "0", "--style", "ink", "--seconds", "30", "--json"]
+    command += [
+        "--no-window",
+        "--web",
+        "--port",
+        "0",
+        "--style",
+        "0.6*ink+0.4*udnie",
+        "--seconds",
+        "30",
+        "--json",
+    ]
     program = subprocess.Popen(
         command, env=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

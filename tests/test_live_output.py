@@ -49,6 +49,22 @@ def test_the_sink_is_opened_with_the_first_frame_and_told_its_size():
     assert [(info.width, info.height) for info in told] == [(40, 30)]
 
 
+def test_what_a_driver_raises_ends_the_output_alone_and_is_said(caplog):
+    class Odd(MemorySink):
+        def write(self, item):
+            raise RuntimeError("device is gone")
+
+        def abort(self):
+            pass
+
+    output = Output("--virtual-camera", lambda info: Odd())
+    output.offer(frame(1))
+    until(lambda: output.error is not None)
+    output.close()
+    assert "--virtual-camera: RuntimeError: device is gone" in str(output.error)
+    assert [record.message for record in caplog.records] == [str(output.error)]
+
+
 def test_without_a_frame_nothing_is_opened():
     Output("memory", lambda info: pytest.fail("opened")).close()
 

@@ -165,10 +165,11 @@ def test_help_and_message_are_drawn_and_the_message_goes_by_itself(view):
     assert (view.drawn((640, 480)) == 90).all()
 
 
-@pytest.mark.parametrize("size", [(160, 120), (640, 360), (1920, 1080), (90, 300)])
+@pytest.mark.parametrize("size", [(160, 120), (640, 360), (1920, 1080), (90, 300), (200, 30), (1, 1)])
 def test_everything_can_be_drawn_at_every_size(view, size):
     for key in ("h", "v", "m", "s", "c"):
         view.press(key)
+        view.say("something that is said")
         assert view.drawn(size).shape == (size[1], size[0], 3)
 
 

@@ -120,3 +120,10 @@ def test_changes_may_be_given_in_any_order_and_at_once():
     assert timeline.at(5.5).style == {"b": 1.0}
     assert timeline.at(6).style == {"c": 1.0}
     assert timeline.styles() == ["a", "b", "c"]
+
+
+def test_what_cannot_be_a_file_is_none():
+    """A name that is too long for the file system is a style that does not exist, not a crash."""
+    long = "é" * 300
+    assert read_mixture(long) == {long: 1.0}
+    assert with_absolute_files(f"0.5*{long}+0.5*ink") == f"0.5*{long}+0.5*ink"

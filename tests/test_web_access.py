@@ -44,10 +44,19 @@ def test_the_token_is_exchanged_for_a_cookie_that_scripts_do_not_see(studio: Stu
     assert "set-cookie" not in ask(studio.url, "GET", "/studio.js", cookie=pair)[1]
 
 
+@pytest.mark.parametrize("beside", ['prefs={"x": 1}', "bare", "a[b]=1", "d=a b"])
+def test_odd_cookies_of_other_programs_do_no_harm(studio: Studio, beside: str) -> None:
+    """All programs that are served on one machine share the header, whatever their ports."""
+    cookie = ask(studio.url, "GET", f"/?token={TOKEN}")[1]["set-cookie"].partition(";")[0]
+    for header in (f"{beside}; {cookie}", f"{cookie}; {beside}"):
+        assert ask(studio.url, "GET", "/studio.js", cookie=header)[0] == 200
+
+
 @pytest.mark.parametrize(
     "host",
     ["example.org", "example.org:8787", "127.0.0.1.example.org", "localhost.example.org", "10.0.0.1", "",
-     "localhost@example.org", "localhost/x", "127.0.0.1:80:80", "[::1", "localhost:99999x"],
+     "localhost@example.org", "localhost/x", "127.0.0.1:80:80", "[::1", "localhost:99999x",
+     "[1.2.3.4]", "[:::]", "[1]"],
 )  # fmt: skip
 def test_foreign_names_are_refused(studio: Studio, host: str) -> None:
     """A page whose own name was made to point here cannot read anything, even with the key."""

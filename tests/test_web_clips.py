@@ -12,6 +12,7 @@ import threading
 import time
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,8 +56,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
     seen: list[Clip] = []
 
     class Seen(Clip):
-        def __init__(self, store: Store) -> None:
-            super().__init__(store)
+        def __init__(self, store: Store, **more: Any) -> None:
+            super().__init__(store, **more)
             seen.append(self)
 
     monkeypatch.setattr(sites, "Clip", Seen)
@@ -344,3 +345,27 @@ def test_where_the_next_picture_is_far_away_the_last_one_is_given_again() -> Non
     seen = [int(pixels) for pixels in pictures]
     assert seen == [0] * (len(seen) - 1) + [1] and len(seen) > 2 / PATIENCE_SECONDS - 1
     assert clock.time == pytest.approx(2.0)
+
+
+def test_a_clip_that_is_being_opened_is_let_go_of_when_the_page_ends(tmp_path: Path) -> None:
+    """Its reader does not answer; whoever ends the page closes it, and the wait is over."""
+    begun: list[Clip] = []
+
+    def stopped(clip: Clip) -> None:
+        os.kill(clip.pid, signal.SIGSTOP)
+        begun.append(clip)
+
+    ended: list[BaseException] = []
+
+    def open_it() -> None:
+        try:
+            Clip(stored(FILM, tmp_path), begun=stopped)
+        except InputError as error:
+            ended.append(error)
+
+    opening = threading.Thread(target=open_it)
+    opening.start()
+    assert soon(lambda: bool(begun))
+    begun[0].close()
+    opening.join(10)
+    assert ended and not opening.is_alive()

@@ -342,3 +342,9 @@ def test_it_stops_at_once_and_quietly_while_all_are_at_it(capfd: pytest.CaptureF
         assert made._thread is not None and not made._thread.is_alive()
         viewer.close()
     assert capfd.readouterr().err == ""
+
+
+def test_the_parts_of_a_mixture_are_offered() -> None:
+    gallery = Gallery(["0.6*ink+0.4*udnie", "ink", "none"], "cpu")
+    assert gallery.names == ["ink", "udnie"]
+    assert gallery.real("0.5*udnie+0.5*ink") == "0.5*udnie+0.5*ink"

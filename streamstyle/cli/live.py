@@ -64,8 +64,6 @@ VirtualCamera = Annotated[
 ]
 Url = Annotated[str | None, option(WRITE, "--url", help="Send to rtmp://, rtsp://, udp:// or tcp://.")]
 Web = Annotated[bool, option(WRITE, "--web", help="Show a page for the browser (extra web).")]
-Host = Annotated[str, option(WRITE, "--host", help="Address of the page; 0.0.0.0 lets others in.")]
-Port = Annotated[int, option(WRITE, "--port", help="Of the page, 0 for any that is free; 8787.")]
 Overwrite = Annotated[bool, option(WRITE, "-y", "--overwrite", help="Replace the recording that is there.")]
 Seconds = Annotated[float | None, option(REPORT, "--seconds", min=0.1, help="End after this long.")]
 
@@ -88,8 +86,9 @@ def live(
     virtual_camera: VirtualCamera = False,
     url: Url = None,
     web: Web = False,
-    host: Host = "127.0.0.1",
-    port: Port = 8787,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8787,
+    allow_host: options.AllowHost = None,
     overwrite: Overwrite = False,
     seconds: Seconds = None,
     quiet: Quiet = False,
@@ -126,11 +125,14 @@ def live(
         try:
             with ExitStack() as stack:
                 stack.enter_context(session)
+                if web:
+                    offered = [] if dream else session.styles
+                    stack.enter_context(
+                        page(reporter, session, offered, device or "auto", host, port, allow_host or [])
+                    )
                 if shown is not None:
                     stack.callback(shown.close)  # at once, whatever is still to be finished
-                if web:
-                    stack.enter_context(page(reporter, session, style or [], device or "auto", host, port))
-                run(reporter, session, camera, shown, record, overwrite, seconds)
+                run(reporter, session, camera, shown, record, overwrite, seconds, watched=web)
         except Interrupted:
             pass  # the usual way to end without a window; all is finished by now
         finish(reporter, session, record)
@@ -144,18 +146,19 @@ def run(
     record: Path | None,
     overwrite: bool,
     seconds: float | None,
+    watched: bool,
 ) -> None:
     """Show it, or only wait, until the end."""
     from streamstyle.live.showing import show, wait
     from streamstyle.live.view import View
 
     until = math.inf if seconds is None else time.monotonic() + seconds
-    view = View(session, camera, recorder=lambda path: recorder(path, overwrite))
+    view = View(session, camera, recorder=lambda path: recorder(path, False))
     if record is not None:
         view.follow(recorder(record, overwrite))
     tell = teller(reporter, session)
     if window is None:
-        wait(session, until=until, on_tick=tell)
+        wait(session, until=until, on_tick=tell, watched=watched)
     else:
         show(session, view, window, until=until, on_tick=tell)
 
@@ -167,16 +170,17 @@ def checked(
 
     Raises:
         UsageError: an option is wrong.
-        InputError: a file is not there.
+        InputError: a file is not there, or no film or picture.
     """
     from streamstyle.media.capturing import is_screen
-    from streamstyle.media.opening import is_url, regular_file
+    from streamstyle.media.opening import is_url
     from streamstyle.settings import RenderSettings, make_settings
     from streamstyle.sinks.recording import check_recording
-    from streamstyle.sources.camera import is_device
+    from streamstyle.sources.camera import is_device, open_camera
 
     if not (is_device(camera) or is_screen(camera) or is_url(camera) or camera == "testsrc"):
-        regular_file(camera)
+        with open_camera(camera):
+            pass
     if fps is not None and not 1 <= fps <= 240:
         raise UsageError(f"--fps {fps:g}: expected 1 to 240")
     if record is not None:
@@ -259,7 +263,7 @@ def opened_outputs(virtual_camera: bool, url: str | None) -> list[Output]:
 
 @contextmanager
 def page(
-    reporter: Reporter, session: Live, styles: list[str], device: str, host: str, port: int
+    reporter: Reporter, session: Live, styles: list[str], device: str, host: str, port: int, names: list[str]
 ) -> Iterator[None]:
     """The page for the browser, as long as the session runs.
 
@@ -268,7 +272,7 @@ def page(
     """
     from streamstyle.web.studio import Studio
 
-    with Studio(host, port, machine=session, styles=styles, device=device) as studio:
+    with Studio(host, port, machine=session, styles=styles, device=device, names=names) as studio:
         reporter.event("serving", url=studio.url, stream=studio.stream_url)
         reporter.data(studio.url)
         reporter.note(f"the page is served there, for OBS and VLC as a stream at {studio.stream_url}")

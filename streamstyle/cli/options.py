@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 STYLE, STEADY, READ = "What to paint", "How still to hold it", "What to read"
+SERVE = "Where to serve the page"
 WRITE, REPORT = "What to write", "What to show"
 
 
@@ -99,6 +100,12 @@ MaxSize = Annotated[int | None, option(READ, "--max-size", help="Longer side at 
 Fps = Annotated[str | None, option(READ, "--fps", help="Constant frame rate, as 25 or 30000/1001.")]
 Deinterlace = Annotated[
     bool | None, option(READ, "--deinterlace/--no-deinterlace", help="Of interlaced films; on.")
+]
+Host = Annotated[str, option(SERVE, "--host", help="Address of the page; 0.0.0.0 lets others in. 127.0.0.1.")]
+Port = Annotated[int, option(SERVE, "--port", help="Of the page, 0 for any that is free; 8787.")]
+AllowHost = Annotated[
+    list[str] | None,
+    option(SERVE, "--allow-host", help="Name of a proxy that serves it over https. Repeatable."),
 ]
 Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Replace OUT.", rich_help_panel=WRITE)]
 Codec = Annotated[

@@ -9,21 +9,14 @@ from streamstyle.cli import options
 from streamstyle.cli.options import Debug, Json, Quiet
 from streamstyle.cli.reporting import reporting
 
-SERVE = "Where to serve it"
-
 
 def studio(
-    host: Annotated[
-        str, options.option(SERVE, "--host", help="Address to listen at; 0.0.0.0 lets others in. 127.0.0.1.")
-    ] = "127.0.0.1",
-    port: Annotated[int, options.option(SERVE, "--port", help="0 for any that is free; 8787.")] = 8787,
-    allow_host: Annotated[
-        list[str] | None,
-        options.option(SERVE, "--allow-host", help="Name of a proxy that serves it over https. Repeatable."),
-    ] = None,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8787,
+    allow_host: options.AllowHost = None,
     open_browser: Annotated[
         bool | None,
-        options.option(SERVE, "--open/--no-open", help="Open it in the browser; where there is a display."),
+        options.option(options.SERVE, "--open/--no-open", help="Open it in the browser."),
     ] = None,
     style: Annotated[
         list[str] | None,

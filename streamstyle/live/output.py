@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from streamstyle.errors import StreamstyleError
+from streamstyle.errors import OutputError, StreamstyleError
 from streamstyle.media.scaling import letterboxed
 from streamstyle.stream import Frame, Sink, StreamInfo
 
@@ -81,16 +81,22 @@ class Output:
         while (frame := self._next()) is not None:
             try:
                 self._put(frame)
-            except StreamstyleError as error:
-                self._fail(error)
+            except Exception as error:
+                self._fail(self._told_as(error))
                 if not self.again:
                     return
                 self._pause()
         if self._sink is not None:
             try:
                 self._sink.close()
-            except StreamstyleError as error:
-                self.error = error
+            except Exception as error:
+                self.error = self._told_as(error)
+
+    def _told_as(self, error: Exception) -> StreamstyleError:
+        """What a driver or library raises ends this output and nothing else."""
+        if isinstance(error, StreamstyleError):
+            return error
+        return OutputError(f"{self.name}: {type(error).__name__}: {error}")
 
     def _next(self) -> Frame | None:
         with self._changed:
@@ -108,7 +114,7 @@ class Output:
 
     def _fail(self, error: StreamstyleError) -> None:
         with self._changed:
-            if self.again and not self._told:
+            if not self._told:
                 _log.warning("%s", error)
             self._told = True  # once, until it has worked again
             self.error = error

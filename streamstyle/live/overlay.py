@@ -55,7 +55,8 @@ def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, col
 def darken(pixels: np.ndarray, left: int, top: int, width: int, height: int) -> None:
     """Make a part of (H, W, 3) uint8 dark, so that text can be read on it."""
     part = pixels[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
-    part[:] = cv2.convertScaleAbs(part, alpha=DARK)
+    if part.size:  # a window may be smaller than what is drawn
+        part[:] = cv2.convertScaleAbs(part, alpha=DARK)
 
 
 def shortened(text: str, size: int, width: int) -> str:

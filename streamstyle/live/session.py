@@ -147,6 +147,11 @@ class Live:
         state = self.capture.state
         return PAUSED if self.paused and state != LOST else state
 
+    @property
+    def is_written(self) -> bool:
+        """Whether any output still takes frames."""
+        return any(output.error is None or output.again for output in self._all)
+
     def failures(self) -> list[StreamstyleError]:
         """What ended outputs for good."""
         return [output.error for output in self._all if output.error is not None and not output.again]

@@ -49,17 +49,25 @@ def show(
             on_tick()
 
 
-def wait(live: Live, *, until: float, on_tick: Callable[[], None] | None = None) -> None:
+def wait(
+    live: Live, *, until: float, on_tick: Callable[[], None] | None = None, watched: bool = False
+) -> None:
     """Let the session run until a time has come.
 
+    Args:
+        until: time of `time.monotonic`.
+        on_tick: called between pictures.
+        watched: somebody sees it elsewhere, as on a page.
+
     Raises:
-        StreamstyleError: painting or an output has failed: nobody would see it.
+        StreamstyleError: painting has failed, or all outputs have and nobody watches.
     """
     number = 0
     while time.monotonic() < until:
         picture = live.newest(number, min(max(until - time.monotonic(), 0.0), 0.25))
         number = picture[0] if picture is not None else number
-        for error in live.failures():
-            raise error
+        if not watched and not live.is_written:
+            for error in live.failures():
+                raise error
         if on_tick is not None:
             on_tick()

@@ -77,8 +77,10 @@ class Recording:
     def close(self) -> None:
         """End the file."""
         try:
-            self._container.mux(self._encoder.flush())
-            self._container.close()
+            try:
+                self._container.mux(self._encoder.flush())
+            finally:
+                self._container.close()
         except (*DAMAGE, OSError) as error:
             raise output_error(self.path, error) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from streamstyle.errors import OutputError, UsageError
@@ -63,7 +64,8 @@ class RecordingSink(Sink):
         """Stop here; what was recorded stays under its other name."""
         if not self._done:
             self._done = True
-            self._recording.close()
+            with suppress(OutputError):  # the disk may be what failed
+                self._recording.close()
 
 
 def check_recording(path: Path, *, overwrite: bool) -> None:

@@ -132,7 +132,7 @@ def probe() -> None:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise UsageError(f"no display here; {instead}")
     try:
-        program = [sys.executable, "-c", "import cv2; cv2.namedWindow('streamstyle')"]
+        program = [sys.executable, "-P", "-c", "import cv2; cv2.namedWindow('streamstyle')"]
         done = subprocess.run(program, capture_output=True, timeout=PROBE_SECONDS).returncode
     except (OSError, subprocess.TimeoutExpired):
         done = -1

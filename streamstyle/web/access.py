@@ -12,10 +12,10 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Collection
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -107,11 +107,9 @@ class Access:
         return hmac.compare_digest(given.encode(), self._token)
 
     def _has_cookie(self, headers: Headers) -> bool:
-        try:
-            given = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return False
-        return given is not None and hmac.compare_digest(given.value.encode(), self._key)
+        # Read one by one: other programs of this machine share the header, and their cookies may be odd.
+        given = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
+        return hmac.compare_digest(given.encode(), self._key)
 
     def _add_headers(self, answer: MutableHeaders, request: Headers, give_cookie: bool) -> None:
         for name, value in HEADERS.items():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -71,6 +72,7 @@ class Clip:
     Args:
         store: the upload, which is closed with the clip, also if this fails.
         memory_bytes: that the process may take.
+        begun: given the clip before it is looked into, which may take a while; to close it may end that.
 
     Attributes:
         about: kind ("film" or "picture"), width and height.
@@ -79,8 +81,14 @@ class Clip:
         InputError: it is damaged, no film or picture, or too large; the message names no file.
     """
 
-    def __init__(self, store: Store, memory_bytes: int = MEMORY_BYTES) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: Store,
+        memory_bytes: int = MEMORY_BYTES,
+        *,
+        begun: Callable[[Clip], None] = lambda _: None,
+    ) -> None:
+        self._store, self._closing = store, threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "streamstyle.web.clip_reader", store.path, str(memory_bytes)],
             stdin=subprocess.PIPE,
@@ -88,6 +96,7 @@ class Clip:
             stderr=subprocess.DEVNULL,
             pass_fds=store.descriptors,
         )
+        begun(self)
         try:
             _, data = self._answer(OPENED, OPEN_SECONDS)
             self.about: dict[str, Any] = json.loads(data)
@@ -122,14 +131,15 @@ class Clip:
         return np.frombuffer(data, np.uint8).reshape(height, width, 3).copy()
 
     def close(self) -> None:
-        """Kill what reads it, and remove it; twice does no harm."""
+        """Kill what reads it, and remove it; twice does no harm, nor does it from two threads."""
         self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        self._store.close()
+        with self._closing:
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self._store.close()
 
     def _answer(self, kind: bytes, seconds: float) -> tuple[tuple[int, int], bytes]:
         """(width, height) and data of the next answer, which is to be of that kind."""
@@ -141,6 +151,7 @@ class Clip:
             self._process.kill()
 
         watch = threading.Timer(seconds, give_up)
+        watch.daemon = True  # the program may end
         watch.start()
         try:
             found, width, height, size = HEADER.unpack(self._process.stdout.read(HEADER.size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ class Gallery:
     """Styles by the names that the page has for them: bundled ones by their own, files without their folder.
 
     Args:
-        styles: names or files.
+        styles: names, files, or mixtures of them, whose parts are offered.
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
@@ -36,8 +37,9 @@ class Gallery:
     def __init__(self, styles: Sequence[str], device: str) -> None:
         self._device = device
         self._real: dict[str, str] = {}
-        for style in dict.fromkeys(styles):
-            shown = style if style in STYLES else Path(style).stem
+        parts = [name for style in styles for name in read_mixture(style) if name != NONE]
+        for style in dict.fromkeys(parts):
+            shown = style if style in STYLES else re.sub("[+*]", "_", Path(style).stem)
             if shown in self._real:
                 raise UsageError(f"{style}: there is another style called {shown!r}; rename the file")
             self._real[shown] = style

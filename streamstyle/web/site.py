@@ -68,6 +68,7 @@ class Site:
         self._most_visitors, self._most_clip_bytes = most_visitors, most_clip_bytes
         self._watching = 0  # visitors and viewers of the stream
         self._uploading: set[str] = set()
+        self._opening: list[list[Clip]] = []  # of uploads that are being looked into
         self._thumbnail_turn = asyncio.Lock()
         # One thread, first come first served: who has one picture in flight waits for one of each other's.
         self._painting = ThreadPoolExecutor(1, "painting")
@@ -89,6 +90,8 @@ class Site:
         self.stopping.set()
         for visit in list(self.visits.values()):
             visit.drop_clip()
+        for clip in [clip for begun in self._opening for clip in begun]:
+            clip.close()
         self._painting.shutdown(wait=False, cancel_futures=True)
         self._hands.shutdown(wait=False, cancel_futures=True)
 
@@ -119,7 +122,12 @@ class Site:
                 await socket.send_json({"refused": sentence, "full": True})
                 await socket.close(TRY_AGAIN_LATER)
                 return
-            painter = await self._beside(self._gallery.painter)
+            try:
+                painter = await self._beside(self._gallery.painter)
+            except StreamstyleError as error:  # weights are gone, memory is short
+                await socket.send_json({"refused": self._gallery.by_shown_names(str(error)), "full": True})
+                await socket.close(TRY_AGAIN_LATER)
+                return
             about = {"most_clip_bytes": self._most_clip_bytes, "device": str(self._gallery.device)}
             visit = Visit(
                 socket, painter, self._gallery, self._broadcast, self._in_painting, self._beside, about
@@ -129,6 +137,7 @@ class Site:
                 await visit.run()
             finally:
                 del self.visits[visit.name]
+                visit.drop_clip()  # also one that came while it ended
 
     @contextlib.contextmanager
     def _place(self) -> Any:
@@ -188,10 +197,18 @@ class Site:
         if store.bytes == 0:
             store.close()
             raise HTTPException(422, "The file is empty.")
+        begun: list[Clip] = []
+        self._opening.append(begun)
         try:
-            clip: Clip = await self._beside(Clip, store)
+            clip: Clip = await self._beside(functools.partial(Clip, store, begun=begun.append))
         except StreamstyleError as error:
             raise HTTPException(422, f"This file cannot be played: {error}.") from error
+        except asyncio.CancelledError as error:  # the page ends
+            for clip in begun:
+                clip.close()
+            raise HTTPException(503, "The page is being closed.") from error
+        finally:
+            self._opening.remove(begun)
         return clip
 
     async def _stream(self, request: Request) -> Response:
@@ -205,18 +222,15 @@ class Site:
 
     async def _pictures(self, broadcast: Broadcast) -> AsyncIterator[bytes]:
         number = 0
-        with self._place():
-            while not self.stopping.is_set():
+        with self._place() as free:
+            while free and not self.stopping.is_set():
                 try:
                     shown = await self._beside(broadcast.newest, number, WAIT_SECONDS)
                 except StreamstyleError:  # which the program itself tells of
                     return
                 if shown is not None:
                     number, _, result = shown
-                    head = (
-                        f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(result)}\r\n\r\n"
-                    )
-                    yield head.encode() + result + b"\r\n"
+                    yield _PART % len(result) + result + b"\r\n"
 
 
 async def _sentence(_: Request, error: Exception) -> Response:

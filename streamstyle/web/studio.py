@@ -121,11 +121,6 @@ class Studio:
             self._thread.join(STOP_SECONDS)
         self._socket.close()
 
-    def serve(self) -> None:
-        """Serve until a signal raises something here, as Ctrl-C does."""
-        with self:
-            self.wait()
-
     def wait(self) -> None:
         """As long as it is served, or until a signal raises something here."""
         while self._thread is not None and self._thread.is_alive():

@@ -192,7 +192,7 @@ class Visit:
             raise UsageError("this machine shows no camera; `streamstyle live --web` does")
         if name == "clip" and self.clip is None:
             raise UsageError("there is no clip yet; upload one")
-        self._input, self._picture = str(name), None
+        self._input, self._picture, self._number = str(name), None, 0
 
     @property
     def _wished(self) -> Any:
