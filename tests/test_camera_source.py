@@ -176,6 +176,13 @@ def test_a_stream_that_runs_ahead_is_held_back_only_then():
     assert given[:6] == [0] * 6 and given[6:] == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
+def test_a_stream_whose_clock_jumps_ahead_goes_on_at_once():
+    """An encoder that was begun anew may count from elsewhere; its picture must not stand for minutes."""
+    clock = Clock()
+    given = list(paced([("a", 0.0), ("b", 3600.0), ("c", 3600.1)], 0.5, now=clock.now, sleep=clock.sleep))
+    assert given == ["a", "b", "c"] and clock.time < 1001
+
+
 def test_after_a_long_stop_nothing_is_hurried():
     clock = Clock()
     pictures = paced([(n, n / 10) for n in range(4)], 0.0, now=clock.now, sleep=clock.sleep)

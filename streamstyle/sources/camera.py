@@ -29,6 +29,7 @@ TIME_BASE = Fraction(1, 1_000_000)
 SIZE, RATE = (640, 480), 30.0  # what cameras are asked for
 LARGEST_SIDE = 1280  # pixels, of what is no camera, unless a size is asked for
 STILL_RATE = 25  # at which a still picture is given again
+JUMP = 2.0  # seconds by which pictures of a stream come too early, where its clock has jumped
 LONGEST_GAP = 0.5  # seconds between two pictures of a film
 AHEAD = 0.5  # seconds by which a stream that is stored somewhere may run ahead of its own times
 
@@ -201,7 +202,9 @@ def paced(
     start: float | None = None
     last: T | None = None
     for picture, seconds in pictures:
-        if start is None or now() - (start + seconds) > 1.0:
+        late = 0.0 if start is None else now() - (start + seconds)
+        # A stream that comes as it is made does not come minutes early: its clock has jumped.
+        if start is None or late > 1.0 or (ahead > 0 and late < -JUMP):
             start = now() - seconds
         while (early := start + seconds - now() - ahead) > 0:
             sleep(min(early, LONGEST_GAP))
