@@ -254,11 +254,12 @@ class Dream:
         self._lengths[name] = length if kept is None else SLOWNESS * kept + (1 - SLOWNESS) * length
         return gradient / max(self._lengths[name], 1e-12)
 
-    def held(self, seen: Tensor, detail: Tensor) -> Tensor:
+    def held(self, seen: Tensor, detail: Tensor) -> Tensor | float:
         """What holds a step back, in units of its mean length: distance from the source, roughness, and
         distance from the target."""
         # Shares of the way in one step, below 1 whatever the weight: more would throw it past its aim.
-        ascent, back = self.ascent, 0.0 * detail
+        ascent = self.ascent
+        back: Tensor | float = 0.0
         if ascent.near:
             back = back + ascent.near / (ascent.steps + ascent.near) * detail
         if ascent.variation:
