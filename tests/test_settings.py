@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streamstyle.errors import InputError, UsageError
-from streamstyle.settings import RenderSettings, bundled_presets, load_preset, make_settings
+from streamstyle.settings import RenderSettings, ZoomSettings, bundled_presets, load_preset, make_settings
 
 
 @pytest.mark.parametrize("name", bundled_presets())
@@ -61,3 +61,18 @@ def test_a_wrong_preset_names_the_file_and_the_key(tmp_path: Path) -> None:
         load_preset(str(path))
     with pytest.raises(UsageError, match="--config nothing: no such file or preset; presets: draft"):
         load_preset("nothing")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (RenderSettings, {"size": 640}),
+        (RenderSettings, {"size": ["a", "b"]}),
+        (RenderSettings, {"bitrate": "inf"}),
+        (ZoomSettings, {"pan": 0.1}),
+        (ZoomSettings, {"pan": ["a", "b"]}),
+    ],
+)
+def test_values_of_another_kind_are_refused_in_a_line(kind, values):
+    with pytest.raises(UsageError, match="expected"):
+        make_settings(values, "preset.toml", kind)

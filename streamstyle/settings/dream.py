@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator
 
-from streamstyle.settings.film import FilmSettings, absolute
+from streamstyle.settings.film import FilmSettings, absolute, is_pair
 from streamstyle.timeline import with_absolute_files
 
 
@@ -83,7 +83,7 @@ class ZoomSettings(DreamSettings):
                 value = [float(part) for part in parts]
             except ValueError:
                 value = []
-        if len(value) != 2 or not all(abs(share) <= 10 for share in value):
+        if not is_pair(value) or not all(abs(share) <= 10 for share in value):
             raise ValueError("expected X,Y, as 0.1,-0.05, from -10 to 10")
         return value
 

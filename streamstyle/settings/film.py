@@ -81,7 +81,7 @@ class FilmSettings(BaseModel):
             if not (cross and width.isdecimal() and height.isdecimal()):
                 raise ValueError("expected WIDTHxHEIGHT, as 640x360")
             value = int(width), int(height)
-        if value is not None and not all(1 <= side <= 16384 for side in value):
+        if value is not None and not (is_pair(value) and all(1 <= side <= 16384 for side in value)):
             raise ValueError("expected sides from 1 to 16384")
         return value
 
@@ -106,7 +106,7 @@ class FilmSettings(BaseModel):
             digits = value[:-1] if factor > 1 else value
             try:
                 return int(float(digits) * factor)
-            except ValueError:
+            except (ValueError, OverflowError):
                 raise ValueError("expected bits per second, as 4M or 800k") from None
         return value
 
@@ -158,6 +158,13 @@ class FilmSettings(BaseModel):
     @field_serializer("fps")
     def _fraction(self, value: Fraction | None) -> str | None:
         return None if value is None else str(value)
+
+
+def is_pair(value: Any) -> bool:
+    """Whether it is two numbers."""
+    return (
+        isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
+    )
 
 
 def absolute(file: str | None) -> str | None:
