@@ -30,15 +30,15 @@ test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
 features: .venv/installed
-	$(BIN)/python -m streamstyle.train.distillation "$(PHOTOS)" "$(TEACHER)" \
+	$(BIN)/python -m streamstyle.training.distillation "$(PHOTOS)" "$(TEACHER)" \
 	  configs/features/distilled.toml streamstyle/weights/features.safetensors
 
 base: .venv/installed
-	$(BIN)/python -m streamstyle.train.base "$(PHOTOS)" configs/styles/base.toml \
+	$(BIN)/python -m streamstyle.training.base "$(PHOTOS)" configs/styles/base.toml \
 	  streamstyle/weights/base.safetensors
 
 styles: .venv/installed
-	$(BIN)/python -m streamstyle.train.bundled "$(PAINTINGS)" "$(PHOTOS)"
+	$(BIN)/python -m streamstyle.training.bundled "$(PAINTINGS)" "$(PHOTOS)"
 
 # The stamps are files, so that a second call installs nothing; a changed pyproject.toml does it again.
 .venv/made:

@@ -38,17 +38,17 @@ import numpy as np
 import torch
 from PIL import Image
 
+from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, name_of
 from streamstyle.effects.dream import Ascent, Dream
 from streamstyle.effects.objectives import Dreamt, read_objective
-from streamstyle.evaluate import evaluate
-from streamstyle.flow import MotionEstimation
+from streamstyle.evaluation import evaluate
+from streamstyle.frames import Frame, Moment, Motion
+from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
-from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources import open_source
 from streamstyle.sources.memory import MemorySource
-from streamstyle.stream import Frame, Moment, Motion
 from streamstyle.weights import load_features
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +70,7 @@ def frames_of(film: Path, count: int) -> list[Frame]:
 
 def reduced_flow(folder: Path, target: Path, frames: list[Frame]) -> Path:
     """The rendered flow at the size of the frames."""
-    from streamstyle.flow.files import FlowFolder, read_flow
+    from streamstyle.optical_flow.files import FlowFolder, read_flow
 
     source = FlowFolder(folder)
     height, width = frames[0].pixels.shape[:2]
@@ -95,13 +95,13 @@ def compare(name: str, frames: list[Frame], flow: Path | str, layer: str, page: 
     for way, ascent in WAYS.items():
         effect, sink = Dream(layer, ascent, device=choose()), MemorySink()
         begin = time.perf_counter()
-        run(MemorySource(frames), effect, [sink], motion=MotionEstimation(flow, device=choose()))
+        run(MemorySource(frames), effect, [sink], motion=FlowEstimation(flow, device=choose()))
         ms = 1000 * (time.perf_counter() - begin) / len(frames)
         results = sink.frames
         pairs = list(zip(results, frames, strict=True))
         changes = [r.pixels.astype(float) - f.pixels for r, f in pairs]
         strength = [np.sqrt(np.square(change).mean()) / 255 for change in changes]
-        found = evaluate(MemorySource(frames), MemorySource(results), MotionEstimation(flow)).summary
+        found = evaluate(MemorySource(frames), MemorySource(results), FlowEstimation(flow)).summary
         error, passes = max(found["excess_warp_error"], 0.0), effect.passes / len(frames)
         base = base if base[0] else (error, passes)
         shares = [error / base[0], passes / base[1]]

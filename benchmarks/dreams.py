@@ -21,7 +21,7 @@ from torch import Tensor
 from streamstyle.device import download
 from streamstyle.networks import Distilled, FeatureNetwork, MobileNet
 from streamstyle.networks.features import BRANCHES
-from streamstyle.train.contents import read_picture, to_tensor
+from streamstyle.training.data import read_picture, to_tensor
 from streamstyle.weights import load_features
 
 OCTAVES, OCTAVE_SCALE = 4, 1.4

@@ -167,7 +167,7 @@ def compare_audio(before: Tracks, after: Tracks, shift: Fraction) -> list[str]:
 
 
 def chosen_track(film: Path) -> int:
-    from streamstyle.media.tracks import choose_video
+    from streamstyle.video.tracks import choose_video
 
     with av.open(str(film), metadata_errors="replace") as container:
         return choose_video(container, film.name).index

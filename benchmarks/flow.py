@@ -24,12 +24,12 @@ import torch
 
 from streamstyle.device import choose, upload
 from streamstyle.effects import Stabilize, Style
-from streamstyle.flow import FLOWS, MotionEstimation
-from streamstyle.flow.dis import Dis
-from streamstyle.flow.reliability import in_bounds, looks_alike, returns
-from streamstyle.flow.warping import warped_pixels
+from streamstyle.frames import Frame, Moment, Next
+from streamstyle.optical_flow import FLOWS, FlowEstimation
+from streamstyle.optical_flow.dis import Dis
+from streamstyle.optical_flow.occlusion import in_bounds, looks_alike, returns
+from streamstyle.optical_flow.warping import warped_pixels
 from streamstyle.sources import open_source
-from streamstyle.stream import Frame, Moment, Next
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SIZE = 480, 640
@@ -132,7 +132,7 @@ def cost(size: tuple[int, int], flows: list[str], weights: Path | None) -> Itera
     paint = timed(lambda: [style(image, Moment(0, 0.0)).sum().item() for image in images])
     print(f"\n{size[0]}x{size[1]}, ms a frame: painting {paint:.1f}")
     for name in flows:
-        estimation = MotionEstimation(name, weights=weights, device=device)
+        estimation = FlowEstimation(name, weights=weights, device=device)
         motion = timed(lambda: list(estimation(frames)))  # noqa: B023
         moved = list(estimation(frames))
 

@@ -21,11 +21,11 @@ from typing import Self
 
 import numpy as np
 
-from streamstyle.live.painting import Painter, Wanted
-from streamstyle.live.session import Live
+from streamstyle.apps.live.session import Live
+from streamstyle.apps.live.stylizer import Controls, Stylizer
+from streamstyle.frames import Frame, StreamInfo
 from streamstyle.sources.camera import TIME_BASE, paced
 from streamstyle.sources.video import VideoSource
-from streamstyle.stream import Frame, StreamInfo
 from streamstyle.weights import STYLES
 
 CLIP = Path(__file__).parents[1] / "samples" / "harbour.mp4"
@@ -67,10 +67,10 @@ def clip(size: tuple[int, int]) -> list[np.ndarray]:
 
 
 def measured(
-    frames: list[np.ndarray], wanted: Wanted, seconds: float, fps: float | None = None
+    frames: list[np.ndarray], wanted: Controls, seconds: float, fps: float | None = None
 ) -> tuple[float, float, float, float, float]:
     """fps out, share of dropped frames, latency p50 and p95 in ms, and the coarseness in the end."""
-    painter = Painter(list(STYLES), wanted, fps=fps)
+    painter = Stylizer(list(STYLES), wanted, fps=fps)
     with Live(lambda: ClipCamera(frames), painter) as live:
         watch(live, WARM_UP if fps is None else SETTLING)
         before, drops, given = live.frames, live.capture.drops, live.capture.frames
@@ -100,13 +100,13 @@ def main() -> None:
     frames = clip((640, 480))
     for steady in (0.0, 0.7):
         for style in SHOWN:
-            out, dropped, p50, p95, _ = measured(frames, Wanted(style, steady=steady), seconds)
+            out, dropped, p50, p95, _ = measured(frames, Controls(style, steady=steady), seconds)
             figures.append((steady, out, p95))
             print(f"  640x480  {style:<14} {steady:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}")
     frames = clip((1280, 720))
     held = []
     for fps in (None, TARGET):
-        out, dropped, p50, p95, coarse = measured(frames, Wanted(SHOWN[0]), seconds, fps)
+        out, dropped, p50, p95, coarse = measured(frames, Controls(SHOWN[0]), seconds, fps)
         held.append(out)
         note = "as it comes" if fps is None else f"--fps {fps:g}, strokes {coarse:.2f} times as coarse"
         row = f" 1280x720  {SHOWN[0]:<14} {0:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}"

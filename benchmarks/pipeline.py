@@ -31,11 +31,11 @@ from crashes import repeated
 
 from streamstyle.device import choose, download, share_cores, upload
 from streamstyle.effects.style import Style
+from streamstyle.frames import Frame, Moment
 from streamstyle.pipeline import run
 from streamstyle.sinks.video import VideoSink
 from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.video import VideoSource
-from streamstyle.stream import Frame, Moment
 
 PARTS = ("decode", "effect", "encode")
 

@@ -26,18 +26,18 @@ import numpy as np
 import torch
 from PIL import Image
 
+from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, upload
 from streamstyle.effects import Stabilize, Style
-from streamstyle.evaluate import evaluate
-from streamstyle.flow import MotionEstimation
+from streamstyle.evaluation import evaluate
+from streamstyle.frames import Effect, Frame
+from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
-from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources import open_source
 from streamstyle.sources.memory import MemorySource
-from streamstyle.stream import Effect, Frame
-from streamstyle.train import Recipe, read_painting
-from streamstyle.train.judge import Judge
+from streamstyle.training import Recipe, read_painting
+from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.weights import load_features
 
 ROOT = Path(__file__).parents[1]
@@ -73,11 +73,11 @@ def measures(unsteady: str, steady: str, inertia: float, steadiness: float) -> d
 def painted(frames: list[Frame], effect: Effect) -> list[Frame]:
     """The film, painted."""
     sink = MemorySink()
-    run(MemorySource(frames), effect, [sink], motion=MotionEstimation("fast", device=choose()))
+    run(MemorySource(frames), effect, [sink], motion=FlowEstimation("fast", device=choose()))
     return sink.frames
 
 
-def style_distance(frames: list[Frame], sources: list[Frame], judge: Judge | None) -> float:
+def style_distance(frames: list[Frame], sources: list[Frame], judge: PerceptualLoss | None) -> float:
     """Style loss of every tenth frame against the painting."""
     if judge is None:
         return float("nan")
@@ -92,7 +92,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
     judge = None
     if options.painting:
         plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1, levels=1.0)
-        judge = Judge(load_features(), plain, read_painting(options.painting, plain))
+        judge = PerceptualLoss(load_features(), plain, read_painting(options.painting, plain))
     print(f"\n{name}: {len(frames)} frames of {frames[0].pixels.shape[1]}x{frames[0].pixels.shape[0]}")
     print(f"{'':24}{'warp error':>12}{'share':>8}{'flicker':>9}{'sharpness':>11}{'style loss':>12}")
     alone: dict[str, float] = {}
@@ -102,7 +102,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
         options.unsteady, options.style, options.inertia, options.steady
     ).items():
         results = painted(frames, effect)
-        found = evaluate(MemorySource(frames), MemorySource(results), MotionEstimation(flow, size=LARGEST))
+        found = evaluate(MemorySource(frames), MemorySource(results), FlowEstimation(flow, size=LARGEST))
         summary = found.summary
         error = max(summary["excess_warp_error"], 0.0)
         first = first or error

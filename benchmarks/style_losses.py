@@ -24,16 +24,16 @@ from torch import Tensor
 
 from streamstyle import losses
 from streamstyle.device import download
-from streamstyle.evaluate import warp_error
+from streamstyle.evaluation import warp_error
 from streamstyle.losses import luma, total_variation
 from streamstyle.networks import StyleNet, style_net
 from streamstyle.networks.style_net import Shuffle
-from streamstyle.train import Photographs, Recipe, Training, read_painting
-from streamstyle.train import judge as judging
-from streamstyle.train.contents import read_picture, split, to_tensor
-from streamstyle.train.judge import Judge
-from streamstyle.train.motion import move
-from streamstyle.train.recipe import CUT
+from streamstyle.training import Photographs, Recipe, Training, read_painting
+from streamstyle.training import perceptual_loss as judging
+from streamstyle.training.data import read_picture, split, to_tensor
+from streamstyle.training.perceptual_loss import PerceptualLoss
+from streamstyle.training.recipe import CUT
+from streamstyle.training.synthetic_motion import move
 from streamstyle.weights import load, load_features
 
 HELD_BACK = 60  # as for the base; the first 40 of them are judged on
@@ -148,7 +148,7 @@ def patched(variant: Variant) -> Iterator[None]:
 
 
 @torch.no_grad()
-def judged(network: StyleNet, judge: Judge, photos: Sequence[Tensor]) -> dict[str, float]:
+def judged(network: StyleNet, judge: PerceptualLoss, photos: Sequence[Tensor]) -> dict[str, float]:
     """Measures of a network, a mean over photographs, the same for all variants."""
     found: dict[str, list[float]] = {}
     rings = torch.zeros(3)
@@ -203,7 +203,7 @@ def main() -> None:
     judged_on = [to_tensor(ImageOps.fit(read_picture(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
     shown = [ImageOps.fit(read_picture(path), (384, 288)) for path in options.shown or held_back[40:45]]
     plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1)
-    judge = Judge(load_features(options.features), plain, read_painting(options.painting, recipe))
+    judge = PerceptualLoss(load_features(options.features), plain, read_painting(options.painting, recipe))
     for name in options.only:
         with patched(VARIANTS[name]):
             training = trained(VARIANTS[name], options.painting, photos, recipe, options.features)

@@ -1,7 +1,7 @@
 """How smoothly a look changes: `python benchmarks/timeline.py PICTURE|FILM -o plot.png --at 4s=great_wave …`.
 
 Paints each frame and plots the mean difference of neighbouring frames, in units of 1/255, with the source's
-own below it. A picture stands still, so that all change is the timeline's; there the largest difference is
+own below it. A picture stands still, so that all change is the keyframes's; there the largest difference is
 compared with what a fade of that length must have at least: the whole way, divided by its frames. A cosine
 is at most pi / 2 times as fast as that; more is a jump.
 """
@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw
 from streamstyle.device import choose, download, upload
 from streamstyle.effects.composite import Composite
 from streamstyle.effects.style import Style
+from streamstyle.frames import Frame, Moment
+from streamstyle.keyframes import FADE, keyframes_of
 from streamstyle.sources import open_source
-from streamstyle.stream import Frame, Moment
-from streamstyle.timeline import FADE, timeline_of
 
 WIDTH, HEIGHT, MARGIN = 1200, 300, 30  # of the plot, in pixels
 
@@ -65,8 +65,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="for a picture")
     parser.add_argument("--rate", type=float, default=24.0, help="frames per second")
     options = parser.parse_args()
-    timeline = timeline_of(options.style, at=options.at, fade=options.fade)
-    effect = Composite(Style(timeline, mix_by=options.mix_by, device=choose()), timeline)
+    keyframes = keyframes_of(options.style, at=options.at, fade=options.fade)
+    effect = Composite(Style(keyframes, mix_by=options.mix_by, device=choose()), keyframes)
     frames = frames_of(options.source, options.seconds, options.rate)
     results = [
         download(effect(upload(pixels, choose()), Moment(index, index / options.rate)))
@@ -76,10 +76,10 @@ def main() -> None:
         name: [float(np.abs(b.astype(np.int16) - a).mean()) for a, b in pairwise(film)]
         for name, film in (("painted", results), ("source", frames))
     }
-    begins = [change.seconds for change in timeline.changes]
+    begins = [change.seconds for change in keyframes.changes]
     plot(options.output, curves, begins, options.rate)
     ends = [*begins[1:], len(frames) / options.rate]
-    for change, end in zip(timeline.changes, ends, strict=True):
+    for change, end in zip(keyframes.changes, ends, strict=True):
         until = min(change.seconds + change.fade, end)
         first, last = (
             min(round(seconds * options.rate), len(frames) - 1) for seconds in (change.seconds, until)

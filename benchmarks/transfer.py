@@ -22,20 +22,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from streamstyle.building import first_picture
+from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
 from streamstyle.effects.transfer import Optimisation, Step, Transfer
-from streamstyle.evaluate import evaluate
-from streamstyle.flow import MotionEstimation
+from streamstyle.evaluation import evaluate
+from streamstyle.frames import Frame, Moment
+from streamstyle.jobs.build import first_picture
+from streamstyle.keyframes import keyframes_of
+from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
-from streamstyle.sheets import Cell, sheet
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources import open_source
 from streamstyle.sources.memory import MemorySource
-from streamstyle.stream import Frame, Moment
-from streamstyle.timeline import timeline_of
-from streamstyle.train import Recipe
-from streamstyle.train.contents import read_painting
+from streamstyle.training import Recipe
+from streamstyle.training.data import read_painting
 
 ROOT = Path(__file__).parents[1]
 SIDE = 320  # pixels, of the film
@@ -71,7 +71,7 @@ def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]
         painting = read_painting(path, Recipe())[0]
         for photo in photos:
             steps: list[Step] = []
-            effect = Transfer(timeline_of("a"), {"a": painting}, on_step=steps.append)
+            effect = Transfer(keyframes_of("a"), {"a": painting}, on_step=steps.append)
             begin = time.perf_counter()
             image = upload(first_picture(str(photo), side), effect.device)
             pixels = download(effect(image, Moment(0, 0.0)))
@@ -99,12 +99,12 @@ def film_ways(film: Path, painting: Path, count: int) -> tuple[float, list[Cell]
     base, share, cells = 0.0, 0.0, []
     picture = read_painting(painting, Recipe())[0]
     for way, how in WAYS.items():
-        effect, sink = Transfer(timeline_of("a"), {"a": picture}, how), MemorySink()
+        effect, sink = Transfer(keyframes_of("a"), {"a": picture}, how), MemorySink()
         begin = time.perf_counter()
-        motion = None if how is None else MotionEstimation("medium", device=choose())
+        motion = None if how is None else FlowEstimation("medium", device=choose())
         run(MemorySource(frames), effect, [sink], motion=motion)
         ms = 1000 * (time.perf_counter() - begin) / count
-        found = evaluate(MemorySource(frames), MemorySource(sink.frames), MotionEstimation("medium"))
+        found = evaluate(MemorySource(frames), MemorySource(sink.frames), FlowEstimation("medium"))
         error = found.summary["excess_warp_error"]
         base = base or error
         share = error / base

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import download, upload
 from streamstyle.effects.composite import Composite
 from streamstyle.effects.style import Style
-from streamstyle.sheets import Cell, sheet
+from streamstyle.frames import Frame, Moment
+from streamstyle.keyframes import NONE, keyframes_of
 from streamstyle.sources import open_source
-from streamstyle.stream import Frame, Moment
-from streamstyle.timeline import NONE, timeline_of
 from streamstyle.weights import STYLES
 
 HERE = Path(__file__).parent
@@ -35,8 +35,8 @@ def stills() -> list[np.ndarray]:
 
 def painted(pixels: np.ndarray, style: str) -> np.ndarray:
     """(H, W, 3) uint8 in a style."""
-    timeline = timeline_of(style)
-    effect = Composite(Style(timeline, device="cpu"), timeline)
+    keyframes = keyframes_of(style)
+    effect = Composite(Style(keyframes, device="cpu"), keyframes)
     image = upload(pixels, effect.effect.device)
     return download(effect(image, Moment(0, 0.0)))
 

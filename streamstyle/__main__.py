@@ -1,6 +1,6 @@
 """Run the command line as `python -m streamstyle`."""
 
-from streamstyle.cli import main
+from streamstyle.apps.cli import main
 
 if __name__ == "__main__":
     main()

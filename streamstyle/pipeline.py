@@ -20,8 +20,7 @@ import numpy as np
 import torch
 
 from streamstyle.device import choose, download, upload
-from streamstyle.flow import MotionEstimation, Moved
-from streamstyle.stream import (
+from streamstyle.frames import (
     Checkpoint,
     Effect,
     Frame,
@@ -34,6 +33,7 @@ from streamstyle.stream import (
     SinkItem,
     Source,
 )
+from streamstyle.optical_flow import FlowEstimation, FlowItem
 
 T = TypeVar("T")
 
@@ -174,7 +174,7 @@ def run(
     effect: Effect,
     sinks: Sequence[Sink],
     *,
-    motion: MotionEstimation | None = None,
+    motion: FlowEstimation | None = None,
     device: str | torch.device = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     resume_at: int = 0,
@@ -211,7 +211,7 @@ class _Run:
         source: Source,
         effect: Effect,
         sinks: Sequence[Sink],
-        motion: MotionEstimation | None,
+        motion: FlowEstimation | None,
         device: torch.device,
         on_progress: Callable[[Progress], None] | None,
         resume_at: int,
@@ -259,10 +259,10 @@ class _Run:
             self._done, self._done, self._concealed, self._source.lost, seconds, fresh / max(seconds, 1e-9)
         )
 
-    def _moved(self, items: Iterator[Item]) -> Generator[Moved, None, None]:
+    def _moved(self, items: Iterator[Item]) -> Generator[FlowItem, None, None]:
         """The items, frames with their motion, which is estimated in a thread of its own."""
         if self._motion is None:
-            return (Moved(item) for item in items)
+            return (FlowItem(item) for item in items)
         moved = self._motion(items, self._resume_at)
         return ahead(moved, lambda moved: _MOTIONS if isinstance(moved.item, Frame) else 256 + _MOTIONS)
 
@@ -277,7 +277,7 @@ class _Run:
             self._seconds["read"] += time.perf_counter() - begin
             yield item
 
-    def _process(self, moved: Moved, writer: _Writer) -> None:
+    def _process(self, moved: FlowItem, writer: _Writer) -> None:
         item = moved.item
         if isinstance(item, Packet):
             writer.put(item)
@@ -303,7 +303,7 @@ class _Run:
         self._segment_start = frame.seconds
         return True
 
-    def _styled(self, frame: Frame, index: int, moved: Moved) -> Frame:
+    def _styled(self, frame: Frame, index: int, moved: FlowItem) -> Frame:
         cut = frame.reset or (self._motion is not None and moved.motion is None)
         if cut:
             self._effect.reset()

@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 
 from streamstyle.errors import InputError
+from streamstyle.frames import Frame, StreamInfo
 from streamstyle.sources.camera import TIME_BASE
-from streamstyle.stream import Frame, StreamInfo
 
 WAIT = 10.0  # seconds that a test waits at most for what must happen
 

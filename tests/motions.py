@@ -6,8 +6,8 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from streamstyle.flow.warping import warped_pixels
-from streamstyle.stream import Frame, Packet
+from streamstyle.frames import Frame, Packet
+from streamstyle.optical_flow.warping import warped_pixels
 
 HEIGHT, WIDTH = 240, 320
 TICK = Fraction(1, 25)

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from streamstyle.errors import InputError
+from streamstyle.frames import Frame
 from streamstyle.sources import camera as module
 from streamstyle.sources.camera import CameraSource, Device, list_cameras, open_camera, paced
-from streamstyle.stream import Frame
 
 
 def film(folder: Path, frames: int = 3, rate: int = 50) -> Path:

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from streamstyle.cli import app
-from streamstyle.media.recipes import read_recipe
-from tests.films import damaged, hashes_of, make_film, picture, sound_of, times_of
+from streamstyle.apps.cli import app
+from streamstyle.video.tags import read_recipe
+from tests.videos import damaged, hashes_of, make_film, picture, sound_of, times_of
 
 PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from streamstyle.cli import app
-from streamstyle.media.recipes import read_recipe
+from streamstyle.apps.cli import app
 from streamstyle.settings import DreamSettings, bundled_presets, load_preset, make_settings
-from tests.films import hashes_of, make_film, times_of
+from streamstyle.video.tags import read_recipe
+from tests.videos import hashes_of, make_film, times_of
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 QUICK = ["--octaves", "2", "--steps", "2", "--device", "cpu", "-q"]

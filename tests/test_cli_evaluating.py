@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from streamstyle.cli import app
-from streamstyle.render import recipe_settings
-from tests.films import hashes_of
+from streamstyle.apps.cli import app
+from streamstyle.jobs.provenance import recipe_settings
+from tests.videos import hashes_of
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "harbour.mp4"
 FAST = ["--preset", "ultrafast", "--device", "cpu", "--max-size", "160", "-t", "0.5", "-q"]

@@ -14,7 +14,7 @@ import av
 import pytest
 from typer.testing import CliRunner
 
-from streamstyle.cli import app
+from streamstyle.apps.cli import app
 
 ROOT = Path(__file__).parents[1]
 NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}

@@ -9,8 +9,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from streamstyle.cli import app
-from streamstyle.web.studio import Studio
+from streamstyle.apps.cli import app
+from streamstyle.apps.web.studio import Studio
 from tests.webs import ask
 
 

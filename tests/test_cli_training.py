@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
-from streamstyle.cli import app
+from streamstyle.apps.cli import app
 from streamstyle.weights import load
 
 QUICK = ["--device", "cpu", "--seed", "3"]

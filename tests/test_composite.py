@@ -11,8 +11,8 @@ from streamstyle.effects.composite import Composite, feathered, working_size
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.upsampling import resized, upsampled
 from streamstyle.errors import OutOfMemoryError
-from streamstyle.stream import Moment
-from streamstyle.timeline import timeline_of
+from streamstyle.frames import Moment
+from streamstyle.keyframes import keyframes_of
 
 MOMENT = Moment(0, 0.0)
 
@@ -55,7 +55,7 @@ def test_strokes_have_one_size_at_every_resolution(size, stroke_size, expected):
 
 def test_an_effect_works_at_the_size_of_its_strokes_and_comes_back_at_the_picture_s():
     image, effect = soft(96, 128), Inverse()
-    result = Composite(effect, timeline_of("a", stroke_size=2))(image, MOMENT)
+    result = Composite(effect, keyframes_of("a", stroke_size=2))(image, MOMENT)
     assert effect.sizes == [(48, 64)]
     assert (result - (1 - image)).abs().mean() < 0.005
 
@@ -78,17 +78,17 @@ def test_strokes_that_the_source_does_not_show_survive_upsampling():
 
 def test_the_source_itself_comes_back_untouched():
     image = soft(700, 20)
-    assert Composite(Identity(), timeline_of("a", stroke_size=3))(image, MOMENT) is image
+    assert Composite(Identity(), keyframes_of("a", stroke_size=3))(image, MOMENT) is image
 
 
 def test_too_little_memory_makes_the_working_size_smaller_and_keeps_it_so(caplog):
     image, effect = soft(400, 400), Inverse(most=210 * 210)
-    composite = Composite(effect, timeline_of("a"))
+    composite = Composite(effect, keyframes_of("a"))
     for _ in range(2):
         assert composite(image, MOMENT).shape == image.shape
     assert effect.sizes == [(400, 400), (200, 200), (200, 200)]
     assert "memory does not suffice" in caplog.text
-    other = Composite(Inverse(), timeline_of("a"))
+    other = Composite(Inverse(), keyframes_of("a"))
     other.restore(composite.state())
     other(image, MOMENT)
     assert other.effect.sizes == [(200, 200)]
@@ -96,7 +96,7 @@ def test_too_little_memory_makes_the_working_size_smaller_and_keeps_it_so(caplog
 
 def test_a_picture_that_never_fits_is_an_error():
     with pytest.raises(OutOfMemoryError):
-        Composite(Inverse(most=0), timeline_of("a"))(soft(400, 400), MOMENT)
+        Composite(Inverse(most=0), keyframes_of("a"))(soft(400, 400), MOMENT)
 
 
 def steady(mask: np.ndarray) -> Callable[[float], np.ndarray]:
@@ -108,7 +108,7 @@ def test_a_mask_says_where_the_effect_is_seen():
     mask = np.zeros((40, 40), np.uint8)
     mask[:, 20:] = 255
     mask[:10, 20:] = 51
-    result = Composite(Inverse(), timeline_of("a"), mask=steady(mask))(image, MOMENT)
+    result = Composite(Inverse(), keyframes_of("a"), mask=steady(mask))(image, MOMENT)
     torch.testing.assert_close(result[:, :, :20], image[:, :, :20], atol=0, rtol=0)
     torch.testing.assert_close(result[:, 10:, 20:], 1 - image[:, 10:, 20:])
     torch.testing.assert_close(result[:, :10, 20:], torch.full((3, 10, 20), 0.2 + 0.2 * 0.6))
@@ -118,7 +118,7 @@ def test_a_mask_is_brought_to_the_picture_s_size_and_feathered():
     mask = np.zeros((10, 10), np.uint8)
     mask[:, 5:] = 255
     image = torch.zeros(3, 100, 200)
-    result = Composite(Inverse(), timeline_of("a"), mask=steady(mask), feather=0.05)(image, MOMENT)
+    result = Composite(Inverse(), keyframes_of("a"), mask=steady(mask), feather=0.05)(image, MOMENT)
     row = result[0, 50]
     assert row[:70].max() < 0.01 and row[130:].min() > 0.99
     assert row[100] == pytest.approx(0.5, abs=0.05)
@@ -142,9 +142,9 @@ def test_kept_colors_are_the_source_s():
         def __call__(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
             return torch.stack((0.2 * image[0], image[1], 0.2 * image[2]))
 
-    kept = Composite(Green(), timeline_of("a", keep_colors=1))(image, MOMENT)
-    half = Composite(Green(), timeline_of("a", keep_colors=0.5))(image, MOMENT)
+    kept = Composite(Green(), keyframes_of("a", keep_colors=1))(image, MOMENT)
+    half = Composite(Green(), keyframes_of("a", keep_colors=0.5))(image, MOMENT)
     assert (kept[0] > kept[1]).all()
     torch.testing.assert_close(half, (kept + Green()(image, MOMENT)) / 2)
-    whole = Composite(Green(), timeline_of("a", keep_colors=1), colors="histogram")(image, MOMENT)
+    whole = Composite(Green(), keyframes_of("a", keep_colors=1), colors="histogram")(image, MOMENT)
     torch.testing.assert_close(whole, image, atol=2e-3, rtol=0)

@@ -17,11 +17,11 @@ from PIL import Image
 
 from streamstyle.effects import EFFECTS
 from streamstyle.errors import UsageError
+from streamstyle.frames import Checkpoint, Frame, Moment, Motion
+from streamstyle.keyframes import keyframes_of
 from streamstyle.sinks import SINKS
 from streamstyle.sources import SOURCES
 from streamstyle.sources.memory import MemorySource
-from streamstyle.stream import Checkpoint, Frame, Moment, Motion
-from streamstyle.timeline import timeline_of
 
 
 def noise(count: int = 1, height: int = 10, width: int = 16) -> np.ndarray:
@@ -146,7 +146,7 @@ def make_composite(kind: type, folder: Path, device: str) -> Any:
     from streamstyle.effects.style import Style
 
     style = make_style(Style, folder, device)
-    return kind(style, timeline_of("none", stroke_size=2, keep_colors=0.5))
+    return kind(style, keyframes_of("none", stroke_size=2, keep_colors=0.5))
 
 
 def make_stabilize(kind: type, folder: Path, device: str) -> Any:
@@ -165,8 +165,8 @@ def make_zoom(kind: type, folder: Path, device: str) -> Any:
     from streamstyle.effects.dream import Dream
     from streamstyle.effects.zoom import Travel
 
-    timeline = timeline_of("none", speed=1.3, rotate=30)
-    return kind(make_dream(Dream, folder, device), timeline, Travel((0.2, 0), dreams=20, loop=0.4))
+    keyframes = keyframes_of("none", speed=1.3, rotate=30)
+    return kind(make_dream(Dream, folder, device), keyframes, Travel((0.2, 0), dreams=20, loop=0.4))
 
 
 def make_transfer(kind: type, folder: Path, device: str) -> Any:
@@ -174,7 +174,7 @@ def make_transfer(kind: type, folder: Path, device: str) -> Any:
 
     painting = torch.from_numpy(noise(1, 96, 96)[0]).permute(2, 0, 1) / 255
     how = Optimisation(scales=1, steps=3, later_steps=2)
-    return kind(timeline_of("a"), {"a": painting}, how, device=device)
+    return kind(keyframes_of("a"), {"a": painting}, how, device=device)
 
 
 EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {

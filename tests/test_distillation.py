@@ -10,8 +10,8 @@ from torch import nn
 
 from streamstyle.networks import Distilled, MobileNet
 from streamstyle.networks.features import TRUNK
-from streamstyle.train import distillation
-from streamstyle.train.distillation import Branched, Distillation
+from streamstyle.training import distillation
+from streamstyle.training.distillation import Branched, Distillation
 
 TINY = Distillation(steps=3, batch=4, crop=32)
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from streamstyle.effects.dream import Ascent, Dream, low_band, smoothed
 from streamstyle.errors import UsageError
-from streamstyle.flow import warp
-from streamstyle.stream import Moment, Motion
-from streamstyle.timeline import timeline_of
+from streamstyle.frames import Moment, Motion
+from streamstyle.keyframes import keyframes_of
+from streamstyle.optical_flow import warp
 from streamstyle.weights import load_features
 
 QUICK = Ascent(octaves=2, steps=4)
@@ -82,14 +82,14 @@ def test_the_sources_own_detail_is_never_lost():
 
 def test_strength_0_is_the_source_and_half_of_it_half_of_the_dream():
     image = picture()
-    assert Dream(timeline_of("part", strength=0), QUICK, device="cpu")(image, Moment(0, 0.0)) is image
+    assert Dream(keyframes_of("part", strength=0), QUICK, device="cpu")(image, Moment(0, 0.0)) is image
     full = Dream("part", QUICK, device="cpu")(image, Moment(0, 0.0))
-    half = Dream(timeline_of("part", strength=0.5), QUICK, device="cpu")(image, Moment(0, 0.0))
+    half = Dream(keyframes_of("part", strength=0.5), QUICK, device="cpu")(image, Moment(0, 0.0))
     torch.testing.assert_close(half - image, 0.5 * (full - image), atol=1e-5, rtol=0)
 
 
 def test_a_timeline_changes_what_is_dreamt_of():
-    effect = Dream(timeline_of("texture", at=["1+0=thing"]), QUICK, device="cpu")
+    effect = Dream(keyframes_of("texture", at=["1+0=thing"]), QUICK, device="cpu")
     early, late = (effect(picture(), Moment(0, seconds)) for seconds in (0.5, 1.5))
     assert torch.equal(early, Dream("texture", QUICK, device="cpu")(picture(), Moment(0, 0.0)))
     assert not torch.equal(late, early) and seen(late, "thing") > seen(early, "thing")
@@ -106,7 +106,7 @@ def test_a_guide_draws_its_features_in():
 
 def test_each_objective_may_have_a_guide_of_its_own():
     guides = {"pattern~a.png": picture(5), "pattern~b.png": picture(6)}
-    changing = timeline_of("pattern~a.png", at=["1+0=pattern~b.png"])
+    changing = keyframes_of("pattern~a.png", at=["1+0=pattern~b.png"])
     effect = Dream(changing, QUICK, guides=guides, device="cpu")
     for seconds, guide in ((0.0, picture(5)), (2.0, picture(6))):
         expected = Dream("pattern", QUICK, guides={"pattern": guide}, device="cpu")(picture(), Moment(0, 0.0))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from streamstyle import weights
 from streamstyle.effects.dream import Ascent, Dream
+from streamstyle.frames import Moment
 from streamstyle.networks import (
     FEATURE_NETWORKS,
     PRETRAINED,
@@ -17,8 +18,7 @@ from streamstyle.networks import (
     Pretrained,
 )
 from streamstyle.networks.mobilenet import same_padding
-from streamstyle.stream import Moment
-from streamstyle.train.contents import read_picture, to_tensor
+from streamstyle.training.data import read_picture, to_tensor
 from streamstyle.weights import load_features
 
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from streamstyle.cli import app
-from streamstyle.render import render
-from streamstyle.settings import RenderSettings
-from tests.films import pictures_of, sound_of, times_of
+from streamstyle.apps.cli import app
+from streamstyle.jobs.render import render
+from streamstyle.settings import StylizeSettings
+from tests.videos import pictures_of, sound_of, times_of
 
-PLAIN = RenderSettings(style="none", preset="ultrafast", device="cpu")
+PLAIN = StylizeSettings(style="none", preset="ultrafast", device="cpu")
 WHOLE = {
     "good/flir_thermal.mp4": 84,  # irregular times, sound starts late
     "good/mpy_fire2.mp4": 25,  # irregular times, upside down

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from streamstyle.errors import InputError
-from streamstyle.flow import FLO_MAGIC, inside, read_flow, warp
+from streamstyle.optical_flow import FLO_MAGIC, inside, read_flow, warp
 
 
 def picture(height: int = 24, width: int = 32) -> torch.Tensor:

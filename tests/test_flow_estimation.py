@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from streamstyle.errors import InputError, UsageError
-from streamstyle.flow import FLOWS, MotionEstimation, resized_flow, warp
-from streamstyle.flow.dis import Dis
-from streamstyle.flow.reliability import feathered, in_bounds, looks_alike, returns
-from streamstyle.flow.warping import warped_pixels
-from streamstyle.stream import Frame, Packet
+from streamstyle.frames import Frame, Packet
+from streamstyle.optical_flow import FLOWS, FlowEstimation, resized_flow, warp
+from streamstyle.optical_flow.dis import Dis
+from streamstyle.optical_flow.occlusion import feathered, in_bounds, looks_alike, returns
+from streamstyle.optical_flow.warping import warped_pixels
 from tests.motions import HEIGHT, WIDTH, affine, film, moved, pan, texture
 
 INNER = (slice(24, -24), slice(24, -24))  # away from the border, where nothing can be found
@@ -114,7 +114,7 @@ def test_pictures_too_small_to_search_in_lie_still():
 
 
 def test_items_keep_their_order_and_all_but_the_first_frame_have_motion():
-    items = list(MotionEstimation()(film(pan(5))))
+    items = list(FlowEstimation()(film(pan(5))))
     assert [item for item, *_ in items if isinstance(item, Packet)] == [
         Packet(1, index) for index in range(5)
     ]
@@ -127,7 +127,7 @@ def test_items_keep_their_order_and_all_but_the_first_frame_have_motion():
 
 def test_the_motion_lines_the_last_frame_up_with_the_current_one():
     previous, current = pan(2, step=5)
-    *_, moved_frame, _ = MotionEstimation("medium")(film([previous, current]))
+    *_, moved_frame, _ = FlowEstimation("medium")(film([previous, current]))
     motion = moved_frame.motion
     before, now = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 255 for p in (previous, current))
     off = (warp(before, motion.flow[None]) - now).abs()
@@ -137,9 +137,9 @@ def test_the_motion_lines_the_last_frame_up_with_the_current_one():
 
 def test_frames_that_are_done_are_not_looked_at_and_the_rest_is_the_same():
     pictures = [*pan(4), *pan(4, seed=5)]
-    whole = [motion for _, motion, *_ in MotionEstimation()(film(pictures))]
+    whole = [motion for _, motion, *_ in FlowEstimation()(film(pictures))]
     for first in range(1, 8):
-        late = [motion for _, motion, *_ in MotionEstimation()(film(pictures), first)]
+        late = [motion for _, motion, *_ in FlowEstimation()(film(pictures), first)]
         for one, other in zip(whole[2 * first :], late[2 * first :], strict=True):
             assert (one is None) == (other is None)
             if one is not None:
@@ -148,7 +148,7 @@ def test_frames_that_are_done_are_not_looked_at_and_the_rest_is_the_same():
 
 def test_the_next_frame_is_known_and_how_this_one_moves_to_it():
     pictures = [*pan(3, step=5), *pan(2, step=5, seed=5)]
-    frames = [moved for moved in MotionEstimation("medium")(film(pictures)) if isinstance(moved.item, Frame)]
+    frames = [moved for moved in FlowEstimation("medium")(film(pictures)) if isinstance(moved.item, Frame)]
     follows = [None if moved.following is None else moved.following.pts for moved in frames]
     assert follows == [1, 2, None, 4, None], "a cut is no continuation, and the last frame has none"
     now, coming = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 255 for p in pictures[:2])
@@ -159,7 +159,7 @@ def test_the_next_frame_is_known_and_how_this_one_moves_to_it():
 
 def test_across_another_size_there_is_no_motion():
     pictures = [texture(), texture(), texture(0, 120, 320), texture(0, 120, 320)]
-    motions = [motion for item, motion, *_ in MotionEstimation()(film(pictures)) if isinstance(item, Frame)]
+    motions = [motion for item, motion, *_ in FlowEstimation()(film(pictures)) if isinstance(item, Frame)]
     assert [motion is None for motion in motions] == [True, False, True, False]
 
 
@@ -169,12 +169,12 @@ def test_exact_flow_comes_from_a_folder(tmp_path):
         np.save(tmp_path / f"flow_{index:04}.npy", np.broadcast_to(np.float32([-4, 0]), (HEIGHT, WIDTH, 2)))
     left = np.where(np.arange(WIDTH) < 160, 255, 0)[None].repeat(HEIGHT, 0)
     cv2.imwrite(str(tmp_path / "flow_0002.png"), left)
-    whole = MotionEstimation(tmp_path)(film(pictures))
+    whole = FlowEstimation(tmp_path)(film(pictures))
     motions = [motion for item, motion, *_ in whole if isinstance(item, Frame)]
     assert motions[1] is not None and motions[2] is not None
     assert (motions[1].flow[0] == -4).all() and (motions[1].flow[1] == 0).all()
     assert not motions[2].reliable[..., 160:].any() and motions[2].reliable[..., 40:150].min() > 0.9
-    half = MotionEstimation(tmp_path, size=WIDTH // 2)(film(pictures))
+    half = FlowEstimation(tmp_path, size=WIDTH // 2)(film(pictures))
     motions = [motion for item, motion, *_ in half if isinstance(item, Frame)]
     assert motions[1] is not None and motions[1].flow.shape == (2, HEIGHT // 2, WIDTH // 2)
     assert (motions[1].flow[0] == -2).all()
@@ -193,10 +193,10 @@ def test_a_folder_that_does_not_fit_is_named(tmp_path, names, shape, message):
     for name in names:
         np.save(tmp_path / name, np.zeros(shape, np.float32))
     with pytest.raises(InputError, match=message):
-        list(MotionEstimation(tmp_path)(film(pan(2))))
+        list(FlowEstimation(tmp_path)(film(pan(2))))
 
 
 def test_an_unknown_flow_is_named_with_the_known_ones():
     with pytest.raises(UsageError, match="unknown flow slow; known: fast, medium, raft"):
-        MotionEstimation("slow")
+        FlowEstimation("slow")
     assert set(FLOWS) == {"fast", "medium", "raft"}

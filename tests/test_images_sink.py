@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from streamstyle.errors import OutputError, UsageError
+from streamstyle.frames import Checkpoint, Frame, Packet
 from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
 from streamstyle.sources.images import FolderSource, StillSource, read_picture
-from streamstyle.stream import Checkpoint, Frame, Packet
 
 
 def frame(shade: int = 90, *, name: str = "", alpha: np.ndarray | None = None, side: int = 8) -> Frame:

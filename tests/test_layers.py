@@ -15,37 +15,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [  # highest first; a module may import its own layer and those below
     {"__main__"},
-    {"cli"},
-    {"web"},
-    {"preview", "atlas", "live"},
-    {"render"},
-    {"building"},
-    {"pipeline", "train", "evaluate", "masks"},
+    {"apps"},
+    {"preview"},
+    {"jobs"},
+    {"pipeline", "training", "evaluation"},
     {"effects"},
-    {"flow", "losses"},
+    {"optical_flow", "losses"},
     {"networks", "weights", "device", "settings"},
-    {"timeline", "sheets"},
-    {"stream", "errors"},
+    {"keyframes", "contact_sheet"},
+    {"frames", "errors"},
 ]
-EDGES = {"sources", "sinks", "media"}  # numpy's side: beside the layers, built on the last of them
-MAY_BUILD_EDGES = {
-    "__main__",
-    "cli",
-    "preview",
-    "render",
-    "building",
-    "pipeline",
-    "train",
-    "evaluate",
-    "masks",
-    "atlas",
-    "live",
-    "web",
-}
+APPS = ["cli", "web", "live"]  # highest first, too
+EDGES = {"sources", "sinks", "video", "images"}  # numpy's side: beside the layers, built on the last of them
+MAY_BUILD_EDGES = {"__main__", "apps", "preview", "jobs", "pipeline", "training", "evaluation"}
 EDGES_MAY_IMPORT = {
-    "sources": {"sources", "media", "stream", "errors"},
-    "sinks": {"sinks", "media", "stream", "errors"},
-    "media": {"media", "stream", "errors"},
+    "sources": {"sources", "video", "images", "frames", "errors"},
+    "sinks": {"sinks", "video", "frames", "errors"},
+    "video": {"video", "frames", "errors"},
+    "images": {"errors"},
 }
 THIRD_PARTY_AT_THE_ENDS = {"cv2", "numpy", "PIL", "pyvirtualcam"}
 FORBIDDEN_NAMES = {
@@ -96,7 +83,7 @@ def third_party(module: str, tree: ast.AST) -> set[str]:
 
 
 def house_parts(module: str, tree: ast.AST) -> set[str]:
-    """Which parts of the house (second words: "media", "pipeline") a module imports."""
+    """Which parts of the house (second words: "video", "pipeline") a module imports."""
     names = [name.split(".") for name in imports(module, tree)]
     return {name[1] for name in names if name[0] == "streamstyle" and len(name) > 1}
 
@@ -109,14 +96,18 @@ def layer_faults(module: str, tree: ast.AST) -> list[str]:
         return sorted(house_parts(module, tree) | third_party(module, tree))
     if part in EDGES:
         faults = house_parts(module, tree) - EDGES_MAY_IMPORT[part]
-        if part != "media":
+        if part != "video":
             faults |= third_party(module, tree) - THIRD_PARTY_AT_THE_ENDS
         return sorted(faults | (third_party(module, tree) & {"torch", "torchvision"}))
     level = next((number for number, layer in enumerate(LAYERS) if part in layer), None)
     if level is None:
         return [f"{part} stands in no layer: give it one in tests/test_layers.py"]
     allowed = set().union(*LAYERS[level:]) | (EDGES if part in MAY_BUILD_EDGES else set())
-    return sorted(house_parts(module, tree) - allowed)
+    faults = house_parts(module, tree) - allowed
+    if part == "apps" and (app := below.split(".")[1:2]):
+        above = {f"streamstyle.apps.{name}" for name in APPS[: APPS.index(app[0])]}
+        faults |= {name for name in imports(module, tree) if name.startswith(tuple(above) or ("-",))}
+    return sorted(faults)
 
 
 def names_torch_cuda(tree: ast.AST) -> bool:
@@ -153,9 +144,10 @@ def test_imports_go_down_only(module):
         ("streamstyle.sources.video", "import streamstyle.sinks.images", "sinks"),
         ("streamstyle.sinks.video", "from ..sources.images import read_picture", "sources"),
         ("streamstyle.sinks.video", "import av", "av"),
-        ("streamstyle.media.opening", "from torch import nn", "torch"),
-        ("streamstyle.stream", "from streamstyle.media import opening", "media"),
+        ("streamstyle.video.opening", "from torch import nn", "torch"),
+        ("streamstyle.frames", "from streamstyle.video import opening", "video"),
         ("streamstyle", "import numpy", "numpy"),
+        ("streamstyle.apps.live.view", "from streamstyle.apps.web import site", "streamstyle.apps.web"),
         ("streamstyle.things", "import os", "things stands in no layer"),
     ],
 )
@@ -167,7 +159,7 @@ def test_the_layer_rule_sees_breaches(module, code, fault):
 def test_the_layer_rule_passes_what_is_allowed():
     code = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\nimport cv2, os\n"
     assert not layer_faults("streamstyle.sources.camera", ast.parse(code))
-    assert not layer_faults("streamstyle.stream", ast.parse(code))
+    assert not layer_faults("streamstyle.frames", ast.parse(code))
     assert not layer_faults("streamstyle.pipeline", ast.parse("import torch\nimport streamstyle.sources"))
 
 
@@ -177,8 +169,8 @@ def test_no_module_imports_itself_by_a_detour():
 
 
 @EVERY_MODULE
-def test_only_media_imports_av(module):
-    if not module.startswith("streamstyle.media"):
+def test_only_the_video_package_imports_av(module):
+    if not module.startswith("streamstyle.video"):
         assert "av" not in third_party(module, TREES[module])
 
 
@@ -203,7 +195,7 @@ def test_every_way_to_name_torch_cuda_is_seen(code):
 
 @EVERY_MODULE
 def test_nothing_below_the_command_line_prints(module):
-    allowed = module.split(".")[1:2] in (["cli"], ["__main__"])
+    allowed = module.startswith(("streamstyle.apps.cli", "streamstyle.__main__"))
     assert allowed or not prints(TREES[module])
 
 
@@ -214,10 +206,10 @@ def test_a_print_is_seen():
 def test_cv2_is_imported_before_av():
     """In the other order the first cv2.imshow hangs. The package's own file runs before any module of it."""
     order = [
-        name for name in imports("streamstyle.media", TREES["streamstyle.media"]) if name in ("cv2", "av")
+        name for name in imports("streamstyle.video", TREES["streamstyle.video"]) if name in ("cv2", "av")
     ]
     assert order == ["cv2", "av"]
-    loaded = modules_loaded_by("streamstyle.media.opening")
+    loaded = modules_loaded_by("streamstyle.video.opening")
     assert loaded.index("cv2") < loaded.index("av")
 
 
@@ -228,7 +220,7 @@ def modules_loaded_by(module: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("module", ["streamstyle", "streamstyle.cli"])
+@pytest.mark.parametrize("module", ["streamstyle", "streamstyle.apps.cli"])
 def test_importing_is_light(module):
     """`streamstyle --help` answers at once, for what is heavy is imported where it is needed."""
     if module not in MODULES:
@@ -251,4 +243,4 @@ def test_files_are_short_and_well_named(folder):
 
 
 def test_the_modules_were_found():
-    assert {"streamstyle", "streamstyle.stream", "streamstyle.sources.images"} <= set(MODULES)
+    assert {"streamstyle", "streamstyle.frames", "streamstyle.sources.images"} <= set(MODULES)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from streamstyle.live.capture import LOST, RUNNING, STARTING, Capture
+from streamstyle.apps.live.capture import LOST, RUNNING, STARTING, Capture
 
 from .cameras import Scripted, until
 
@@ -108,7 +108,7 @@ def test_a_camera_that_blocks_in_a_read_is_left_alone_and_another_try_is_made():
 
 
 def test_only_a_few_blocked_threads_are_left_alone_at_a_time(monkeypatch):
-    monkeypatch.setattr("streamstyle.live.capture.MOST_ABANDONED", 2)
+    monkeypatch.setattr("streamstyle.apps.live.capture.MOST_ABANDONED", 2)
     camera = Scripted()
     camera.silent = True
     with Capture(camera.open, silence=0.02, opening=0.2, back_off=(0.01, 0.02)) as capture:
@@ -121,8 +121,8 @@ def test_only_a_few_blocked_threads_are_left_alone_at_a_time(monkeypatch):
 
 
 def test_a_camera_comes_back_also_when_blocked_reads_never_end(monkeypatch):
-    monkeypatch.setattr("streamstyle.live.capture.MOST_ABANDONED", 1)
-    monkeypatch.setattr("streamstyle.live.capture.CROWDED", 0.1)
+    monkeypatch.setattr("streamstyle.apps.live.capture.MOST_ABANDONED", 1)
+    monkeypatch.setattr("streamstyle.apps.live.capture.CROWDED", 0.1)
     camera = Scripted()
     camera.silent = True
     with Capture(camera.open, silence=0.1, opening=0.2, back_off=(0.01, 0.02)) as capture:

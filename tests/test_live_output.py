@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from streamstyle.apps.live.output import WAITING, Output
 from streamstyle.errors import OutputError
-from streamstyle.live.output import WAITING, Output
+from streamstyle.frames import Frame
 from streamstyle.sinks.memory import MemorySink
-from streamstyle.stream import Frame
 
 from .cameras import until
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from streamstyle.live.rate import MOST, STEP, Pace, Rate
+from streamstyle.apps.live.rate import MOST, STEP, Pace, Rate
 
 
 def play(rate: Rate, seconds: float, cost: float, fixed: float = 0.0) -> list[float]:

@@ -5,11 +5,11 @@ import time
 import numpy as np
 import pytest
 
+from streamstyle.apps.live.capture import Capture
+from streamstyle.apps.live.output import Output
+from streamstyle.apps.live.session import Live
+from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.errors import OutOfMemoryError, UsageError
-from streamstyle.live.capture import Capture
-from streamstyle.live.output import Output
-from streamstyle.live.painting import Painter, Wanted
-from streamstyle.live.session import Live
 from streamstyle.sinks.memory import MemorySink
 
 from .cameras import Scripted, until
@@ -23,8 +23,8 @@ def camera(monkeypatch) -> Scripted:
     return Scripted()
 
 
-def painter() -> Painter:
-    return Painter(["great_wave"], Wanted("none"))
+def painter() -> Stylizer:
+    return Stylizer(["great_wave"], Controls("none"))
 
 
 def test_pictures_come_with_their_source_and_rising_numbers(camera):
@@ -62,14 +62,14 @@ def test_status_tells_rates_latency_drops_and_state(camera):
 
 
 def test_a_slow_painter_leaves_frames_out_and_shows_none_that_is_old(camera):
-    class Slow(Painter):
+    class Slow(Stylizer):
         def __call__(self, pixels, seconds):
             time.sleep(0.05)
             ages.append(time.monotonic() - seconds)
             return super().__call__(pixels, seconds)
 
     ages: list[float] = []
-    with Live(camera.open, Slow(["great_wave"], Wanted("none"))) as live:
+    with Live(camera.open, Slow(["great_wave"], Controls("none"))) as live:
         until(lambda: live.frames >= 16)
         assert live.status()["drops"] > 20
     assert np.median(ages) < 0.25, "what waits is the newest, however many came"
@@ -120,7 +120,7 @@ def test_outputs_get_the_frames_with_the_time_of_their_capture(camera):
 
 
 def test_a_rate_is_not_exceeded(camera):
-    with Live(camera.open, Painter(["great_wave"], Wanted("none"), fps=20)) as live:
+    with Live(camera.open, Stylizer(["great_wave"], Controls("none"), fps=20)) as live:
         until(lambda: live.frames >= 5)
         begin, frames = time.monotonic(), live.frames
         time.sleep(0.5)
@@ -128,7 +128,7 @@ def test_a_rate_is_not_exceeded(camera):
 
 
 def test_what_fails_in_painting_reaches_whoever_looks(camera):
-    class Broken(Painter):
+    class Broken(Stylizer):
         def __call__(self, pixels, seconds):
             raise OutOfMemoryError("too large")
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamstyle.apps.live import overlay
+from streamstyle.apps.live.keys import BY_KEY, KEYS
+from streamstyle.apps.live.output import Output
+from streamstyle.apps.live.session import Live
+from streamstyle.apps.live.stylizer import Controls, Stylizer
+from streamstyle.apps.live.view import MESSAGE_SECONDS, View
 from streamstyle.errors import OutputError
-from streamstyle.live import overlay
-from streamstyle.live.keys import BY_KEY, KEYS
-from streamstyle.live.output import Output
-from streamstyle.live.painting import Painter, Wanted
-from streamstyle.live.session import Live
-from streamstyle.live.view import MESSAGE_SECONDS, View
+from streamstyle.frames import Frame
 from streamstyle.sinks.memory import MemorySink
-from streamstyle.stream import Frame
 
 from .cameras import Scripted
 
@@ -31,15 +31,15 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def painter() -> Painter:
-    return Painter(STYLES)
+def painter() -> Stylizer:
+    return Stylizer(STYLES)
 
 
 @pytest.fixture
-def view(painter: Painter, tmp_path: Path) -> View:
+def view(painter: Stylizer, tmp_path: Path) -> View:
     """Of a session that does not run, but has a picture to show."""
     painter.change(
-        style="starry_night", **{n: getattr(Wanted(), n) for n in Wanted.__slots__ if n != "style"}
+        style="starry_night", **{n: getattr(Controls(), n) for n in Controls.__slots__ if n != "style"}
     )
     live = Live(Scripted().open, painter)
     live.capture.state = "live"
@@ -69,7 +69,7 @@ def test_the_font_has_every_character_of_the_help():
 
 def test_a_key_without_meaning_does_nothing(view):
     assert not view.press("") and not view.press("z")
-    assert view.live.wanted == Wanted("starry_night")
+    assert view.live.wanted == Controls("starry_night")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_a_key_without_meaning_does_nothing(view):
 def test_keys_change_what_is_wanted(view, keys, values):
     for key in keys:
         assert view.press(key)
-    expected = {name: getattr(Wanted("starry_night"), name) for name in Wanted.__slots__} | values
-    assert {name: getattr(view.live.wanted, name) for name in Wanted.__slots__} == expected
+    expected = {name: getattr(Controls("starry_night"), name) for name in Controls.__slots__} | values
+    assert {name: getattr(view.live.wanted, name) for name in Controls.__slots__} == expected
 
 
 def test_switches_of_the_view(view):

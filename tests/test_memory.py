@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from streamstyle.frames import Checkpoint, Frame, Packet, StreamInfo
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
-from streamstyle.stream import Checkpoint, Frame, Packet, StreamInfo
 
 
 def frame(pts: int, duration: int = 0, alpha: np.ndarray | None = None) -> Frame:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from streamstyle.errors import InputError
-from streamstyle.media.opening import is_url, open_input
-from tests.films import make_film
+from streamstyle.video.opening import is_url, open_input
+from tests.videos import make_film
 
 PLAYLISTS = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{film}\n#EXT-X-ENDLIST\n",

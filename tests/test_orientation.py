@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamstyle.media.orientation import _SYMMETRIES, turn
-from tests.films import make_film, pictures_of
+from streamstyle.video.orientation import _SYMMETRIES, turn
+from tests.videos import make_film, pictures_of
 
 
 def corners(index: int) -> np.ndarray:

@@ -12,11 +12,11 @@ import torch
 
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
-from streamstyle.flow import MotionEstimation
+from streamstyle.frames import Frame, Item, Moment, Packet, Progress
+from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import ahead, run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
-from streamstyle.stream import Frame, Item, Moment, Packet, Progress
 from tests.motions import film, pan
 
 
@@ -100,7 +100,7 @@ def test_a_reset_reaches_the_effect_and_the_moment() -> None:
 def test_motion_reaches_the_effect_and_cuts_reset_it() -> None:
     pictures = [*pan(4), *pan(4, seed=5)]
     sink, effect = MemorySink(), Count()
-    run(MemorySource(list(film(pictures))), effect, [sink], motion=MotionEstimation(), device="cpu")
+    run(MemorySource(list(film(pictures))), effect, [sink], motion=FlowEstimation(), device="cpu")
     assert [moment.cut for moment in effect.moments] == [index in (0, 4) for index in range(8)]
     assert [moment.motion is None for moment in effect.moments] == [index in (0, 4) for index in range(8)]
     assert [frame.pixels[0, 0, 0] for frame in sink.frames] == [1, 2, 3, 4] * 2
@@ -115,7 +115,7 @@ def test_a_run_resumed_with_motion_gives_the_same_moments() -> None:
             MemorySource(list(film(pictures))),
             effect,
             [MemorySink()],
-            motion=MotionEstimation(),
+            motion=FlowEstimation(),
             device="cpu",
             resume_at=done,
         )
@@ -128,7 +128,7 @@ def test_an_error_of_the_flow_reaches_the_caller_and_ends_all_threads(tmp_path) 
     sink, before = MemorySink(), threading.active_count()
     with pytest.raises(InputError, match="holds no flow of frame 1"):
         source = MemorySource(list(film(pan(4))))
-        run(source, Count(), [sink], motion=MotionEstimation(tmp_path), device="cpu")
+        run(source, Count(), [sink], motion=FlowEstimation(tmp_path), device="cpu")
     assert sink.aborted
     assert threading.active_count() == before
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamstyle.contact_sheet import CAPTION, GAP, Cell, sheet
 from streamstyle.errors import InputError, UsageError
-from streamstyle.preview import Preview, preview, readable_time, sheet_path
-from streamstyle.render import render
-from streamstyle.settings import RenderSettings
-from streamstyle.sheets import CAPTION, GAP, Cell, sheet
-from tests.films import make_film, pictures_of
+from streamstyle.jobs.render import render
+from streamstyle.preview.video import Preview, preview, readable_time, sheet_path
+from streamstyle.settings import StylizeSettings
+from tests.videos import make_film, pictures_of
 
-SETTINGS = RenderSettings(device="cpu", preset="ultrafast")
+SETTINGS = StylizeSettings(device="cpu", preset="ultrafast")
 
 
 def pixels_of(path: Path) -> np.ndarray:

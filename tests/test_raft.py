@@ -8,9 +8,9 @@ from torchvision.models.optical_flow import raft_large, raft_small
 
 from streamstyle.device import choose
 from streamstyle.errors import InputError
-from streamstyle.flow import FLOWS, MotionEstimation
-from streamstyle.flow.raft import Raft
-from streamstyle.stream import Frame
+from streamstyle.frames import Frame
+from streamstyle.optical_flow import FLOWS, FlowEstimation
+from streamstyle.optical_flow.raft import Raft
 from tests.motions import film, texture
 
 
@@ -44,7 +44,7 @@ def test_flow_has_the_size_of_the_picture(weights, size, device):
 
 
 def test_motion_of_a_film_is_estimated_on_the_device(weights, device):
-    estimation = MotionEstimation("raft", size=160, weights=weights / "small.pth", device=choose(device))
+    estimation = FlowEstimation("raft", size=160, weights=weights / "small.pth", device=choose(device))
     *_, last = [moved for moved in estimation(film([texture(), texture()])) if isinstance(moved.item, Frame)]
     assert last.motion is None or last.motion.flow.device.type == device
 
@@ -56,7 +56,9 @@ def test_weights_that_do_not_fit_are_named(weights, name):
 
 
 def test_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypatch, tmp_path):
-    monkeypatch.setattr("streamstyle.flow.raft.URL", "http://127.0.0.1:9/raft_small_C_T_V2-01064c6d.pth")
+    monkeypatch.setattr(
+        "streamstyle.optical_flow.raft.URL", "http://127.0.0.1:9/raft_small_C_T_V2-01064c6d.pth"
+    )
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(InputError, match=str(tmp_path)):
         Raft()

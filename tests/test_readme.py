@@ -64,7 +64,7 @@ def test_files_that_are_named_are_there() -> None:
 def test_every_long_option_of_the_readme_exists() -> None:
     from typer.testing import CliRunner
 
-    from streamstyle.cli import app
+    from streamstyle.apps.cli import app
 
     known = CliRunner().invoke(app, ["stylize", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).stdout

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from streamstyle.errors import InputError
-from streamstyle.media.recipes import read_recipe, with_recipe
-from streamstyle.render import recipe_of, recipe_settings, render
-from streamstyle.settings import RenderSettings
-from tests.films import make_film
+from streamstyle.jobs.provenance import recipe_of, recipe_settings
+from streamstyle.jobs.render import render
+from streamstyle.settings import StylizeSettings
+from streamstyle.video.tags import read_recipe, with_recipe
+from tests.videos import make_film
 
 RECIPE = json.dumps({"streamstyle": "1", "settings": {}, "weights": {}})
-SETTINGS = RenderSettings(
+SETTINGS = StylizeSettings(
     style="great_wave", keep_colors=0.5, at=("1=none",), device="cpu", preset="ultrafast"
 )
 

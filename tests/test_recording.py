@@ -12,10 +12,10 @@ import av
 import numpy as np
 import pytest
 
+from streamstyle.apps.live.output import stream_info
 from streamstyle.errors import OutputError, UsageError
-from streamstyle.live.output import stream_info
+from streamstyle.frames import Frame
 from streamstyle.sinks.recording import RecordingSink
-from streamstyle.stream import Frame
 
 ROOT = Path(__file__).parents[1]
 MICRO = Fraction(1, 1_000_000)

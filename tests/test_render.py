@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 
 from streamstyle.errors import UsageError
-from streamstyle.render import render, resume
-from streamstyle.settings import RenderSettings
+from streamstyle.jobs.render import render, resume
+from streamstyle.settings import StylizeSettings
 from streamstyle.weights import STYLES
-from tests.films import make_film, pictures_of, times_of
+from tests.videos import make_film, pictures_of, times_of
 
 
 def test_a_film_is_stylised_with_sound_and_times(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", 6)
-    settings = RenderSettings(style="starry_night", device="cpu", preset="ultrafast")
+    settings = StylizeSettings(style="starry_night", device="cpu", preset="ultrafast")
     result = render(film, tmp_path / "out.mp4", settings)
     assert result.frames_out == 6
     assert times_of(tmp_path / "out.mp4") == times_of(film)
@@ -25,7 +25,7 @@ def test_a_film_is_stylised_with_sound_and_times(tmp_path: Path) -> None:
 
 def test_strength_0_is_the_source_itself(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", 3)
-    for name, settings in (("a", RenderSettings(strength=0)), ("b", RenderSettings(style="none"))):
+    for name, settings in (("a", StylizeSettings(strength=0)), ("b", StylizeSettings(style="none"))):
         render(film, tmp_path / name, settings)
     for number in (1, 2, 3):
         first, second = (np.asarray(Image.open(tmp_path / name / f"00000{number}.png")) for name in "ab")
@@ -45,7 +45,7 @@ def test_other_weights_are_refused_on_resume(tmp_path: Path, monkeypatch: pytest
             raise Stop
 
     monkeypatch.setattr(pipeline, "_REPORT_SECONDS", 0)
-    settings = RenderSettings(strength=0, device="cpu", preset="ultrafast")
+    settings = StylizeSettings(strength=0, device="cpu", preset="ultrafast")
     with pytest.raises(Stop):
         render(film, tmp_path / "out.mp4", settings, on_progress=stop)
     manifest = tmp_path / "out.mp4.part" / "manifest.jsonl"

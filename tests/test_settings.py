@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from streamstyle.errors import InputError, UsageError
-from streamstyle.settings import RenderSettings, ZoomSettings, bundled_presets, load_preset, make_settings
+from streamstyle.settings import StylizeSettings, ZoomSettings, bundled_presets, load_preset, make_settings
 
 
 @pytest.mark.parametrize("name", bundled_presets())
 def test_bundled_presets_load(name: str) -> None:
-    assert make_settings(load_preset(name)) != RenderSettings()
+    assert make_settings(load_preset(name)) != StylizeSettings()
 
 
 def test_there_are_bundled_presets() -> None:
@@ -66,9 +66,9 @@ def test_a_wrong_preset_names_the_file_and_the_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (RenderSettings, {"size": 640}),
-        (RenderSettings, {"size": ["a", "b"]}),
-        (RenderSettings, {"bitrate": "inf"}),
+        (StylizeSettings, {"size": 640}),
+        (StylizeSettings, {"size": ["a", "b"]}),
+        (StylizeSettings, {"bitrate": "inf"}),
         (ZoomSettings, {"pan": 0.1}),
         (ZoomSettings, {"pan": ["a", "b"]}),
     ],

@@ -9,9 +9,9 @@ from torch import Tensor
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
-from streamstyle.flow import warp
+from streamstyle.frames import Moment, Motion, Next
 from streamstyle.networks.style_net import InstanceNorm
-from streamstyle.stream import Moment, Motion, Next
+from streamstyle.optical_flow import warp
 
 HEIGHT, WIDTH = 48, 64
 
@@ -177,7 +177,7 @@ def test_a_look_ahead_is_carried_over_a_resume():
 
 
 def test_a_next_frame_that_is_left_alone_stays_so_over_a_resume():
-    """A timeline may end in the source itself; what was seen ahead of it must not be blended afterwards."""
+    """A keyframes may end in the source itself; what was seen ahead of it must not be blended afterwards."""
     painted, plain = picture(1), picture(2)
 
     class Ending(Identity):
@@ -218,7 +218,7 @@ def test_reset_forgets_and_state_goes_on_exactly():
 
 
 def test_strokes_of_another_size_take_over():
-    """A timeline may change the working size on the way."""
+    """A keyframes may change the working size on the way."""
     effect = Stabilize(Flickering(0.0), 1.0)
     effect(picture(), Moment(0, 0.0))
     assert effect(picture()[:, ::2, ::2], Moment(1, 0.04, motion=motion())).shape == (3, 24, 32)

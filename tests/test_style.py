@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from streamstyle.effects import EFFECTS
 from streamstyle.effects.style import Style, padded_to
 from streamstyle.errors import InputError, OutOfMemoryError, UsageError
+from streamstyle.frames import Moment
+from streamstyle.keyframes import keyframes_of
 from streamstyle.networks import Johnson, StyleNet
-from streamstyle.stream import Moment
-from streamstyle.timeline import timeline_of
 from streamstyle.weights import STYLES, load, save_style
 
 MOMENT = Moment(index=0, seconds=0.0)
@@ -62,7 +62,7 @@ def test_the_image_is_not_changed(painted):
 
 def test_strength_0_is_the_source_itself(painted):
     image = picture(20, 20)
-    assert Style(timeline_of("great_wave", strength=0), device="cpu")(image, MOMENT) is image
+    assert Style(keyframes_of("great_wave", strength=0), device="cpu")(image, MOMENT) is image
     assert Style("none", device="cpu")(image, MOMENT) is image
 
 
@@ -72,7 +72,7 @@ def far(a: torch.Tensor, b: torch.Tensor) -> float:
 
 def test_strength_leads_from_the_source_to_the_painting_without_a_jump(painted):
     image = picture(64, 64)
-    steps = [Style(timeline_of("starry_night", strength=number / 20), device="cpu") for number in range(21)]
+    steps = [Style(keyframes_of("starry_night", strength=number / 20), device="cpu") for number in range(21)]
     results = [style(image, MOMENT) for style in steps]
     whole = far(results[0], results[-1])
     assert results[0] is image
@@ -89,7 +89,7 @@ def test_strength_moves_weights_towards_the_base():
         for parameter, a, b in zip(*(net.parameters() for net in (network, *ends)), strict=True):
             parameter.copy_(torch.lerp(a, b, share))
         expected = torch.lerp(image, network(image[None])[0], math.sin(math.pi / 2 * share))
-    result = Style(timeline_of("great_wave", strength=0.5), device="cpu")(image, MOMENT)
+    result = Style(keyframes_of("great_wave", strength=0.5), device="cpu")(image, MOMENT)
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_without_a_base_strength_is_a_blend(tmp_path):
     save_style(tmp_path / "alone.safetensors", StyleNet(), {})
     image, name = picture(24, 24), str(tmp_path / "alone.safetensors")
     whole = Style(name, device="cpu")(image, MOMENT)
-    blended = Style(timeline_of(name, strength=0.25), device="cpu")(image, MOMENT)
+    blended = Style(keyframes_of(name, strength=0.25), device="cpu")(image, MOMENT)
     torch.testing.assert_close(blended, 0.75 * image + 0.25 * whole)
 
 
@@ -127,7 +127,7 @@ def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(painted):
 
 def test_a_timeline_fades_from_style_to_style_to_the_source(painted):
     image = picture(48, 48)
-    film = Style(timeline_of("starry_night", at=["1=great_wave", "3=none"]), device="cpu")
+    film = Style(keyframes_of("starry_night", at=["1=great_wave", "3=none"]), device="cpu")
     at = [film(image, Moment(0, seconds)) for seconds in (0.5, 1.0, 1.5, 2.0, 3.5, 4.0)]
     wave = Style("great_wave", device="cpu")(image, MOMENT)
     torch.testing.assert_close(at[0], painted(image, MOMENT))

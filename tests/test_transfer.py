@@ -12,15 +12,15 @@ from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
-from streamstyle.cli import app
+from streamstyle.apps.cli import app
 from streamstyle.effects.transfer import BLUR, LOSSES, Optimisation, Step, Transfer, sharpened
 from streamstyle.effects.upsampling import blurred
+from streamstyle.frames import Moment, Motion
+from streamstyle.keyframes import keyframes_of
 from streamstyle.losses import covariance, covariance_within
-from streamstyle.stream import Moment, Motion
-from streamstyle.timeline import timeline_of
-from streamstyle.train.contents import read_picture
+from streamstyle.training.data import read_picture
 from streamstyle.weights import judge_at_hand
-from tests.films import make_film
+from tests.videos import make_film
 
 QUICK = Optimisation(scales=1, steps=8, later_steps=4)
 
@@ -37,7 +37,7 @@ def stripes() -> Tensor:
 
 
 def transfer(how: Optimisation = QUICK, **more: object) -> Transfer:
-    return Transfer(timeline_of("a"), {"a": stripes()}, how, device="cpu", **more)
+    return Transfer(keyframes_of("a"), {"a": stripes()}, how, device="cpu", **more)
 
 
 def test_the_losses_fall_and_every_step_is_told_of():
@@ -82,10 +82,10 @@ def test_without_motion_a_frame_is_painted_by_itself():
 
 def test_strength_leads_back_to_the_source():
     image = picture()
-    half = Transfer(timeline_of("a", strength=0.5), {"a": stripes()}, QUICK, device="cpu")
+    half = Transfer(keyframes_of("a", strength=0.5), {"a": stripes()}, QUICK, device="cpu")
     full = transfer()(image, Moment(0, 0.0))
     torch.testing.assert_close(half(image, Moment(0, 0.0)), torch.lerp(image, full, 0.5))
-    none = Transfer(timeline_of("a", strength=0), {"a": stripes()}, QUICK, device="cpu")
+    none = Transfer(keyframes_of("a", strength=0), {"a": stripes()}, QUICK, device="cpu")
     assert none(image, Moment(0, 0.0)) is image
 
 
@@ -113,7 +113,7 @@ def test_a_painting_with_a_mask_is_painted_with_there():
     covers = {"red": lambda _: left, "blue": lambda _: 255 - left}
     how = Optimisation(scales=1, steps=25, content_weight=0.5)
     effect = Transfer(
-        timeline_of("red+blue"), {"red": stripes(), "blue": blue}, how, covers=covers, device="cpu"
+        keyframes_of("red+blue"), {"red": stripes(), "blue": blue}, how, covers=covers, device="cpu"
     )
     result = effect(torch.full((3, 64, 80), 0.5), Moment(0, 0.0))
     redness = (result[0] - result[2]).mean(dim=0)
@@ -139,7 +139,7 @@ COMMON = ["--scales", "1", "--steps", "4", "--later-steps", "2", "--device", "cp
 
 
 def test_the_command_paints_shows_and_tells(tmp_path, monkeypatch):
-    monkeypatch.setattr("streamstyle.cli.transferring.WATCH_SECONDS", 0.0)
+    monkeypatch.setattr("streamstyle.apps.cli.transferring.WATCH_SECONDS", 0.0)
     content, style = save(tmp_path / "c.png", picture()), save(tmp_path / "s.png", stripes())
     out, watch, losses = tmp_path / "o.png", tmp_path / "w.png", tmp_path / "l.csv"
     command = ["transfer", content, style, str(out), *COMMON, "--watch", str(watch), "--losses", str(losses)]

@@ -14,16 +14,16 @@ import pytest
 
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import OutputError, StreamstyleError, UsageError
-from streamstyle.media.codecs import CODECS, EncodeOptions
-from streamstyle.media.job import Job
-from streamstyle.media.segments import SegmentWriter
+from streamstyle.frames import Checkpoint, Frame, StreamInfo
 from streamstyle.pipeline import Result, run
 from streamstyle.sinks import open_sink
 from streamstyle.sinks.video import VideoSink
 from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.video import VideoSource
-from streamstyle.stream import Checkpoint, Frame, StreamInfo
-from tests.films import hashes_of, make_film, picture, pictures_of, sound_of, times_of
+from streamstyle.video.codecs import CODECS, EncodeOptions
+from streamstyle.video.job_folder import Job
+from streamstyle.video.segments import SegmentWriter
+from tests.videos import hashes_of, make_film, picture, pictures_of, sound_of, times_of
 
 import av  # isort: skip
 

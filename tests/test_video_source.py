@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from streamstyle.errors import InputError
+from streamstyle.frames import Frame, Item, Packet
 from streamstyle.sources.video import VideoSource, at_constant_rate
-from streamstyle.stream import Frame, Item, Packet
-from tests.films import damaged, make_film, picture, times_of
+from tests.videos import damaged, make_film, picture, times_of
 
 import av  # isort: skip
 

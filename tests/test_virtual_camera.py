@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from streamstyle.apps.live.output import stream_info
 from streamstyle.errors import UsageError
-from streamstyle.live.output import stream_info
+from streamstyle.frames import Frame
 from streamstyle.sinks.virtual_camera import VirtualCameraSink
 from streamstyle.sources.camera import TIME_BASE
-from streamstyle.stream import Frame
 
 INFO = stream_info("live", 64, 48, TIME_BASE)
 

@@ -10,10 +10,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from streamstyle.apps.web import studio as studios
+from streamstyle.apps.web.site import FILES
+from streamstyle.apps.web.studio import Studio
 from streamstyle.errors import UsageError
-from streamstyle.web import studio as studios
-from streamstyle.web.site import FILES
-from streamstyle.web.studio import Studio
 from tests.webs import TOKEN, ask
 
 FORBIDDEN = 403

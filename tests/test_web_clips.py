@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamstyle.apps.web import clips as clips_module
+from streamstyle.apps.web import site as sites
+from streamstyle.apps.web.clip_reader import MOST_SKIPPED, PATIENCE_SECONDS, paced
+from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.errors import InputError
-from streamstyle.web import clips as clips_module
-from streamstyle.web import site as sites
-from streamstyle.web.clip_reader import MOST_SKIPPED, PATIENCE_SECONDS, paced
-from streamstyle.web.clips import Clip, Store
-from tests.films import make_film
+from tests.videos import make_film
 from tests.webs import COLORS, TOKEN, Visitor, studio
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -280,7 +280,7 @@ def test_no_file_is_left_whatever_happens(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file has a name")
 def test_not_even_a_kill_leaves_a_file_or_a_process(tmp_path: Path) -> None:
     code = (
-        "import os, sys\nfrom streamstyle.web.clips import Clip, Store\n"
+        "import os, sys\nfrom streamstyle.apps.web.clips import Clip, Store\n"
         f"s = Store({str(tmp_path)!r}); s.write(open({str(SAMPLES / 'harbour.mp4')!r}, 'rb').read())\n"
         "s.finish(); c = Clip(s); c.next(); print(c.pid, flush=True); os.kill(os.getpid(), 9)"
     )

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamstyle.web.studio import Studio
+from streamstyle.apps.web.studio import Studio
 from tests.webs import COLORS, TOKEN, Camera
 
 CHROMIUM = os.environ.get("STREAMSTYLE_TEST_CHROMIUM", "/usr/bin/chromium")

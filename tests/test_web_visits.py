@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamstyle.apps.web.gallery import Gallery
+from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
 from streamstyle.errors import InputError
-from streamstyle.web.gallery import Gallery
-from streamstyle.web.jpeg import read_jpeg, write_jpeg
 from tests.webs import COLORS, TOKEN, Camera, Tint, Visitor, ask, picture, studio
 
 SAMPLES = Path(__file__).parents[1] / "samples"

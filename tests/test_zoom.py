@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
-from streamstyle.cli import app
+from streamstyle.apps.cli import app
 from streamstyle.effects.dream import Ascent, Dream
 from streamstyle.effects.zoom import Travel, Zoom, border, mirrored, seen_through
-from streamstyle.stream import Moment
-from streamstyle.timeline import timeline_of
-from tests.films import make_film, sound_of, times_of
+from streamstyle.frames import Moment
+from streamstyle.keyframes import keyframes_of
+from tests.videos import make_film, sound_of, times_of
 
 HEIGHT, WIDTH = 64, 96
 
@@ -34,8 +34,8 @@ def picture() -> Tensor:
 
 def zoom(speed: float = 1.3, rotate: float = 0.0, at: Sequence[str] = (), **travel: object) -> Zoom:
     ascent = Ascent(octaves=1, steps=1, size=0.01, carry=0)
-    timeline = timeline_of("none", speed=speed, rotate=rotate, at=at)
-    return Zoom(Dream("pattern", ascent, device="cpu"), timeline, Travel(**travel))
+    keyframes = keyframes_of("none", speed=speed, rotate=rotate, at=at)
+    return Zoom(Dream("pattern", ascent, device="cpu"), keyframes, Travel(**travel))
 
 
 def film(effect: Zoom, seconds: float, rate: float) -> list[Tensor]:

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 from websockets.sync.client import connect
 
-from streamstyle.live.wanted import Wanted
-from streamstyle.web.studio import Studio
-from streamstyle.web.visits import SOURCE_BYTES
+from streamstyle.apps.live.controls import Controls
+from streamstyle.apps.web.studio import Studio
+from streamstyle.apps.web.visits import SOURCE_BYTES
 
 TOKEN = "a-token-of-the-tests"
 COLORS = {"great_wave": (20, 40, 200), "ink": (200, 30, 20)}
@@ -27,10 +27,10 @@ class Tint:
     """A painter that fills the picture with the colour of the style, mixed by strength."""
 
     def __init__(self) -> None:
-        self.wanted = Wanted(style="great_wave")
+        self.wanted = Controls(style="great_wave")
         self.seen: list[np.ndarray] = []
 
-    def change(self, **values: object) -> Wanted:
+    def change(self, **values: object) -> Controls:
         self.wanted = self.wanted.but(**values)
         return self.wanted
 
@@ -52,10 +52,10 @@ class Camera:
         self.tint = Tint()
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> Controls:
         return self.tint.wanted
 
-    def change(self, **values: object) -> Wanted:
+    def change(self, **values: object) -> Controls:
         return self.tint.change(**values)
 
     def newest(self, after: int, timeout: float) -> tuple[int, np.ndarray, np.ndarray] | None:

@@ -11,7 +11,7 @@ from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.style import Style
 from streamstyle.effects.transfer import Transfer
 from streamstyle.effects.zoom import Zoom
-from streamstyle.stream import Effect
+from streamstyle.frames import Effect
 
 EFFECTS: dict[str, Callable[..., Effect]] = {
     "identity": Identity,

@@ -14,8 +14,8 @@ from streamstyle.device import out_of_memory
 from streamstyle.effects.colors import COLORS
 from streamstyle.effects.upsampling import blurred, resized, upsampled
 from streamstyle.errors import OutOfMemoryError
-from streamstyle.stream import Effect, Moment
-from streamstyle.timeline import Looks
+from streamstyle.frames import Effect, Moment
+from streamstyle.keyframes import ParametersOverTime
 
 LINES = 480  # of a picture on which strokes of size 1 have the width that a network gives them
 FEWEST_LINES = 96  # that a picture is reduced to where memory does not suffice
@@ -32,26 +32,26 @@ class Composite:
 
     Args:
         effect: what is laid onto the source.
-        timeline: stroke size and kept colours at each time.
+        keyframes: stroke size and kept colours at each time.
         colors: how colours are kept, a name of COLORS.
         mask: gives (H, W) uint8 for a time in seconds, 255 where the effect is to be seen; of any size.
         feather: width of the mask's soft edge, as a share of the picture's shorter side.
 
     Attributes:
-        coarseness: by which strokes are multiplied beyond what the timeline says, to save time.
+        coarseness: by which strokes are multiplied beyond what the keyframes says, to save time.
         reduced: how many times the working size was halved since memory did not suffice.
     """
 
     def __init__(
         self,
         effect: Effect,
-        timeline: Looks,
+        keyframes: ParametersOverTime,
         *,
         colors: str = "chroma",
         mask: Callable[[float], np.ndarray] | None = None,
         feather: float = 0.0,
     ) -> None:
-        self.effect, self.timeline = effect, timeline
+        self.effect, self.keyframes = effect, keyframes
         self.with_colors_of = COLORS[colors]
         self.mask, self.feather = mask, feather
         self.coarseness = 1.0
@@ -72,15 +72,15 @@ class Composite:
         Raises:
             OutOfMemoryError: the picture is too large for the device in any working size.
         """
-        look = self.timeline.at(moment.seconds)
+        parameters = self.keyframes.at(moment.seconds)
         with torch.inference_mode():
-            result = self.worked(image, moment, look.stroke_size)
+            result = self.worked(image, moment, parameters.stroke_size)
             if result is image:
                 return image
             with out_of_memory(image.shape[2], image.shape[1]):
-                if look.keep_colors > 0:
+                if parameters.keep_colors > 0:
                     colored = self.with_colors_of(image, result)
-                    result = torch.lerp(result, colored, look.keep_colors)
+                    result = torch.lerp(result, colored, parameters.keep_colors)
                 if self.mask is not None:
                     result = torch.lerp(image, result, self.cover(self.mask(moment.seconds), image))
         return result

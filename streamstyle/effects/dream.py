@@ -22,10 +22,10 @@ from streamstyle import device as devices
 from streamstyle.effects.objectives import Dreamt, read_objective, weighted
 from streamstyle.effects.style import padded_to
 from streamstyle.errors import UsageError
-from streamstyle.flow import resized_flow, resized_map, warp
+from streamstyle.frames import Moment
+from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of
 from streamstyle.networks.pretrained import HEAD
-from streamstyle.stream import Moment
-from streamstyle.timeline import NONE, Looks, timeline_of
+from streamstyle.optical_flow import resized_flow, resized_map, warp
 from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
@@ -94,7 +94,7 @@ class Dream:
     """Dreams on pictures; on films each frame carries on the dream of the one before.
 
     Args:
-        timeline: mixture of objectives, as `objectives.read_objective` has them, and strength at each time.
+        keyframes: mixture of objectives, as `objectives.read_objective` has them, and strength at each time.
         ascent: how to climb.
         features: the network that looks, a name or file; see `weights.load_features`.
         guides: by objective, (3, h, w) in [0, 1], a picture whose features are to be seen; else it is more of
@@ -112,7 +112,7 @@ class Dream:
 
     def __init__(
         self,
-        timeline: Looks | str = "part",
+        keyframes: ParametersOverTime | str = "part",
         ascent: Ascent | None = None,
         *,
         features: str | Path = "distilled",
@@ -120,11 +120,11 @@ class Dream:
         target: Tensor | None = None,
         device: str | torch.device = "auto",
     ) -> None:
-        self.timeline = timeline_of(timeline) if isinstance(timeline, str) else timeline
+        self.keyframes = keyframes_of(keyframes) if isinstance(keyframes, str) else keyframes
         self.ascent = ascent or Ascent()
         self.device = devices.choose(device) if isinstance(device, str) else device
         with torch.inference_mode(False):  # weights that gradients pass through
-            names = self.timeline.styles()
+            names = self.keyframes.styles()
             head = any(name.removeprefix("-").startswith(HEAD) for name in names)
             network = load_features(features, head=head).requires_grad_(False)
             objectives = {name: read_objective(name, network) for name in names}
@@ -153,9 +153,9 @@ class Dream:
         Raises:
             UsageError: the picture is too small for so many octaves.
         """
-        look = self.timeline.at(moment.seconds)
-        weights = {name: share for name, share in look.style.items() if name != NONE}
-        strength = look.strength * sum(weights.values())
+        parameters = self.keyframes.at(moment.seconds)
+        weights = {name: share for name, share in parameters.style.items() if name != NONE}
+        strength = parameters.strength * sum(weights.values())
         if strength == 0:
             self._residual = None
             return image

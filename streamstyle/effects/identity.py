@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from streamstyle.stream import Moment
+from streamstyle.frames import Moment
 
 
 class Identity:

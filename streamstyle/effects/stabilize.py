@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamstyle.flow import means, resized_flow, resized_map, warp
-from streamstyle.stream import Effect, Moment, Motion
+from streamstyle.frames import Effect, Moment, Motion
+from streamstyle.optical_flow import means, resized_flow, resized_map, warp
 
 AHEAD = 0.7  # weight of the next result beside this one, at steadiness 1
 MOST = 0.9  # share of the carried picture at steadiness 1

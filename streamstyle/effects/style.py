@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from streamstyle import device as devices
 from streamstyle.errors import OutOfMemoryError
+from streamstyle.frames import Moment
+from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of
 from streamstyle.networks import Johnson, StyleNet
 from streamstyle.networks.interpolation import Interpolation
 from streamstyle.networks.style_net import InstanceNorm
-from streamstyle.stream import Moment
-from streamstyle.timeline import NONE, Looks, timeline_of
 from streamstyle.weights import DEFAULT_STYLE, WEIGHTS, Loaded, load
 
 BASE = "base"
@@ -40,7 +40,7 @@ class Style:
     one pass for all of them.
 
     Args:
-        timeline: mixture and strength at each time; or a style or mixture as `timeline_of` reads it: a
+        keyframes: mixture and strength at each time; or a style or mixture as `keyframes_of` reads it: a
             bundled name, a .safetensors file, a .pth of pytorch/examples, or "none".
         mix_by: "pictures" or "weights".
         rows: lines that are painted at a time, a multiple of 8, which saves memory; None: all at once.
@@ -54,17 +54,17 @@ class Style:
 
     def __init__(
         self,
-        timeline: Looks | str | Path = DEFAULT_STYLE,
+        keyframes: ParametersOverTime | str | Path = DEFAULT_STYLE,
         *,
         mix_by: str = "pictures",
         rows: int | None = None,
         inertia: float = 0.0,
         device: str | torch.device = "auto",
     ) -> None:
-        self.timeline = timeline_of(timeline) if isinstance(timeline, (str, Path)) else timeline
+        self.keyframes = keyframes_of(keyframes) if isinstance(keyframes, (str, Path)) else keyframes
         self.rows = rows
         self.device = devices.choose(device) if isinstance(device, str) else device
-        styles = {name: load(name) for name in self.timeline.styles()}
+        styles = {name: load(name) for name in self.keyframes.styles()}
         self.families = families_of(styles, self.device, together=mix_by == "weights")
         self.norms = [
             norm
@@ -80,7 +80,7 @@ class Style:
 
         Args:
             image: (3, H, W) in [0, 1] on `device`, of any size. It is not changed.
-            moment: its seconds decide the look.
+            moment: its seconds decide the parameters.
 
         Returns:
             The same shape, type and range; the tensor itself where nothing is to be done.
@@ -88,16 +88,16 @@ class Style:
         Raises:
             OutOfMemoryError: the picture is too large for the device, even in bands.
         """
-        look = self.timeline.at(moment.seconds)
-        if look.strength == 0 or look.style.get(NONE) == 1:
+        parameters = self.keyframes.at(moment.seconds)
+        if parameters.strength == 0 or parameters.style.get(NONE) == 1:
             return image
         with torch.inference_mode():
-            parts = [(look.style[NONE], image)] if look.style.get(NONE) else []
+            parts = [(parameters.style[NONE], image)] if parameters.style.get(NONE) else []
             for family in self.families:
-                shares = {name: look.style[name] for name in family.names if name in look.style}
+                shares = {name: parameters.style[name] for name in family.names if name in parameters.style}
                 if total := sum(shares.values()):
                     shares = {name: share / total for name, share in shares.items()}
-                    parts.append((total, self.painted(image, family, shares, look.strength)))
+                    parts.append((total, self.painted(image, family, shares, parameters.strength)))
             if len(parts) == 1:
                 return parts[0][1]
             return torch.stack([share * picture for share, picture in parts]).sum(dim=0)

@@ -25,6 +25,8 @@ from streamstyle import device as devices
 from streamstyle.effects.stabilize import carried
 from streamstyle.effects.style import padded_to
 from streamstyle.effects.upsampling import blurred
+from streamstyle.frames import Moment
+from streamstyle.keyframes import NONE, Keyframes
 from streamstyle.losses import (
     Description,
     Style,
@@ -35,8 +37,6 @@ from streamstyle.losses import (
     total_variation,
 )
 from streamstyle.networks.features import FeatureNetwork
-from streamstyle.stream import Moment
-from streamstyle.timeline import NONE, Timeline
 from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 64  # pixels, of a size at which anything is to be painted
@@ -95,7 +95,7 @@ class Transfer:
     """Paints each picture anew; on films each frame starts from the one before, and is held to it.
 
     Args:
-        timeline: mixture of paintings, and strength, at each time.
+        keyframes: mixture of paintings, and strength, at each time.
         paintings: by the names that occur there, (3, h, w) in [0, 1].
         optimisation: how to paint.
         covers: by painting, gives (H, W) uint8 for a time in seconds, 255 where it is to be painted with;
@@ -111,7 +111,7 @@ class Transfer:
 
     def __init__(
         self,
-        timeline: Timeline,
+        keyframes: Keyframes,
         paintings: Mapping[str, Tensor],
         optimisation: Optimisation | None = None,
         *,
@@ -120,7 +120,7 @@ class Transfer:
         device: str | torch.device = "auto",
         on_step: Callable[[Step], None] | None = None,
     ) -> None:
-        self.timeline, self.covers = timeline, dict(covers or {})
+        self.keyframes, self.covers = keyframes, dict(covers or {})
         self.optimisation = optimisation or Optimisation()
         self.device = devices.choose(device) if isinstance(device, str) else device
         self.on_step = on_step
@@ -143,9 +143,9 @@ class Transfer:
         Returns:
             The same shape, type and range; the tensor itself where nothing is to be done.
         """
-        look = self.timeline.at(moment.seconds)
-        shares = {name: share for name, share in look.style.items() if name != NONE}
-        strength = look.strength * sum(shares.values())
+        parameters = self.keyframes.at(moment.seconds)
+        shares = {name: share for name, share in parameters.style.items() if name != NONE}
+        strength = parameters.strength * sum(shares.values())
         if strength == 0:
             self._last = None
             return image
@@ -194,7 +194,7 @@ class Transfer:
         for name, share in shares.items():
             cover = cover_of(self.covers[name](seconds), small) if name in self.covers else None
             targets = self.target(name, scale), self.target(name, scale / 2)
-            styles.append(Wanted(share, targets, covariance_within(cover)))
+            styles.append(StyleTarget(share, targets, covariance_within(cover)))
         seen = self.network(small, tuple(self.network.content_layers))
         return Goal(self.network, self.optimisation, seen, styles)
 
@@ -261,7 +261,7 @@ class Transfer:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StyleTarget:
     """A painting, as it is wanted at one size.
 
     Attributes:
@@ -291,7 +291,7 @@ class Goal:
     network: FeatureNetwork
     weights: Optimisation
     content: Mapping[str, Tensor]
-    styles: Sequence[Wanted]
+    styles: Sequence[StyleTarget]
     carried: Tensor | None = None
     reliable: Tensor | None = None
 

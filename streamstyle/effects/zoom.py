@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamstyle.flow import warp
-from streamstyle.stream import Effect, Moment
-from streamstyle.timeline import Look, Timeline
+from streamstyle.frames import Effect, Moment
+from streamstyle.keyframes import Keyframes, Parameters
+from streamstyle.optical_flow import warp
 
 TAMED = 0.15  # share by which each dream is brought back to the first picture's light and contrast
 EMERGES = 0.5  # of a loop, the share in which its end comes into sight
@@ -46,12 +46,12 @@ class Zoom:
 
     Args:
         dream: the effect that is seen in the distance; it is given pictures that do not continue each other.
-        timeline: speed and rotation at each time.
+        keyframes: speed and rotation at each time.
         travel: how to fall.
     """
 
-    def __init__(self, dream: Effect, timeline: Timeline, travel: Travel | None = None) -> None:
-        self.dream, self.timeline, self.travel = dream, timeline, travel or Travel()
+    def __init__(self, dream: Effect, keyframes: Keyframes, travel: Travel | None = None) -> None:
+        self.dream, self.keyframes, self.travel = dream, keyframes, travel or Travel()
         self._first: Tensor | None = None  # (3, H, W), the picture
         self._before: Tensor | None = None  # the last dream but one, as it was at the time of the last one
         self._last: Tensor | None = None  # the last dream
@@ -84,23 +84,23 @@ class Zoom:
 
     def way(self, begin: float, end: float) -> tuple[float, float, tuple[float, float]]:
         """Scale, angle in radians and shift that lie between two times."""
-        seconds, looks = self.looks(begin, end)
+        seconds, samples = self.samples(begin, end)
         scale = math.exp(self.growth(begin, end))
-        angle = math.radians(seconds * sum(look.rotate for look in looks))
+        angle = math.radians(seconds * sum(parameters.rotate for parameters in samples))
         pan = self.travel.pan
         return scale, angle, (pan[0] * (end - begin), pan[1] * (end - begin))
 
     def growth(self, begin: float, end: float) -> float:
         """Logarithm of the scale that lies between two times."""
-        seconds, looks = self.looks(begin, end)
-        return seconds * sum(math.log(look.speed) for look in looks)
+        seconds, samples = self.samples(begin, end)
+        return seconds * sum(math.log(parameters.speed) for parameters in samples)
 
-    def looks(self, begin: float, end: float) -> tuple[float, list[Look]]:
-        """Looks at even distances between two times, and the seconds of each; one where nothing changes."""
-        changes = any({"speed", "rotate"} & set(change.values) for change in self.timeline.changes)
+    def samples(self, begin: float, end: float) -> tuple[float, list[Parameters]]:
+        """Parameters at even steps between two times, and the step in seconds; one where nothing changes."""
+        changes = any({"speed", "rotate"} & set(change.values) for change in self.keyframes.changes)
         parts = max(math.ceil((end - begin) * SUMMED), 1) if changes else 1
         seconds = (end - begin) / parts
-        return seconds, [self.timeline.at(begin + (part + 0.5) * seconds) for part in range(parts)]
+        return seconds, [self.keyframes.at(begin + (part + 0.5) * seconds) for part in range(parts)]
 
     def closed(self, shown: Tensor, seconds: float) -> Tensor:
         """With the first picture in its middle, far away, which fills the view when the loop is over."""

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from streamstyle.errors import InputError, UsageError
 from streamstyle.settings.dream import DreamSettings, ZoomSettings
-from streamstyle.settings.film import FLOWS, FilmSettings
-from streamstyle.settings.style import STEADY, RenderSettings
+from streamstyle.settings.film import FLOWS, RenderSettings
+from streamstyle.settings.style import STEADY, StylizeSettings
 from streamstyle.settings.transfer import TransferSettings
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "SETTINGS",
     "STEADY",
     "DreamSettings",
-    "FilmSettings",
     "RenderSettings",
+    "StylizeSettings",
     "TransferSettings",
     "ZoomSettings",
     "bundled_presets",
@@ -34,9 +34,9 @@ __all__ = [
     "make_settings",
 ]
 
-AnySettings = TypeVar("AnySettings", bound=FilmSettings)
-SETTINGS: dict[str, type[FilmSettings]] = {
-    "style": RenderSettings,
+AnySettings = TypeVar("AnySettings", bound=RenderSettings)
+SETTINGS: dict[str, type[RenderSettings]] = {
+    "style": StylizeSettings,
     "dream": DreamSettings,
     "zoom": ZoomSettings,
     "transfer": TransferSettings,
@@ -46,7 +46,7 @@ SETTINGS: dict[str, type[FilmSettings]] = {
 def make_settings(
     values: dict[str, Any],
     where: str = "",
-    kind: type[AnySettings] = RenderSettings,  # type: ignore[assignment]
+    kind: type[AnySettings] = StylizeSettings,  # type: ignore[assignment]
 ) -> AnySettings:
     """Settings from plain values.
 
@@ -66,7 +66,7 @@ def make_settings(
         raise UsageError(f"{where}: {error}" if where else str(error)) from error
 
 
-def _explain(error: ValidationError, where: str, kind: type[FilmSettings]) -> str:
+def _explain(error: ValidationError, where: str, kind: type[RenderSettings]) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     begin = f"{where}: " if where else ""
@@ -77,7 +77,7 @@ def _explain(error: ValidationError, where: str, kind: type[FilmSettings]) -> st
     return f"{begin}{option} {first['input']}: {reason[0].lower()}{reason[1:]}"
 
 
-def bundled_presets(kind: type[FilmSettings] = RenderSettings) -> dict[str, Path]:
+def bundled_presets(kind: type[RenderSettings] = StylizeSettings) -> dict[str, Path]:
     """The presets for an effect that come with the project, by name."""
     packaged = Path(str(files("streamstyle"))) / "configs"
     folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "configs"
@@ -86,7 +86,7 @@ def bundled_presets(kind: type[FilmSettings] = RenderSettings) -> dict[str, Path
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_preset(name_or_path: str, kind: type[FilmSettings] = RenderSettings) -> dict[str, Any]:
+def load_preset(name_or_path: str, kind: type[RenderSettings] = StylizeSettings) -> dict[str, Any]:
     """The values of a preset, checked.
 
     Raises:

@@ -8,11 +8,11 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator
 
-from streamstyle.settings.film import FilmSettings, absolute, is_pair
-from streamstyle.timeline import with_absolute_files
+from streamstyle.keyframes import with_absolute_files
+from streamstyle.settings.film import RenderSettings, absolute, is_pair
 
 
-class DreamSettings(FilmSettings):
+class DreamSettings(RenderSettings):
     """What `dream` can be told."""
 
     MIXTURE = "layer"

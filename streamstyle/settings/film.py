@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from streamstyle.errors import UsageError
-from streamstyle.timeline import FADE, STROKE_SIZES, Timeline, timeline_of, with_absolute_files
+from streamstyle.keyframes import FADE, STROKE_SIZES, Keyframes, keyframes_of, with_absolute_files
 
 _THREADS = min(os.cpu_count() or 1, 8)
 FLOWS = ("none", "fast", "medium", "raft")
 
 
-class FilmSettings(BaseModel):
+class RenderSettings(BaseModel):
     """What can be told of any render, whatever the effect; what a resumed run is told again.
 
     Attributes:
@@ -123,22 +123,22 @@ class FilmSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _timeline(self) -> Self:
-        self.timeline()
+    def _keyframes(self) -> Self:
+        self.keyframes()
         return self
 
-    def timeline(self) -> Timeline:
+    def keyframes(self) -> Keyframes:
         """The look at each time.
 
         Raises:
             UsageError: a mixture or change cannot be understood.
         """
         values = {name: getattr(self, name) for name in self.CHANGING}
-        timeline = timeline_of(getattr(self, self.MIXTURE), **values, at=self.at, fade=self.fade)
-        for name in (name for change in timeline.changes for name in change.values):
+        keyframes = keyframes_of(getattr(self, self.MIXTURE), **values, at=self.at, fade=self.fade)
+        for name in (name for change in keyframes.changes for name in change.values):
             if name not in ("style", *self.CHANGING):
                 raise UsageError(f"--at {name}: does not change here; known are {', '.join(self.CHANGING)}")
-        return timeline
+        return keyframes
 
     @abstractmethod
     def needs_motion(self, kind: str) -> bool:

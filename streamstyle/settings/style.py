@@ -6,13 +6,13 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from streamstyle.settings.film import FilmSettings
-from streamstyle.timeline import with_absolute_files
+from streamstyle.keyframes import with_absolute_files
+from streamstyle.settings.film import RenderSettings
 
 STEADY = 0.7  # of films, by default
 
 
-class RenderSettings(FilmSettings):
+class StylizeSettings(RenderSettings):
     """What `stylize` can be told."""
 
     MIXTURE = "style"
@@ -31,7 +31,7 @@ class RenderSettings(FilmSettings):
 
     def needs_motion(self, kind: str) -> bool:
         """Where a film is painted and held still."""
-        return self.steadiness(kind) > 0 and bool(self.timeline().styles())
+        return self.steadiness(kind) > 0 and bool(self.keyframes().styles())
 
     def absolute(self) -> Self:
         """The style's files as well."""

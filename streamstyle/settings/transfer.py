@@ -7,11 +7,11 @@ from typing import Self
 
 from pydantic import Field, field_validator
 
-from streamstyle.settings.film import FilmSettings
-from streamstyle.timeline import with_absolute_files
+from streamstyle.keyframes import with_absolute_files
+from streamstyle.settings.film import RenderSettings
 
 
-class TransferSettings(FilmSettings):
+class TransferSettings(RenderSettings):
     """What `transfer` can be told."""
 
     MIXTURE = "style"

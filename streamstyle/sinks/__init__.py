@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamstyle.errors import UsageError
-from streamstyle.media.codecs import EncodeOptions
-from streamstyle.media.job import Job
-from streamstyle.media.opening import is_url
+from streamstyle.frames import Sink, StreamInfo
 from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sinks.pipe import PipeSink
@@ -16,7 +14,9 @@ from streamstyle.sinks.recording import RecordingSink
 from streamstyle.sinks.video import VideoSink
 from streamstyle.sinks.virtual_camera import VirtualCameraSink
 from streamstyle.sinks.window import WindowSink
-from streamstyle.stream import Sink, StreamInfo
+from streamstyle.video.codecs import EncodeOptions
+from streamstyle.video.job_folder import Job
+from streamstyle.video.opening import is_url
 
 SINKS: dict[str, Callable[..., Sink]] = {
     "video": VideoSink,

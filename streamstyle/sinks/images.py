@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from streamstyle.errors import OutOfMemoryError, OutputError, UsageError
-from streamstyle.media.recipes import exif_with
-from streamstyle.stream import Frame, Sink, SinkItem
+from streamstyle.frames import Frame, Sink, SinkItem
+from streamstyle.video.tags import exif_with
 
 FORMATS = {
     ".png": "PNG",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streamstyle.stream import Checkpoint, Frame, Packet, Sink, SinkItem
+from streamstyle.frames import Checkpoint, Frame, Packet, Sink, SinkItem
 
 
 class MemorySink(Sink):

@@ -6,9 +6,9 @@ import sys
 from contextlib import suppress
 
 from streamstyle.errors import OutputError
-from streamstyle.media.codecs import EncodeOptions
-from streamstyle.media.streaming import FilmStream
-from streamstyle.stream import Checkpoint, Sink, SinkItem, StreamInfo
+from streamstyle.frames import Checkpoint, Sink, SinkItem, StreamInfo
+from streamstyle.video.codecs import EncodeOptions
+from streamstyle.video.streaming import VideoStreamWriter
 
 
 class PipeSink(Sink):
@@ -38,7 +38,7 @@ class PipeSink(Sink):
         format: str | None = None,
     ) -> None:
         target = sys.stdout.buffer if name == "-" else name
-        self._film = FilmStream(target, name, info, options or EncodeOptions(), audio, format)
+        self._film = VideoStreamWriter(target, name, info, options or EncodeOptions(), audio, format)
         self._done = False
 
     def write(self, item: SinkItem) -> None:

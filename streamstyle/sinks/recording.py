@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from streamstyle.errors import OutputError, UsageError
-from streamstyle.media.codecs import EncodeOptions
-from streamstyle.media.recording import Recording, check_ending
-from streamstyle.stream import Frame, Sink, SinkItem, StreamInfo
+from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
+from streamstyle.video.codecs import EncodeOptions
+from streamstyle.video.recording import Recording, check_ending
 
 # One thread: more would each hold a frame back, and take cores from the painting.
 OPTIONS = EncodeOptions(preset="superfast", quality=20, threads=1, low_delay=True)

@@ -8,20 +8,20 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamstyle.errors import InputError, OutputError
-from streamstyle.media.codecs import (
+from streamstyle.frames import Checkpoint, Frame, Packet, Sink, SinkItem, StreamInfo
+from streamstyle.video.codecs import (
     EncodeOptions,
     choose_codec,
     container_format,
     expected_bits_per_pixel,
 )
-from streamstyle.media.encoding import announce_padding, output_error
-from streamstyle.media.gif import write_gif
-from streamstyle.media.job import Job
-from streamstyle.media.joining import join
-from streamstyle.media.packet_log import PacketLog
-from streamstyle.media.segments import SegmentWriter
-from streamstyle.media.side_tracks import plan
-from streamstyle.stream import Checkpoint, Frame, Packet, Sink, SinkItem, StreamInfo
+from streamstyle.video.encoding import announce_padding, output_error
+from streamstyle.video.gif import write_gif
+from streamstyle.video.job_folder import Job
+from streamstyle.video.joining import join
+from streamstyle.video.packet_log import PacketLog
+from streamstyle.video.segments import SegmentWriter
+from streamstyle.video.side_tracks import plan
 
 CHECKPOINT_SECONDS = 4.0  # of film between two key frames at which a render can be resumed
 _MARGIN_BYTES = 16_000_000

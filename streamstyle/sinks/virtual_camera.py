@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamstyle.errors import UsageError
-from streamstyle.stream import Frame, Sink, SinkItem, StreamInfo
+from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 
 RATE = 30.0  # what is told to programs that ask
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 import cv2
 
 from streamstyle.errors import UsageError
-from streamstyle.media.scaling import letterboxed
-from streamstyle.stream import Frame, Sink, SinkItem
+from streamstyle.frames import Frame, Sink, SinkItem
+from streamstyle.video.scaling import letterboxed
 
 TITLE = "streamstyle"
 FIRST_SIZE = 960, 720  # pixels, into which a window is fitted at first

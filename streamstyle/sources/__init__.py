@@ -6,14 +6,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from streamstyle.media.opening import regular_file
-from streamstyle.media.pictures import is_animation, is_picture
+from streamstyle.frames import Source
+from streamstyle.images import is_animation, is_picture
 from streamstyle.sources.camera import CameraSource
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.repeated import RepeatedSource
 from streamstyle.sources.video import VideoSource
-from streamstyle.stream import Source
+from streamstyle.video.opening import regular_file
 
 SOURCES: dict[str, Callable[..., Source]] = {
     "video": VideoSource,

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 
 from streamstyle.errors import InputError
-from streamstyle.media.capturing import Grabbed, Screen, device_names, is_screen
-from streamstyle.media.opening import is_url, regular_file
-from streamstyle.media.pictures import is_picture
+from streamstyle.frames import Frame, Source, StreamInfo
+from streamstyle.images import is_picture
 from streamstyle.sources.images import StillSource
 from streamstyle.sources.video import VideoSource
-from streamstyle.stream import Frame, Source, StreamInfo
+from streamstyle.video.live_inputs import Grabbed, Screen, device_names, is_screen
+from streamstyle.video.opening import is_url, regular_file
 
 TIME_BASE = Fraction(1, 1_000_000)
 SIZE, RATE = (640, 480), 30.0  # what cameras are asked for

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Self
 
 from streamstyle.errors import InputError
-from streamstyle.media.pictures import Notices, Picture, PictureFile, Scale, is_animation, is_picture
-from streamstyle.stream import Frame, StreamInfo
+from streamstyle.frames import Frame, StreamInfo
+from streamstyle.images import Notices, Picture, PictureFile, Scale, is_animation, is_picture
 
 __all__ = ["AnimationSource", "FolderSource", "StillSource", "is_animation", "is_picture", "read_picture"]
 

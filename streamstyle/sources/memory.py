@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Self
 
-from streamstyle.stream import Frame, Item, StreamInfo
+from streamstyle.frames import Frame, Item, StreamInfo
 
 
 class MemorySource:

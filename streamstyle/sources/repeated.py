@@ -8,9 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
-from streamstyle.media.sound import Sound
+from streamstyle.frames import Item
 from streamstyle.sources.images import StillSource
-from streamstyle.stream import Item
+from streamstyle.video.audio import Sound
 
 
 class RepeatedSource:

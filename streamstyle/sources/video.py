@@ -12,15 +12,15 @@ from typing import Self
 import numpy as np
 
 from streamstyle.errors import InputError
-from streamstyle.media.colour import BT709, ToRGB, is_wide, resolve_tags
-from streamstyle.media.decoding import Decoded, Decoder, read_packets
-from streamstyle.media.deinterlacing import Deinterlacer
-from streamstyle.media.opening import DAMAGE, is_url, open_input
-from streamstyle.media.orientation import read_orientation, turn
-from streamstyle.media.scaling import fitted_size
-from streamstyle.media.timestamps import Timeline
-from streamstyle.media.tracks import beside, choose_video, duration_seconds, expected_frames, frame_rate
-from streamstyle.stream import Frame, Item, Packet, StreamInfo
+from streamstyle.frames import Frame, Item, Packet, StreamInfo
+from streamstyle.video.color import BT709, ToRGB, is_wide, resolve_tags
+from streamstyle.video.decoding import Decoded, Decoder, read_packets
+from streamstyle.video.deinterlacing import Deinterlacer
+from streamstyle.video.opening import DAMAGE, is_url, open_input
+from streamstyle.video.orientation import read_orientation, turn
+from streamstyle.video.scaling import fitted_size
+from streamstyle.video.timestamps import PresentationTimes
+from streamstyle.video.tracks import beside, choose_video, duration_seconds, expected_frames, frame_rate
 
 _log = logging.getLogger("streamstyle")
 
@@ -69,7 +69,7 @@ class VideoSource:
             self._rate = frame_rate(self._stream)
             self._decoder = Decoder(self._stream)
             self._deinterlacer = Deinterlacer(name) if deinterlace else None
-            self._timeline = Timeline(self._time_base, self._rate, name)
+            self._times = PresentationTimes(self._time_base, self._rate, name)
             self._good: np.ndarray | None = None
             self._shape: tuple[int, int] | None = None
             self._cut_out(start, length)
@@ -209,7 +209,7 @@ class VideoSource:
             return
         if item.picture is None and self._good is None:
             return  # nothing to repeat yet: the film starts with its first picture
-        pts = self._timeline.place(item.pts)
+        pts = self._times.place(item.pts)
         pixels, concealed, reset = self._pixels(item)
         if pts < self._first if self._trimmed else False:
             return
@@ -220,7 +220,7 @@ class VideoSource:
             pixels,
             pts - self._first,
             self._time_base,
-            duration=duration or self._timeline.step,
+            duration=duration or self._times.step,
             reset=reset,
             concealed=concealed,
         )

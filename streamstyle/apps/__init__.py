@@ -1,0 +1,1 @@
+"""The programs: the command line, live cameras, the page for the browser."""

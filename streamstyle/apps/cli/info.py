@@ -1,0 +1,88 @@
+"""`styles` and `doctor`: what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from streamstyle import __version__
+from streamstyle.apps.cli.reporting import reporting
+
+_PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow", "openvino")
+
+
+def styles(
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    picture: Annotated[
+        str | None, typer.Option("--sheet", metavar="IMAGE", help="Paint this picture in every style.")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="PNG", help="Where that sheet goes.")
+    ] = "styles.png",
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace it.")] = False,
+) -> None:
+    """List the bundled styles, or show them all on a picture of yours."""
+    with reporting() as reporter:
+        from streamstyle.weights import DEFAULT_STYLE, STYLES
+
+        if picture is not None:
+            from streamstyle.keyframes import NONE
+            from streamstyle.preview.video import preview
+            from streamstyle.settings import StylizeSettings
+
+            preview(picture, output, [NONE, *STYLES], StylizeSettings(), 1, overwrite=overwrite)
+            reporter.note(f"the sheet lies in {output}")
+            return
+        rows = [
+            {
+                "name": entry.name,
+                "painting": entry.painting,
+                "painter": entry.painter,
+                "year": entry.year,
+                "parameters": entry.parameters,
+                "bytes": entry.bytes,
+                "sha256": entry.sha256,
+            }
+            for entry in STYLES.values()
+        ]
+        if as_json:
+            print(json.dumps(rows, indent=2))
+            return
+        width = max(len(name) for name in STYLES)
+        for row in rows:
+            default = " (default)" if row["name"] == DEFAULT_STYLE else ""
+            print(f"{row['name']:<{width}}  {row['painting']}, {row['painter']}, {row['year']}{default}")
+
+
+def doctor() -> None:
+    """Print versions, devices, encoders, display and threads: what a bug report needs."""
+    with reporting():
+        from streamstyle.device import choose, name_of
+        from streamstyle.video.codecs import CODECS, works
+
+        print(f"streamstyle  {__version__}")
+        print(f"system       {platform.platform()}, Python {platform.python_version()}")
+        print(f"packages     {', '.join(f'{name} {_installed(name)}' for name in _PACKAGES)}")
+        print(f"devices      {name_of(choose())}")
+        print(f"threads      {os.cpu_count()} cores, torch uses {name_of(choose('cpu'))}")
+        print(f"encoders     {' '.join(name for name in CODECS if works(name))}")
+        print(f"display      {_display()}")
+
+
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _display() -> str:
+    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+        return "none: DISPLAY is not set"
+    return os.environ.get("DISPLAY", "the system's")

@@ -1,0 +1,242 @@
+"""What a person, or a script, sees of a run: progress, warnings, errors, the last line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from streamstyle.errors import Interrupted, OutOfMemoryError, StreamstyleError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from streamstyle.frames import Progress
+    from streamstyle.training import TrainingProgress
+
+_LINE_SECONDS = 5.0  # between progress lines where stderr is no terminal
+
+
+class Reporter:
+    """Prints progress and warnings to stderr; events as JSON lines to stdout where asked for.
+
+    Args:
+        events: print JSON events instead of text.
+        quiet: print errors only.
+    """
+
+    def __init__(self, *, events: bool = False, quiet: bool = False) -> None:
+        self._events = events
+        self._quiet = quiet
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._last_line = time.monotonic()
+        self._last_event = 0.0
+        self._terminal = sys.stderr.isatty() and not events and not quiet
+
+    def event(self, kind: str, **values: Any) -> None:
+        """A JSON line on stdout, if events are wanted."""
+        if self._events:
+            print(json.dumps({"event": kind, **values}), flush=True)
+
+    def warn(self, text: str) -> None:
+        """A warning; each is one line."""
+        self.event("warning", message=text)
+        if not self._events and not self._quiet:
+            self._say(f"warning: {text}")
+
+    def note(self, text: str) -> None:
+        """A line for people."""
+        if not self._events and not self._quiet:
+            self._say(text)
+
+    def progress(self, progress: Progress) -> None:
+        """How far the render is."""
+        self.event(
+            "progress",
+            frames=progress.frames,
+            total=progress.total,
+            fps=round(progress.fps, 2),
+            eta_seconds=None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
+            stage_ms={name: round(ms, 2) for name, ms in progress.stage_ms.items()},
+        )
+        # Containers can promise fewer frames than they hold.
+        total = None if progress.total is None else max(progress.total, progress.frames)
+        stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in progress.stage_ms.items())
+        self._show(
+            "frames", progress.frames, total, progress.eta_seconds, f"{progress.fps:.1f} fps ({stages})"
+        )
+
+    def live(self, frames: int, status: Mapping[str, float | int | str]) -> None:
+        """How a camera is painted."""
+        self.event("status", frames=frames, **status)
+        details = f"{status['fps']} fps, {status['latency_ms']} ms, {status['drops']} dropped"
+        self._show("frames", frames, None, None, f"{status['state']}, {details}")
+
+    def data(self, text: str) -> None:
+        """A line that was asked for, on stdout."""
+        if not self._events:
+            print(text, flush=True)
+
+    def training(self, progress: TrainingProgress) -> None:
+        """How far the training is."""
+        now = time.monotonic()
+        if self._events and now - self._last_event >= 1:
+            self._last_event = now
+            self.event(
+                "progress",
+                step=progress.step,
+                steps=progress.steps,
+                eta_seconds=None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
+                losses={name: round(value, 5) for name, value in progress.losses.items()},
+            )
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
+        self._show("steps", progress.step, progress.steps, progress.eta_seconds, losses)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def measuring(self, done: int, total: int | None) -> None:
+        """How many frames are measured."""
+        self._show("frames", done, total, None, "measured")
+
+    def _show(self, what: str, done: int, total: int | None, eta: float | None, details: str) -> None:
+        """A bar on a terminal; elsewhere a line every few seconds."""
+        if self._terminal:
+            if self._bar is None:
+                self._bar, self._task = _new_bar(what)
+            assert self._task is not None
+            self._bar.update(self._task, completed=done, total=total, details=details)
+        elif not self._quiet and not self._events and time.monotonic() - self._last_line >= _LINE_SECONDS:
+            self._last_line = time.monotonic()
+            of, left = "" if total is None else f" of {total}", "" if eta is None else f", {eta:.0f} s to go"
+            self._say(f"{done}{of} {what}{left}: {details}")
+
+    def _say(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _new_bar(what: str) -> tuple[Bar, TaskID]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[details]}"),
+        console=Console(stderr=True),
+    )
+    task = bar.add_task(what, total=None, details="")
+    bar.start()
+    return bar, task
+
+
+class _Warnings(logging.Handler):
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__(logging.INFO)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            self._reporter.warn(record.getMessage())
+        else:
+            self._reporter.note(record.getMessage())
+
+
+@contextmanager
+def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False) -> Iterator[Reporter]:
+    """Run a command: errors become one line and an exit code, signals become Interrupted.
+
+    A bug of ours shows its traceback and exits with 1; with `debug` so do the errors of users.
+    """
+    reporter = Reporter(events=events, quiet=quiet)
+    log = logging.getLogger("streamstyle")
+    handler = _Warnings(reporter)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        with _signals():
+            yield reporter
+    except StreamstyleError as error:
+        reporter.close()
+        if debug:
+            raise
+        fail(reporter, error)
+    except MemoryError as error:
+        reporter.close()
+        if debug:
+            raise
+        fail(reporter, OutOfMemoryError(f"out of memory; --max-size makes frames smaller ({error})"))
+    finally:
+        reporter.close()
+        log.removeHandler(handler)
+
+
+class advice:  # noqa: N801 - used like a function
+    """Adds to an error how to go on, where there is something to go on with."""
+
+    def __init__(self, output: str | Path) -> None:
+        self._output = str(output)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, StreamstyleError) or self._output == "-":
+            return
+        folder = Path(self._output + ".part")
+        begun = any((folder / name).exists() for name in ("manifest.jsonl", "training.safetensors"))
+        if not begun or "resume" in str(error):
+            return
+        if isinstance(error, Interrupted):
+            resume = f"`streamstyle resume {self._output}` goes on"
+            error.args = (f"{error}; what is done lies in {folder}, {resume}",)
+        elif error.exit_code in (4, 6):
+            error.args = (f"{error}; `streamstyle resume {self._output}` goes on from {folder}",)
+
+
+def fail(reporter: Reporter, error: StreamstyleError) -> None:
+    """Print an error and exit with its code."""
+    reporter.event("error", message=str(error), exit_code=error.exit_code)
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    raise typer.Exit(error.exit_code)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turn the first of SIGINT, SIGTERM and SIGHUP into Interrupted; the second ends the process at once."""
+    received = False
+
+    def interrupt(number: int, _: object) -> None:
+        nonlocal received
+        if received:
+            import os
+
+            os._exit(Interrupted.exit_code)
+        received = True
+        raise Interrupted(f"stopped by {signal.Signals(number).name}")
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

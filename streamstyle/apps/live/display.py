@@ -1,0 +1,73 @@
+"""The loops of the main thread: one shows a window, one waits without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+
+from streamstyle.apps.live.session import Live
+from streamstyle.apps.live.view import View
+from streamstyle.frames import Frame
+from streamstyle.sinks.window import WindowSink
+
+KEYS_SECONDS = 0.03  # between two looks at the keyboard, where no picture comes
+REDRAW_SECONDS = 0.25  # where none comes: the slate, the clock of a recording
+_TICKS = Fraction(1, 1_000_000)
+
+
+def show(
+    live: Live, view: View, window: WindowSink, *, until: float, on_tick: Callable[[], None] | None = None
+) -> None:
+    """Show the newest picture and obey keys, until the user quits or a time has come.
+
+    Args:
+        until: time of `time.monotonic`.
+        on_tick: called between pictures, many times a second.
+
+    Raises:
+        StreamstyleError: painting has failed.
+    """
+    number, drawn, full = 0, 0.0, False
+    while not view.done and not window.closed and time.monotonic() < until:
+        picture = live.newest(number, KEYS_SECONDS)
+        if picture is not None:
+            if number == 0:
+                window.suit(picture[2].shape[1], picture[2].shape[0])
+            number = picture[0]
+            view.take(picture)
+        pressed = view.press(window.key())
+        if view.fills_screen != full:
+            full = view.fills_screen
+            window.full_screen(full)
+        if picture is not None or pressed or time.monotonic() - drawn > REDRAW_SECONDS:
+            drawn = time.monotonic()
+            window.write(Frame(view.drawn(window.size), int(drawn * 1e6), _TICKS))
+            if picture is not None:
+                live.shown(number)
+        if on_tick is not None:
+            on_tick()
+
+
+def wait(
+    live: Live, *, until: float, on_tick: Callable[[], None] | None = None, watched: bool = False
+) -> None:
+    """Let the session run until a time has come.
+
+    Args:
+        until: time of `time.monotonic`.
+        on_tick: called between pictures.
+        watched: somebody sees it elsewhere, as on a page.
+
+    Raises:
+        StreamstyleError: painting has failed, or all outputs have and nobody watches.
+    """
+    number = 0
+    while time.monotonic() < until:
+        picture = live.newest(number, min(max(until - time.monotonic(), 0.0), 0.25))
+        number = picture[0] if picture is not None else number
+        if not watched and not live.is_written:
+            for error in live.failures():
+                raise error
+        if on_tick is not None:
+            on_tick()

@@ -1,0 +1,243 @@
+"""A camera, painted live: capture, painting and outputs, each in threads of its own.
+
+camera thread -> one slot -> painting thread -> one slot -> whoever shows it (window, page)
+                                            -> a short queue and a thread for each output
+
+The newest frame wins everywhere, so that nothing grows when something is slow; drops are counted. The network
+may have all cores: on two of them, with one left to the other threads, a frame of 640x480 took 45 ms, not 24.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+
+from streamstyle import device as devices
+from streamstyle.apps.live.capture import LOST, Capture
+from streamstyle.apps.live.output import Output
+from streamstyle.apps.live.rate import Pace
+from streamstyle.apps.live.stylizer import Controls, Stylizer
+from streamstyle.errors import StreamstyleError
+from streamstyle.sources.camera import Camera
+
+WINDOW_SECONDS = 5.0  # over which rate and latency are told
+PAUSED = "paused"
+_POLL = 0.25  # seconds
+
+Picture = tuple[int, np.ndarray, np.ndarray]
+
+
+class Live:
+    """A camera, painted live. A context manager; it runs within.
+
+    Args:
+        open: opens the camera.
+        painter: paints; nobody else may call it meanwhile.
+        outputs: get every painted frame that they have time for.
+
+    Attributes:
+        capture: of the camera.
+        paused: no new frames are painted.
+        frames: number of painted frames.
+    """
+
+    def __init__(self, open: Callable[[], Camera], painter: Stylizer, outputs: Sequence[Output] = ()) -> None:
+        self.capture, self.painter = Capture(open), painter
+        self.paused = False
+        self._pace = None if painter.fps is None else Pace(painter.fps)
+        self.frames = 0
+        self._outputs = list(outputs)
+        self._all = list(outputs)  # also those that were taken away
+        self._lock = threading.Lock()
+        self._painted = threading.Condition()
+        self._picture: Picture | None = None
+        self._taken: deque[tuple[int, float]] = deque(maxlen=64)  # number and capture time of late pictures
+        self._times: deque[float] = deque()  # when pictures were painted
+        self._latencies: dict[bool, deque[tuple[float, float]]] = {False: deque(), True: deque()}
+        self._stop = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._paint, name="painting", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.capture.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all threads, and finish the outputs; may be called twice."""
+        with self._painted:
+            self._stop = True
+            self._painted.notify_all()
+        self.capture.close()
+        self._thread.join()
+        for output in self._all:
+            output.close()
+
+    @property
+    def wanted(self) -> Controls:
+        """What is to be seen."""
+        return self.painter.wanted
+
+    @property
+    def styles(self) -> list[str]:
+        """What may be asked for."""
+        return self.painter.styles
+
+    def change(self, **values: object) -> Controls:
+        """Want something else; see `Stylizer.change`."""
+        return self.painter.change(**values)
+
+    def newest(self, after: int, timeout: float) -> Picture | None:
+        """The newest picture, if it is newer than `after`; waits for one.
+
+        Args:
+            after: number of the last picture that was seen; 0 for none.
+            timeout: seconds to wait.
+
+        Returns:
+            Its number, the source and the result, (H, W, 3) uint8 RGB both, not to be changed; None where
+            nothing newer comes.
+
+        Raises:
+            StreamstyleError: painting has failed.
+        """
+        with self._painted:
+            self._painted.wait_for(lambda: self._is_newer(after) or self._stop or self._error, timeout)
+            if self._error is not None:
+                raise self._error
+            return self._picture if self._is_newer(after) else None
+
+    def _is_newer(self, after: int) -> bool:
+        return self._picture is not None and self._picture[0] > after
+
+    def shown(self, number: int) -> float:
+        """A picture has been handed to a display; gives its latency in seconds, 0 where it is long past."""
+        now = time.monotonic()
+        with self._lock:
+            for known, taken in self._taken:
+                if known == number:
+                    note(self._latencies[True], now, now - taken)
+                    return now - taken
+        return 0.0
+
+    def add(self, output: Output) -> None:
+        """Write to another output as well."""
+        with self._lock:
+            self._outputs.append(output)
+            self._all.append(output)
+
+    def remove(self, output: Output) -> None:
+        """Let an output finish while all else goes on; see `Output.ended`."""
+        with self._lock:
+            self._outputs.remove(output)
+        output.end()
+
+    @property
+    def state(self) -> str:
+        """That of the capture, or PAUSED."""
+        state = self.capture.state
+        return PAUSED if self.paused and state != LOST else state
+
+    @property
+    def is_written(self) -> bool:
+        """Whether any output still takes frames."""
+        return any(output.error is None or output.again for output in self._all)
+
+    def failures(self) -> list[StreamstyleError]:
+        """What ended outputs for good."""
+        return [output.error for output in self._all if output.error is not None and not output.again]
+
+    def status(self) -> dict[str, float | int | str]:
+        """How it goes.
+
+        Returns:
+            fps and fps_in over the last seconds; latency_ms and latency_p95_ms from capture to display, or to
+            the painted picture where nothing is displayed; drops of frames that were not painted; device;
+            state: "starting", "live", "lost" or "paused"; reason, where it is lost; size of the camera's
+            pictures; skipped: pictures given again, since nothing had moved; coarseness of the strokes, where
+            a rate is held.
+        """
+        now = time.monotonic()
+        with self._lock:
+            fps = rate(self._times, now)
+            shown = recent(self._latencies[True], now) or recent(self._latencies[False], now)
+        width, height = self.capture.size
+        return {
+            "fps": round(fps, 1),
+            "fps_in": round(self.capture.rate, 1),
+            "latency_ms": round(1000 * percentile(shown, 50), 1),
+            "latency_p95_ms": round(1000 * percentile(shown, 95), 1),
+            "drops": self.capture.drops,
+            "device": devices.name_of(self.painter.device),
+            "state": self.state,
+            "reason": self.capture.reason,
+            "size": f"{width}x{height}",
+            "skipped": self.painter.skipped,
+            "coarseness": round(self.painter.coarseness, 2),
+        }
+
+    def _paint(self) -> None:
+        try:
+            while not self._stop:
+                shot = self.capture.newest(_POLL)
+                if shot is None or self.paused:
+                    continue
+                frame = shot.frame
+                if self._pace is not None and not self._pace(frame.seconds):
+                    continue
+                result = self.painter(frame.pixels, frame.seconds)
+                source = self.painter.source
+                assert source is not None
+                self._publish(frame.seconds, source, result)
+                with self._lock:
+                    outputs = list(self._outputs)
+                for output in outputs:
+                    output.offer(replace(frame, pixels=result))
+        except BaseException as error:
+            with self._painted:
+                self._error = error
+                self._painted.notify_all()
+
+    def _publish(self, taken: float, source: np.ndarray, result: np.ndarray) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._times.append(now)
+            note(self._latencies[False], now, now - taken)
+            self._taken.append((self.frames + 1, taken))
+        with self._painted:
+            self.frames += 1
+            self._picture = self.frames, source, result
+            self._painted.notify_all()
+
+
+def note(latencies: deque[tuple[float, float]], now: float, latency: float) -> None:
+    """Keep a latency, and forget those that are old."""
+    latencies.append((now, latency))
+    while now - latencies[0][0] > WINDOW_SECONDS:
+        latencies.popleft()
+
+
+def recent(latencies: deque[tuple[float, float]], now: float) -> list[float]:
+    """The latencies of the last seconds."""
+    return [latency for when, latency in latencies if now - when <= WINDOW_SECONDS]
+
+
+def rate(times: deque[float], now: float) -> float:
+    """Events a second over the last ones; forgets those that are old."""
+    while times and now - times[0] > WINDOW_SECONDS:
+        times.popleft()
+    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 and times[-1] > times[0] else 0.0
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """0 where there are none."""
+    return float(np.percentile(values, share)) if values else 0.0

@@ -1,0 +1,59 @@
+"""The machine's own camera, as the page sees it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from streamstyle.apps.live.controls import Controls
+
+
+class Machine(Protocol):
+    """A camera of this machine that is painted whether or not anybody looks."""
+
+    @property
+    def wanted(self) -> Controls:
+        """What is wanted of it now."""
+        ...
+
+    def newest(self, after: int, timeout: float) -> tuple[int, np.ndarray, np.ndarray] | None:
+        """The newest picture behind the one with that number.
+
+        Returns:
+            Its number, source and result, both (H, W, 3) uint8 RGB; None if none came in `timeout` seconds.
+        """
+        ...
+
+    def change(self, **values: object) -> Controls:
+        """Want something else; raises UsageError, which changes nothing."""
+        ...
+
+    def status(self) -> dict[str, float | int | str]:
+        """Figures of how it runs, by name."""
+        ...
+
+
+class Broadcast:
+    """The machine's pictures for several viewers; each picture is encoded once."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._lock = threading.Lock()
+        self._number = 0
+        self._pictures = b"", b""
+
+    def newest(self, after: int, timeout: float) -> tuple[int, bytes, bytes] | None:
+        """The newest picture behind that number: its number, source and result as JPEG; None in time-out."""
+        from streamstyle.apps.web.jpeg import write_jpeg
+
+        found = self.machine.newest(after, timeout)
+        if found is None:
+            return None
+        number, source, result = found
+        with self._lock:
+            if number > self._number:
+                self._number, self._pictures = number, (write_jpeg(source), write_jpeg(result))
+            return self._number, *self._pictures

@@ -1,0 +1,235 @@
+"""Serves the page on this machine."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import secrets
+import socket
+import tempfile
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Self
+
+from streamstyle.errors import UsageError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from streamstyle.apps.web.machine import Machine
+
+_log = logging.getLogger("streamstyle")
+
+HOST, PORT = "127.0.0.1", 8787
+NEEDED = ("starlette", "uvicorn", "websockets")
+START_SECONDS, STOP_SECONDS = 20.0, 5.0
+_LARGEST_MESSAGE = 4_000_000  # bytes; pictures of more than jpeg.MOST_BYTES are refused with a sentence
+_NEXT_PORTS = 20  # looked through for one that is free
+_EVERYWHERE = ("", "0.0.0.0", "::")
+
+
+class Studio:
+    """The page, served by a thread of its own. A context manager.
+
+    Args:
+        host: address to listen at; anything but this machine's own (127.0.0.1) lets others in.
+        port: to listen at; 0 for any that is free.
+        token: the key in the link; None: made anew.
+        machine: the machine's own camera, as one more input and as /stream.mjpg.
+        styles: names and files that are offered; none: all that are bundled.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        names: under which the page is reached besides, such as that of a proxy that speaks https.
+        most_visitors: who may paint or watch at once.
+        most_clip_bytes: of an upload.
+
+    Raises:
+        UsageError: packages are missing, the address is taken or unknown, or a style or device is unknown.
+        InputError: weights cannot be read.
+    """
+
+    def __init__(
+        self,
+        host: str = HOST,
+        port: int = PORT,
+        token: str | None = None,
+        machine: Machine | None = None,
+        styles: Sequence[str] = (),
+        device: str = "auto",
+        names: Sequence[str] = (),
+        *,
+        most_visitors: int = 8,
+        most_clip_bytes: int = 200_000_000,
+    ) -> None:
+        missing = [name for name in NEEDED if find_spec(name) is None]
+        if missing:
+            raise UsageError(f"the page needs {', '.join(missing)}: pip install 'streamstyle[web]'")
+        if not 0 <= port <= 65535:
+            raise UsageError(f"port is {port}, expected 0 to 65535")
+        if token is not None and len(token) < 8:
+            raise UsageError("token: expected at least 8 letters")
+        from streamstyle.apps.web.gallery import Gallery
+        from streamstyle.weights import STYLES
+
+        self.token = token or secrets.token_urlsafe(16)
+        self._machine, self._names = machine, names
+        self._most = most_visitors, most_clip_bytes
+        self._gallery = Gallery(styles or list(STYLES), device)
+        self._socket = _listen(host, port)
+        self.host = host
+        self.port: int = self._socket.getsockname()[1]
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The link to the page, with its key."""
+        return self._link("/")
+
+    @property
+    def stream_url(self) -> str:
+        """The link to the machine's camera as a stream of JPEG pictures, for OBS, VLC and the like."""
+        return self._link("/stream.mjpg")
+
+    def _link(self, path: str) -> str:
+        host = self.host
+        if host in _EVERYWHERE:
+            host = _own_address()
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{path}?token={self.token}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve from now on, in a thread."""
+        self._warn()
+        begun = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(begun,), name="page", daemon=True)
+        self._thread.start()
+        if not begun.wait(START_SECONDS):
+            raise UsageError(f"the page did not start within {START_SECONDS:g} seconds")
+
+    def stop(self) -> None:
+        """Serve no more; clips are gone. Twice does no harm."""
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+        self._socket.close()
+
+    def wait(self) -> None:
+        """As long as it is served, or until a signal raises something here."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.5)
+
+    def _run(self, begun: threading.Event) -> None:
+        import uvicorn
+
+        from streamstyle.apps.web.access import Access
+        from streamstyle.apps.web.site import Site
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                begun.set()
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                site.stopping.set()
+                await super().shutdown(sockets)
+
+        with tempfile.TemporaryDirectory(prefix="streamstyle-", ignore_cleanup_errors=True) as folder:
+            site = Site(self._gallery, self._machine, folder, *self._most)
+            local = _is_local(self.host)
+            app = Access(
+                site.app,
+                token=self.token,
+                port=self.port,
+                names=[*self._names, *(() if self.host in _EVERYWHERE else (self.host,)), *_names(local)],
+                addresses=not local,
+            )
+            self._server = Server(
+                uvicorn.Config(
+                    app,
+                    log_level="error",
+                    access_log=False,
+                    lifespan="off",
+                    server_header=False,
+                    proxy_headers=False,
+                    ws_max_size=_LARGEST_MESSAGE,
+                    ws_per_message_deflate=False,  # JPEG cannot be made smaller
+                    timeout_graceful_shutdown=1,
+                )
+            )
+            try:
+                self._server.run(sockets=[self._socket])
+            finally:
+                site.close()
+
+    def _warn(self) -> None:
+        if not _is_local(self.host):
+            _log.warning(
+                "everyone on the network who has the link can use the page; "
+                "a browser gives it its camera only over https or on this machine"
+            )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound there."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"host {host!r}: no such address") from error
+    bound = socket.socket(family, kind, protocol)
+    try:
+        # Elsewhere it would let two programs have the same port.
+        if hasattr(socket, "SO_REUSEPORT"):
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        if isinstance(error, PermissionError):
+            raise UsageError(f"port {port} may not be used; those from 1024 on may") from error
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(f"port {port} is in use{_advice(host, port)}") from error
+        raise UsageError(f"host {host!r}: this machine has no such address") from error
+    return bound
+
+
+def _advice(host: str, port: int) -> str:
+    for other in range(port + 1, min(port + 1 + _NEXT_PORTS, 65536)):
+        with socket.socket() as tried:
+            try:
+                tried.bind((host if host not in _EVERYWHERE else "", other))
+            except OSError:
+                continue
+            return f"; --port {other} is free"
+    return "; choose another with --port"
+
+
+def _is_local(host: str) -> bool:
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def _names(local: bool) -> list[str]:
+    """Names of this machine on its network."""
+    if local:
+        return []
+    name = socket.gethostname()
+    return [name, socket.getfqdn(name), f"{name}.local"]
+
+
+def _own_address() -> str:
+    """The address that others on the network have for this machine; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("10.255.255.255", 1))
+        except OSError:
+            return HOST
+        return str(probe.getsockname()[0])

@@ -1,0 +1,1 @@
+"""Renders as jobs: built from their settings, run, resumed, and run again."""

@@ -1,0 +1,1 @@
+"""Contact sheets that show what an effect does before anything is rendered."""

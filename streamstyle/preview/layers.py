@@ -1,0 +1,88 @@
+"""What a network has to dream of: each layer, or each channel of one, dreamt on one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from streamstyle.contact_sheet import Cell, sheet
+from streamstyle.device import choose, download, upload
+from streamstyle.effects.dream import Ascent, Dream
+from streamstyle.effects.objectives import PROBE
+from streamstyle.errors import UsageError
+from streamstyle.frames import Frame, Moment
+from streamstyle.jobs.build import first_picture
+from streamstyle.sinks.images import StillSink
+from streamstyle.weights import load_features
+
+SIDE = 256  # pixels, the longer side of each dream
+COLUMNS = 6
+
+
+def names_of(features: str) -> dict[str, int]:
+    """The layers of a network, from the picture upwards, and how many channels each has.
+
+    Raises:
+        UsageError, InputError: as `weights.load_features`.
+    """
+    network = load_features(features)
+    with torch.no_grad():
+        found = network(torch.zeros(1, 3, PROBE, PROBE))
+    return {name: found[name].shape[1] for name in network.layers}
+
+
+def atlas(
+    output: Path,
+    *,
+    features: str = "distilled",
+    image: Path | None = None,
+    layer: str | None = None,
+    channels: Sequence[int] | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+) -> None:
+    """Writes a labelled sheet.
+
+    Args:
+        output: picture to write.
+        features: network, a name or file.
+        image: to dream on; None: grey with a little noise.
+        layer: whose channels to show; None: each layer as a whole.
+        channels: numbers of them; those that there are not are left out.
+        device: see `device.choose`.
+        overwrite: replace the output.
+
+    Raises:
+        UsageError: the output is there, or there is no such layer or channel.
+        InputError: picture or network cannot be read.
+        OutputError: the sheet cannot be written.
+    """
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output}: exists; -y overwrites it")
+    known, chosen = names_of(features), choose(device)
+    names = list(known)
+    if layer is not None and layer in known:
+        names = [f"{layer}:{number}" for number in channels or range(known[layer]) if number < known[layer]]
+        if not names:
+            raise UsageError(f"{layer} has channels 0 to {known[layer] - 1}")
+    elif layer is not None:
+        names = [layer]  # whatever it is, the objective explains what is wrong with it
+    picture = upload(still(image), chosen)
+    cells = [Cell(download(picture), "source")]
+    with StillSink(output) as sink:
+        for name in names:
+            dream = Dream(name, Ascent(), features=features, device=chosen)
+            cells.append(Cell(download(dream(picture, Moment(0, 0.0))), name))
+        sink.write(Frame(sheet(cells, COLUMNS, SIDE), 0, Fraction(1)))
+
+
+def still(image: Path | None) -> np.ndarray:
+    """(H, W, 3) uint8, at most SIDE pixels along its longer side."""
+    if image is None:
+        noise = np.random.default_rng(0).normal(128, 12, (SIDE, SIDE, 3))
+        return np.clip(noise, 0, 255).astype(np.uint8)
+    return first_picture(str(image), SIDE)

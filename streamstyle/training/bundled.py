@@ -1,0 +1,100 @@
+"""Training of the bundled styles: `python -m streamstyle.training.bundled PAINTINGS PHOTOS [NAME ...]`.
+
+Each recipe of configs/styles names its painting by its hash; it is looked for in the given folder and in
+samples/. Keep photographs on which styles are to be measured out of the other folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from streamstyle.errors import InputError
+from streamstyle.training.job import TrainingJob, train_style
+from streamstyle.training.loop import TrainingProgress
+from streamstyle.training.recipe import read_recipe
+from streamstyle.weights import load, parameters_of
+from streamstyle.weights.files import sha256_of
+from streamstyle.weights.table import FOLDER, Entry, read_table, write_table
+
+ROOT = Path(__file__).parents[2]
+BASE = "base"  # has a recipe in the same folder, and a program of its own
+LOG = logging.getLogger("streamstyle")
+
+
+def find_painting(sha256: object, folders: Iterable[Path]) -> Path:
+    """The file with that hash.
+
+    Raises:
+        InputError: none of the folders has it.
+    """
+    folders = list(folders)
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and sha256_of(path) == sha256:
+                return path
+    raise InputError(f"no file in {', '.join(map(str, folders))} has the hash {sha256}")
+
+
+def entry_of(name: str, folder: Path = FOLDER) -> Entry:
+    """The line of the table for a trained style.
+
+    Raises:
+        InputError: the file is missing or no style network.
+    """
+    path = folder / f"{name}.safetensors"
+    loaded = load(path)
+    about = loaded.metadata
+    return Entry(
+        name=name,
+        painting=about["painting"],
+        painter=about["painter"],
+        year=int(about["year"]),
+        parameters=parameters_of(loaded.network),
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+    )
+
+
+def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FOLDER) -> Entry:
+    """Trains one style into `folder`.
+
+    Raises:
+        StreamstyleError: as `train_style`, or the painting is not there.
+    """
+    settings, about = read_recipe(recipe)
+    painting = find_painting(about.pop("sha256", ""), (paintings, ROOT / "samples"))
+    named = {name: str(value) for name, value in about.items()}
+    order = TrainingJob(painting=str(painting), photos=str(photos), about=named)
+
+    def log(progress: TrainingProgress) -> None:
+        if progress.step % 500 == 0:
+            LOG.info("%s: step %d of %s", recipe.stem, progress.step, progress.steps)
+
+    output = folder / f"{recipe.stem}.safetensors"
+    train_style(order, output, settings, overwrite=True, on_progress=log)
+    output.with_suffix(".preview.png").unlink(missing_ok=True)
+    return entry_of(recipe.stem, folder)
+
+
+def main() -> None:
+    """The program: trains, and writes the table anew after each style."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("paintings", type=Path, help="folder in which the paintings are looked for")
+    parser.add_argument("photos", type=Path, help="folder of photographs to learn on")
+    parser.add_argument("names", nargs="*", help="of the styles; all by default")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    recipes = {path.stem: path for path in sorted((ROOT / "configs" / "styles").glob("*.toml"))}
+    recipes.pop(BASE)
+    for name in options.names or recipes:
+        entry = train_bundled(recipes[name], options.paintings, options.photos)
+        write_table({**read_table(), name: entry})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""Training of the bundled feature network: a small plain one learns what a deep one sees.
+
+`python -m streamstyle.training.distillation PHOTOS TEACHER RECIPE OUTPUT` is the whole of it.
+A quarter of each batch are dreams: photographs moved a few steps up the features of teacher or student,
+since dreams lead away from photographs, to where a student that saw only those knows nothing.
+
+Reference: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network; features in place
+of answers after Romero et al. (2015), FitNets; identity branches after Ding et al. (2021), RepVGG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+import math
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from streamstyle.device import low_precision
+from streamstyle.networks import Distilled, MobileNet
+from streamstyle.networks.features import BRANCHES, TRUNK
+from streamstyle.training.data import picture_files, random_crop, read_picture, split, to_tensor
+from streamstyle.weights import load_features, save_features
+
+ANSWERS = {
+    "texture": "6",
+    "pattern": "10",
+    "part": "14",
+    "thing": "20",
+}  # student's branch -> teacher's layer
+CEILING = 6.0  # where the teacher's activations are cut off
+WARM_UP = 200  # steps until the learning rate is reached
+LARGEST_DREAM = 4  # steps up the features
+LEAST_VARIANCE = 1e-3  # channels that vary less are silent and count by this
+LOG = logging.getLogger("streamstyle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """How the feature network is trained.
+
+    Attributes:
+        steps: number of batches.
+        batch: crops in a batch.
+        crop: side of a crop in pixels, a multiple of 16.
+        learning_rate: of AdamW at its highest; it falls to 0 along a cosine.
+        dreamed: share of a batch that is moved up the features.
+        held_back: photographs that are kept out of training, for measuring.
+        seed: of everything random.
+    """
+
+    steps: int = 6000
+    batch: int = 24
+    crop: int = 160
+    learning_rate: float = 3e-3
+    dreamed: float = 0.25
+    held_back: int = 60
+    seed: int = 0
+
+
+class Branched(nn.Module):
+    """A convolution with batch normalisation, and an identity beside it where shapes allow.
+
+    What it computes is one convolution; `folded` gives that.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        inputs, outputs = convolution.in_channels, convolution.out_channels
+        self.conv = copy.deepcopy(convolution)
+        self.conv.bias = None  # the normalisation takes it out
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+        self.norm = nn.BatchNorm2d(outputs)
+        straight = inputs == outputs and convolution.stride == (1, 1)
+        self.identity = nn.BatchNorm2d(inputs) if straight else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H', W')."""
+        y: Tensor = self.norm(self.conv(x))
+        return y if self.identity is None else y + self.identity(x)
+
+    @torch.no_grad()
+    def folded(self) -> nn.Conv2d:
+        """One convolution that gives what this gives in evaluation mode."""
+        result = copy.deepcopy(self.conv)
+        scale, shift = scale_and_shift(self.norm)
+        weight, bias = self.conv.weight * scale[:, None, None, None], shift
+        if self.identity is not None:
+            scale, shift = scale_and_shift(self.identity)
+            middle = weight.shape[-1] // 2
+            weight[:, :, middle, middle] += torch.diag(scale)
+            bias = bias + shift
+        result.weight, result.bias = nn.Parameter(weight), nn.Parameter(bias)
+        return result
+
+
+def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """What batch normalisation does to each channel in evaluation mode: x * scale + shift."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def distill(
+    photos: list[Path],
+    teacher: MobileNet,
+    recipe: Distillation,
+    on_step: Callable[[int, Mapping[str, float]], None] | None = None,
+) -> Distilled:
+    """Trains the student on the CPU.
+
+    Args:
+        photos: picture files to train on.
+        teacher: network whose layers are to be foreseen; it is not changed.
+        recipe: how to train.
+        on_step: called after each step with its number and the error at each depth.
+
+    Returns:
+        The student, folded to plain convolutions, in evaluation mode.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        student = Distilled()
+        for name in TRUNK:
+            convolution = student.trunk[name]
+            assert isinstance(convolution, nn.Conv2d)
+            student.trunk[name] = Branched(convolution)
+    student = student.to(memory_format=torch.channels_last).train()
+    teacher = teacher.to(memory_format=torch.channels_last).eval()
+    student.requires_grad_(True)
+    teacher.requires_grad_(False)
+    rng = np.random.default_rng(recipe.seed)
+    batches = crops_of(photos, recipe, rng)
+    spread = spread_of(teacher, next(batches))
+    optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.learning_rate, weight_decay=1e-4)
+    for step in range(1, recipe.steps + 1):
+        done = (step - 1) / recipe.steps
+        rate = recipe.learning_rate * min(1.0, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
+        optimiser.param_groups[0]["lr"] = rate
+        images = next(batches)
+        count = round(recipe.dreamed * recipe.batch)
+        if count:
+            images[-count:] = dreamed(images[-count:], teacher, student, rng)
+        with torch.no_grad(), low_precision(images.device):
+            wanted = teacher(images, ANSWERS.values())
+        with low_precision(images.device):
+            found = linear_answers(student, images)
+        errors = {
+            branch: (misses(found[branch].float(), wanted[layer].float()) / spread[layer]).mean()
+            for branch, layer in ANSWERS.items()
+        }
+        optimiser.zero_grad()
+        torch.stack(list(errors.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 2.0)
+        optimiser.step()
+        if on_step is not None:
+            on_step(step, {name: error.item() for name, error in errors.items()})
+    student.eval()
+    for name in TRUNK:
+        branched = student.trunk[name]
+        assert isinstance(branched, Branched)
+        student.trunk[name] = branched.folded()
+    return student.to(memory_format=torch.contiguous_format).requires_grad_(False)
+
+
+def linear_answers(student: Distilled, images: Tensor) -> dict[str, Tensor]:
+    """The student's branches before their ReLU, so that errors below zero have a gradient."""
+    trunk = student(images, BRANCHES)
+    return {branch: student.heads[branch](trunk[layer]) for layer, (branch, _) in BRANCHES.items()}
+
+
+def misses(found: Tensor, wanted: Tensor) -> Tensor:
+    """(1, C, 1, 1) mean square error of each channel; where the teacher is cut off, beyond is as good."""
+    beyond = ((wanted <= 0) & (found < 0)) | ((wanted >= CEILING) & (found > CEILING))
+    return (found - wanted).masked_fill(beyond, 0).square().mean(dim=(0, 2, 3), keepdim=True)
+
+
+@torch.no_grad()
+def spread_of(teacher: MobileNet, images: Tensor) -> dict[str, Tensor]:
+    """Variance (1, C, 1, 1) of each channel of the teacher's answers."""
+    found = teacher(images, ANSWERS.values())
+    return {
+        layer: value.var(dim=(0, 2, 3), keepdim=True).clamp_min(LEAST_VARIANCE)
+        for layer, value in found.items()
+    }
+
+
+def crops_of(photos: list[Path], recipe: Distillation, rng: np.random.Generator) -> Iterator[Tensor]:
+    """Endless batches (N, 3, crop, crop): crops in other colours, with noise, some of two pictures mixed."""
+    pictures: list[Image.Image] = [read_picture(path) for path in photos]
+    while True:
+        crops = [
+            random_crop(pictures[int(rng.integers(len(pictures)))], recipe.crop, rng, smallest=0.35)
+            for _ in range(recipe.batch)
+        ]
+        images = torch.cat(crops)
+        count = len(crops)
+        gain = torch.from_numpy(rng.uniform(0.6, 1.4, (count, 3, 1, 1)).astype(np.float32))
+        offset = torch.from_numpy(rng.uniform(-0.1, 0.1, (count, 3, 1, 1)).astype(np.float32))
+        noise = rng.uniform(0, 0.04, (count, 1, 1, 1)).astype(np.float32)
+        images = (images - 0.5) * gain + 0.5 + offset
+        images += torch.from_numpy(noise * rng.standard_normal(images.shape, dtype=np.float32))
+        mixed = count // 6  # the first few are mixtures
+        share = torch.from_numpy(rng.uniform(0.2, 0.8, (mixed, 1, 1, 1)).astype(np.float32))
+        images[:mixed] = torch.lerp(images[:mixed], images[-mixed:], share) if mixed else images[:0]
+        yield images.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def dreamed(images: Tensor, teacher: MobileNet, student: Distilled, rng: np.random.Generator) -> Tensor:
+    """The pictures after a few steps of gradient ascent on a layer of teacher or student."""
+    branch = list(ANSWERS)[int(rng.integers(len(ANSWERS)))]
+    network, layer = (student, branch) if rng.random() < 0.5 else (teacher, ANSWERS[branch])
+    size = float(rng.uniform(0.01, 0.05))
+    student.eval()
+    for _ in range(int(rng.integers(1, LARGEST_DREAM + 1))):
+        images = images.detach().requires_grad_(True)
+        with low_precision(images.device):
+            seen = network(images, [layer])[layer]
+        (gradient,) = torch.autograd.grad(seen.float().square().mean(), images)
+        images = images + size * gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
+        images = images.clamp(0, 1)
+    student.train()
+    return images.detach()
+
+
+@torch.no_grad()
+def errors_on(
+    photos: list[Path], student: Distilled, teacher: MobileNet, side: int = 224
+) -> dict[str, float]:
+    """Error at each depth: squared error of a channel divided by its variance, a mean over the channels.
+
+    Args:
+        photos: pictures; of each the middle square is taken, scaled to `side`.
+        student, teacher: the networks to compare.
+        side: in pixels, a multiple of 16.
+
+    Returns:
+        By branch: 0 = foreseen exactly, 1 = no better than the channel's mean.
+    """
+    found: dict[str, list[Tensor]] = {branch: [] for branch in ANSWERS}
+    wanted: dict[str, list[Tensor]] = {branch: [] for branch in ANSWERS}
+    for path in photos:
+        image = middle_square(read_picture(path), side)
+        seen, told = student(image, ANSWERS), teacher(image, ANSWERS.values())
+        for branch, layer in ANSWERS.items():
+            found[branch].append(seen[branch].clamp(max=CEILING))
+            wanted[branch].append(told[layer])
+    result = {}
+    for branch in ANSWERS:
+        truth = torch.cat(wanted[branch])
+        spread = truth.var(dim=(0, 2, 3)).clamp_min(LEAST_VARIANCE)
+        error = (torch.cat(found[branch]) - truth).square().mean(dim=(0, 2, 3))
+        result[branch] = (error / spread).mean().item()
+    return result
+
+
+def middle_square(image: Image.Image, side: int) -> Tensor:
+    """(1, 3, side, side) from the largest square in the middle of a picture."""
+    size = min(image.size)
+    left, top = ((length - size) / 2 for length in image.size)
+    box = (left, top, left + size, top + size)
+    return to_tensor(image.resize((side, side), Image.Resampling.BICUBIC, box=box))
+
+
+def main() -> None:
+    """The program: trains, measures on what was held back, saves."""
+    parser = argparse.ArgumentParser(description="Train the bundled feature network.")
+    for name, text in (
+        ("photos", "folder of photographs"),
+        ("teacher", "MobileNet-v1 as .safetensors"),
+        ("recipe", "TOML file, as configs/features/distilled.toml"),
+        ("output", "weights file to write"),
+    ):
+        parser.add_argument(name, type=Path, help=text)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    recipe = Distillation(**tomllib.loads(options.recipe.read_text(encoding="utf-8")))
+    teacher = load_features(options.teacher)
+    assert isinstance(teacher, MobileNet)
+    training, held_back = split(picture_files(options.photos), recipe.held_back)
+    start = time.monotonic()
+
+    def log(step: int, errors: Mapping[str, float]) -> None:
+        if step % 100 == 0:
+            seconds = time.monotonic() - start
+            values = " ".join(f"{name} {value:.3f}" for name, value in errors.items())
+            LOG.info("step %d of %d, %.0f s: %s", step, recipe.steps, seconds, values)
+
+    student = distill(training, teacher, recipe, log)
+    save_features(options.output, student, {"recipe": options.recipe.read_text(encoding="utf-8")})
+    errors = errors_on(held_back, student, teacher)
+    LOG.info("%d photographs held back: %s", len(held_back), errors)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""A training that survives: its state is on disk every few seconds, and `resume` goes on with it.
+
+Beside the output lies NAME.part with the state, everything a second run needs, and a lock; and
+NAME.preview.png, which is drawn anew while training runs and stays.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from streamstyle.device import choose
+from streamstyle.errors import InputError, OutputError, UsageError
+from streamstyle.networks import StyleNet
+from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, read_painting
+from streamstyle.training.loop import Diverged, Training, TrainingProgress
+from streamstyle.training.preview import Preview
+from streamstyle.training.recipe import Recipe, recipe_from
+from streamstyle.training.scenes import Scenes
+from streamstyle.weights import WEIGHTS, load, load_features, save_style
+from streamstyle.weights.files import read_safetensors, sha256_of, write_safetensors
+
+SAVE_SECONDS = 5.0
+PREVIEW_SECONDS = 15.0
+_STATE = "training.safetensors"
+
+OnProgress = Callable[[TrainingProgress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """What is to be trained.
+
+    Attributes:
+        painting: picture file.
+        photos: folder of photographs to paint, or "".
+        film: film whose frames are to be painted, or ""; without either, rendered scenes are.
+        features: network that judges, a name or file; see `weights.load_features`.
+        scratch: start at random, not from the base.
+        device: where to train; see `device.choose`.
+        about: title, painter, year and licence, as far as they are known.
+    """
+
+    painting: str
+    photos: str = ""
+    film: str = ""
+    features: str = "distilled"
+    scratch: bool = False
+    device: str = "auto"
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+def train_style(
+    order: TrainingJob,
+    output: Path,
+    recipe: Recipe,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Recipe:
+    """Trains a style and writes it.
+
+    Args:
+        order: what to train.
+        output: weights file to write, .safetensors.
+        recipe: how to train.
+        overwrite: replace the output, and an unfinished training of it.
+        on_progress: called after each step.
+
+    Returns:
+        The recipe with its steps, which gives the same network again.
+
+    Raises:
+        UsageError: the output or an unfinished training is there, or a name is unknown.
+        InputError: painting, photographs, film or features are missing, unreadable or too small.
+        OutputError: the output cannot be written, or another run is writing it.
+        Diverged: the losses are no finite numbers; the last good network is kept.
+    """
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output}: expected a name that ends in .safetensors")
+    if state_of(output).exists() and not overwrite:
+        raise UsageError(
+            f"{output}: an unfinished training is there; `streamstyle resume` goes on with it, -y starts anew"
+        )
+    # A preview beside the folder of a run that was stopped before its first state is that run's own.
+    others = [output] if folder_of(output).exists() else [output, preview_of(output)]
+    for path in others:
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path}: exists; -y overwrites it")
+    order = replace(
+        order,
+        painting=str(Path(order.painting).absolute()),
+        photos=str(Path(order.photos).absolute()) if order.photos else "",
+        film=str(Path(order.film).absolute()) if order.film else "",
+        features=str(Path(order.features).absolute()) if Path(order.features).is_file() else order.features,
+    )
+    training, contents = prepared(order, recipe)
+    try:
+        folder_of(output).mkdir(exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{output}: cannot be written: {exc.strerror or exc}") from exc
+    with locked(output):
+        state_of(output).unlink(missing_ok=True)
+        return run(training, contents, order, output, on_progress)
+
+
+def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> Recipe:
+    """Goes on with an interrupted training; the result is that of an uninterrupted one.
+
+    Raises:
+        UsageError: there is nothing to go on with.
+        InputError: the painting or the pictures are not those of the first run.
+        StreamstyleError: as `train_style`.
+    """
+    if not state_of(output).exists():
+        raise UsageError(f"{output}: no unfinished training ({folder_of(output).name} is not there)")
+    with locked(output):
+        tensors, metadata = read_safetensors(state_of(output))
+        try:
+            values = json.loads(metadata["order"])
+            order = TrainingJob(**{entry.name: values[entry.name] for entry in fields(TrainingJob)})
+            recipe = recipe_from(json.loads(metadata["recipe"]), str(output))
+            identity, threads = json.loads(metadata["identity"]), int(metadata["threads"])
+        except (KeyError, ValueError, TypeError) as exc:
+            raise InputError(f"{state_of(output)}: no state of a training: {exc}") from exc
+        torch.set_num_threads(threads)  # sums depend on it, those of the painting too
+        training, contents = prepared(order, recipe)
+        for name, value in identity_of(order, contents).items():
+            if identity.get(name) != value:
+                raise InputError(f"{output}: {name} is not what the unfinished training began with")
+        training.restore(tensors)
+        return run(training, contents, order, output, on_progress)
+
+
+def prepared(order: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages]:
+    """A training before its first step, and what it will look at."""
+    painting = read_painting(Path(order.painting), recipe)
+    contents: TrainingImages
+    if order.photos and order.film:
+        raise UsageError("photos and film are both given; one of them, please")
+    if order.film:
+        contents = VideoFrames(Path(order.film))
+    else:
+        contents = Photographs(Path(order.photos)) if order.photos else Scenes()
+    base = None if order.scratch else load("base").network
+    assert base is None or isinstance(base, StyleNet)
+    features = load_features(order.features)
+    return Training(painting, contents, features, recipe, base=base, device=choose(order.device)), contents
+
+
+def run(
+    training: Training,
+    contents: TrainingImages,
+    order: TrainingJob,
+    output: Path,
+    on_progress: OnProgress | None,
+) -> Recipe:
+    """Trains to the end with state and preview on disk, writes the style, removes the state."""
+    identity = identity_of(order, contents)
+    preview = Preview(preview_of(output), read_painting(Path(order.painting), training.recipe), contents)
+    saved = drawn = time.monotonic()
+
+    def keep() -> None:
+        metadata = {
+            "order": json.dumps(asdict(order)),
+            "recipe": json.dumps(asdict(training.recipe)),
+            "identity": json.dumps(identity),
+            "threads": str(torch.get_num_threads()),
+        }
+        write_safetensors(state_of(output), training.state(), metadata)
+
+    def after_step(progress: TrainingProgress) -> None:
+        nonlocal saved, drawn
+        if time.monotonic() - saved > SAVE_SECONDS:
+            keep()
+            saved = time.monotonic()
+        if time.monotonic() - drawn > PREVIEW_SECONDS or progress.step == 1:
+            preview.draw(training.network)
+            drawn = time.monotonic()
+        if on_progress is not None:
+            on_progress(progress)
+
+    try:
+        network = training.run(after_step)
+    except Diverged as exc:
+        last = folder_of(output) / "last_good.safetensors"
+        save_style(last, training.network, about_of(training.recipe, order, identity))
+        raise Diverged(f"{output}: {exc}; the network of step {training.step} is kept as {last}") from exc
+    preview.draw(training.network)
+    save_style(output, network, about_of(training.recipe, order, identity))
+    return training.recipe
+
+
+def about_of(recipe: Recipe, order: TrainingJob, identity: Mapping[str, str]) -> dict[str, str]:
+    """What a trained file says about itself; of the painting's file only its name's stem and hash."""
+    about = order.about
+    return {
+        "painting": about.get("title", Path(order.painting).stem),
+        "painter": about.get("painter", ""),
+        "year": str(about.get("year", 0)),
+        "licence": about.get("licence", "that of whoever trained it; mind the rights in the painting"),
+        "painting_sha256": identity["painting"],
+        "base_sha256": identity["base"],
+        "features": Path(order.features).name,
+        "recipe": json.dumps(asdict(recipe)),
+    }
+
+
+def identity_of(order: TrainingJob, contents: TrainingImages) -> dict[str, str]:
+    """Hashes that tell whether a second run would see the same."""
+    return {
+        "painting": sha256_of(Path(order.painting)),
+        "contents": contents.identity,
+        "features": sha256_of(Path(order.features)) if Path(order.features).is_file() else order.features,
+        "base": "" if order.scratch else WEIGHTS["base"].sha256,
+    }
+
+
+def folder_of(output: Path) -> Path:
+    """Where the state of an unfinished training lies."""
+    return output.with_name(output.name + ".part")
+
+
+def state_of(output: Path) -> Path:
+    """The file that holds the state."""
+    return folder_of(output) / _STATE
+
+
+def preview_of(output: Path) -> Path:
+    """The sheet that shows how far the style is."""
+    return output.with_suffix(".preview.png")
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Holds the folder of an unfinished training; after a clean end the folder is removed.
+
+    Raises:
+        OutputError: another run holds it.
+    """
+    lock = FileLock(folder_of(output) / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as exc:
+        raise OutputError(f"{output}: another run is writing it") from exc
+    except OSError as exc:
+        raise OutputError(f"{output}: cannot be written: {exc.strerror or exc}") from exc
+    try:
+        yield
+    finally:
+        lock.release()
+    shutil.rmtree(folder_of(output), ignore_errors=True)

@@ -1,0 +1,211 @@
+"""The loop: steps of Adam, from a base network to a style, that can be interrupted and gone on with.
+
+Reference: Johnson et al. (2016), https://arxiv.org/abs/1603.08155, with the losses of `losses.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamstyle.errors import StreamstyleError
+from streamstyle.networks.features import FeatureNetwork
+from streamstyle.networks.style_net import StyleNet
+from streamstyle.training.data import KEPT, TrainingImages, random_crops
+from streamstyle.training.perceptual_loss import PerceptualLoss
+from streamstyle.training.recipe import Recipe
+
+WARM_UP = 50  # steps until the learning rate is reached
+TIMED = 20  # steps that tell how many the minutes allow; fewer than WARM_UP, which does not depend on it
+
+State = Mapping[str, Tensor]
+
+
+class Diverged(StreamstyleError):
+    """The losses are no finite numbers any more; the network is as it was before the step."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """Where training is; given to `on_progress` after each step.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all, or None while the first ones are timed.
+        seconds: wall time of this run.
+        eta_seconds: expected wall time to the end, or None where the number of steps is unknown.
+        losses: weighted value of each loss in this step.
+    """
+
+    step: int
+    steps: int | None
+    seconds: float
+    eta_seconds: float | None
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+class Training:
+    """A style in the making. `run` trains it to the end; `state` and `restore` carry it over a pause.
+
+    What it does depends on the recipe and the pictures alone: with `steps` fixed, the same ones give the
+    same network, on one device with one number of threads.
+
+    Args:
+        painting: (1, 3, H, W) in [0, 1]; None trains a base, which gives the photograph back.
+        contents: pictures to paint.
+        features: network that judges; it is moved to the device, its weights are not changed.
+        recipe: how to train.
+        base: network to start from; it is not changed. By default the weights start at random.
+        device: where to train.
+
+    Attributes:
+        network: the style network, on the device.
+        recipe: as given; once the minutes are translated into steps, with these.
+        step: steps done.
+
+    Raises:
+        UsageError: a layer of the recipe does not exist in the feature network.
+    """
+
+    def __init__(
+        self,
+        painting: Tensor | None,
+        contents: TrainingImages,
+        features: FeatureNetwork,
+        recipe: Recipe,
+        *,
+        base: StyleNet | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        device = device or torch.device("cpu")
+        self.recipe, self.step, self.contents, self.device = recipe, 0, contents, device
+        self.looking = 0.0  # seconds spent on getting pictures
+        self.network = fresh_network(recipe.seed, base)
+        self.network.to(device).to(memory_format=torch.channels_last).train()
+        features = features.to(device).to(memory_format=torch.channels_last).eval()
+        features.requires_grad_(False)
+        self.judge = PerceptualLoss(features, recipe, None if painting is None else painting.to(device))
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
+
+    def run(self, on_progress: Callable[[TrainingProgress], None] | None = None) -> StyleNet:
+        """Trains to the end.
+
+        Args:
+            on_progress: called after each step; what it raises ends the training, which can be gone on with.
+
+        Returns:
+            The trained network on the CPU, in evaluation mode.
+
+        Raises:
+            Diverged: a loss is no finite number.
+        """
+        start, before = time.monotonic(), self.step
+        timed = start
+        while self.recipe.steps is None or self.step < self.recipe.steps:
+            losses = self.advance()
+            seconds = time.monotonic() - start
+            done = self.step - before
+            if done == 1:  # is not timed: it makes kernels and buffers
+                timed, self.looking = time.monotonic(), 0.0
+            if self.recipe.steps is None and done == TIMED:
+                self.fix_steps(seconds, time.monotonic() - timed)
+            if on_progress is not None:
+                left = None if self.recipe.steps is None else (self.recipe.steps - self.step) * seconds / done
+                on_progress(TrainingProgress(self.step, self.recipe.steps, seconds, left, losses))
+        return fresh_network(self.recipe.seed, self.network).eval()
+
+    def advance(self) -> dict[str, float]:
+        """One step of the optimiser.
+
+        Returns:
+            The weighted losses before it, by name.
+
+        Raises:
+            Diverged: one, or its gradient, is no finite number; the network is as it was.
+        """
+        step = self.step + 1
+        self.optimiser.param_groups[0]["lr"] = learning_rate(step, self.recipe)
+        start = time.monotonic()
+        photos = random_crops(self.contents, self.recipe.crop, step, self.recipe).to(self.device)
+        self.looking += time.monotonic() - start
+        losses = self.judge.losses(self.network, photos, np.random.default_rng((self.recipe.seed, 1, step)))
+        values = {name: loss.item() for name, loss in losses.items()}
+        self.optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0).item()
+        if not all(math.isfinite(value) for value in (*values.values(), length)):
+            raise Diverged(
+                f"training diverged at step {step}; try a learning rate below {self.recipe.learning_rate:g}"
+            )
+        self.optimiser.step()
+        self.step = step
+        return values
+
+    def fix_steps(self, seconds: float, timed: float) -> None:
+        """Translates the minutes of the recipe into steps.
+
+        Args:
+            seconds: that have gone by.
+            timed: those of them that the last TIMED - 1 steps took.
+        """
+        assert self.recipe.minutes is not None
+        left = max(self.recipe.minutes * 60 - seconds, 0)
+        look = self.looking / (TIMED - 1)  # pictures are read or rendered at their first sight, then kept
+        train = timed / (TIMED - 1) - look
+        unseen = max(len(self.contents) / self.recipe.batch - TIMED, 0)  # steps with new pictures to come
+        new = min(left / (look + train), unseen if len(self.contents) <= KEPT else math.inf)
+        known = max(left - new * (look + train), 0) / train
+        self.recipe = replace(self.recipe, steps=self.step + round(new + known), minutes=None)
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of all that changes while training, on the CPU; the recipe has to be kept beside it."""
+        state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        for name, parameter in self.network.named_parameters():
+            kept = self.optimiser.state.get(parameter, {})
+            state |= {f"optimiser.{name}.{key}": value for key, value in kept.items()}
+        state["step"] = torch.tensor(self.step)
+        return {
+            key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for key, value in state.items()
+        }
+
+    def restore(self, state: State) -> None:
+        """Goes back to what `state` gave, in a training of the same recipe and pictures."""
+        self.step = int(state["step"])
+        self.network.load_state_dict(parts_of(state, "network."))
+        for name, parameter in self.network.named_parameters():
+            kept = parts_of(state, f"optimiser.{name}.")
+            # Steps are counted on the CPU; moments lie in memory as their parameters do.
+            self.optimiser.state[parameter] = {
+                key: value.clone() if key == "step" else torch.empty_like(parameter).copy_(value)
+                for key, value in kept.items()
+            }
+
+
+def parts_of(state: State, prefix: str) -> dict[str, Tensor]:
+    """The entries under a prefix, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Rises over WARM_UP steps, whatever is to come; then falls to 0 along half a cosine."""
+    if recipe.steps is None or step <= WARM_UP:
+        return recipe.learning_rate * min(1.0, step / WARM_UP)
+    done = (step - WARM_UP) / max(recipe.steps - WARM_UP, 1)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def fresh_network(seed: int, base: StyleNet | None) -> StyleNet:
+    """A copy of `base` on the CPU, or one with random weights; the caller's random state is left alone."""
+    if base is not None:
+        return copy.deepcopy(base).cpu().to(memory_format=torch.contiguous_format)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return StyleNet()

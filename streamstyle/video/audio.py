@@ -1,0 +1,49 @@
+"""The sound of a file, to go with pictures that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from streamstyle.errors import InputError
+from streamstyle.frames import Packet
+from streamstyle.video.decoding import read_packets
+from streamstyle.video.opening import open_sound
+
+
+class Sound:
+    """The audio tracks of a film or sound file.
+
+    Args:
+        name: path of the file.
+
+    Attributes:
+        tracks: by key, for `StreamInfo.tracks`.
+        start: seconds at which the file begins.
+
+    Raises:
+        InputError: it cannot be read, or holds no sound.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._container = open_sound(name)
+        self.tracks = {stream.index: stream for stream in self._container.streams.audio}
+        if not self.tracks:
+            self._container.close()
+            raise InputError(f"{name}: holds no sound")
+        self.start = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
+
+    def packets(self, seconds: float) -> Iterator[tuple[float, Packet]]:
+        """Packets that begin before that time, each with its time, in the order of the file."""
+        for packet in read_packets(self._container, list(self.tracks.values())):
+            if not packet.size:  # the end
+                return
+            time = packet.dts if packet.dts is not None else packet.pts
+            begin = 0.0 if time is None else float(time * Fraction(packet.time_base) - self.start)
+            if begin >= seconds:
+                return
+            yield begin, Packet(packet.stream.index, packet)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()

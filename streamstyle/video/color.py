@@ -1,0 +1,179 @@
+"""Colour: which matrix, range, primaries and transfer the samples have, and RGB out of them.
+
+Codes are those of ITU-T H.273. Untagged films are read as players read them: BT.709 from 720 lines up,
+BT.601 below. High dynamic range and wide gamut become SDR BT.709.
+"""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from streamstyle.frames import ColourTags
+
+_log = logging.getLogger("streamstyle")
+
+BT709 = ColourTags(matrix=1, primaries=1, transfer=1)
+
+_UNSPECIFIED = (0, 2)
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+_WIDE_PRIMARIES = (9, 11, 12)  # BT.2020, DCI-P3, Display P3
+# Matrix codes that swscale knows, as its own constants; 6 (SMPTE 170M) equals 5 (BT.470BG).
+_SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+# Chosen by the error of a lossless round trip over tagged clips: full range has no headroom in which
+# interpolated chroma could overshoot, and comes back closer when it is repeated; areas average best.
+_LIMITED_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_FULL_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_OUT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
+_THREADS = 1  # the cores belong to the network; a second thread here gains little
+
+
+def resolve_tags(picture: av.VideoFrame) -> ColourTags:
+    """The tags by which `picture` is read, with every unspecified one replaced by the usual guess."""
+    full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
+    matrix = int(picture.colorspace)
+    if picture.format.is_rgb or matrix in _UNSPECIFIED or matrix not in _SWS_MATRIX:
+        matrix = 1 if picture.height >= 720 else 6
+    if picture.format.is_rgb:
+        full = False
+    primaries, transfer = int(picture.color_primaries), int(picture.color_trc)
+    if primaries in _UNSPECIFIED:
+        primaries = {1: 1, 9: 9, 10: 9, 5: 5}.get(matrix, 6)
+    if transfer in _UNSPECIFIED:
+        transfer = 1 if matrix in (1, 9, 10) else 6
+    return ColourTags(matrix, primaries, transfer, full)
+
+
+def is_wide(tags: ColourTags) -> bool:
+    """Whether the colours do not fit SDR BT.709 and have to be mapped to it."""
+    return tags.transfer in _HDR_TRANSFERS or tags.primaries in _WIDE_PRIMARIES
+
+
+class ToRGB:
+    """Turns decoded pictures into RGB of one size.
+
+    One converter for a stream: swscale keeps about 15 MB for each that is made.
+
+    Args:
+        name: of the input, for warnings.
+        size: (width, height) of the result in pixels, before it is turned upright.
+    """
+
+    def __init__(self, name: str, size: tuple[int, int]) -> None:
+        self._name = name
+        self._size = size
+        self._reformatter = VideoReformatter()
+        self._tone_map: Graph | None = None
+        self._tone_map_key: object = None
+        self._warned: set[str] = set()
+
+    def __call__(self, picture: av.VideoFrame) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, C-contiguous."""
+        tags = resolve_tags(picture)
+        depth = max((component.bits for component in picture.format.components), default=8)
+        if is_wide(tags):
+            what = _HDR_TRANSFERS.get(tags.transfer, "wide gamut")
+            self._warn("wide", f"high dynamic range or wide gamut ({what}) becomes 8-bit SDR BT.709")
+            picture = self._mapped(picture, tags)
+        elif depth > 8:
+            self._warn("depth", f"{depth}-bit pictures become 8-bit")
+        if any(component.is_alpha for component in picture.format.components):
+            return self._on_white(picture)
+        return self._reformat(picture, "rgb24", tags).to_ndarray()
+
+    def _reformat(self, picture: av.VideoFrame, pixel_format: str, tags: ColourTags) -> av.VideoFrame:
+        width, height = self._size
+        rgb = picture.format.is_rgb
+        return self._reformatter.reformat(
+            picture,
+            width=width,
+            height=height,
+            format=pixel_format,
+            src_colorspace=None if rgb else _SWS_MATRIX[tags.matrix],
+            src_color_range=ColorRange.JPEG if rgb or tags.full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=_FULL_IN if tags.full_range else _LIMITED_IN,
+            threads=_THREADS,
+        )
+
+    def _on_white(self, picture: av.VideoFrame) -> np.ndarray:
+        rgba = self._reformat(picture, "rgba", resolve_tags(picture)).to_ndarray()
+        alpha = rgba[..., 3:]
+        if alpha.min() == 255:
+            return np.ascontiguousarray(rgba[..., :3])
+        self._warn("alpha", "transparent parts of the film become white")
+        weight = alpha.astype(np.uint16)
+        blended = rgba[..., :3] * weight + 255 * (255 - weight)
+        return ((blended + 127) // 255).astype(np.uint8)
+
+    def _mapped(self, picture: av.VideoFrame, tags: ColourTags) -> av.VideoFrame:
+        """The picture in SDR BT.709, by swscale's perceptual tone and gamut mapping (ITU-R BT.2446)."""
+        key = (picture.width, picture.height, picture.format.name, tags)
+        if key != self._tone_map_key:
+            self._tone_map, self._tone_map_key = self._build_tone_map(picture, tags), key
+        assert self._tone_map is not None
+        picture.pts, picture.time_base = 0, Fraction(1, 1000)
+        self._tone_map.push(picture)
+        return self._tone_map.vpull()
+
+    @staticmethod
+    def _build_tone_map(picture: av.VideoFrame, tags: ColourTags) -> Graph:
+        graph = Graph()
+        source = graph.add_buffer(
+            width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 1000)
+        )
+        steps = (
+            f"in_color_matrix={_SWS_NAMES.get(tags.matrix, 'bt709')}:in_primaries={tags.primaries}"
+            f":in_transfer={tags.transfer}:in_range={'full' if tags.full_range else 'limited'}"
+            ":out_primaries=bt709:out_transfer=bt709:intent=perceptual"
+        )
+        scale = graph.add("scale", steps)
+        rgb = graph.add("format", "rgb24")
+        sink = graph.add("buffersink")
+        source.link_to(scale)
+        scale.link_to(rgb)
+        rgb.link_to(sink)
+        graph.configure()
+        return graph
+
+    def _warn(self, key: str, text: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            _log.warning("%s: %s", self._name, text)
+
+
+_SWS_NAMES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+
+
+class FromRGB:
+    """Turns RGB into the samples an encoder wants.
+
+    Args:
+        pixel_format: FFmpeg's name, e.g. "yuv420p".
+        tags: matrix and range of the samples; primaries and transfer are only carried.
+    """
+
+    def __init__(self, pixel_format: str, tags: ColourTags) -> None:
+        self._format = pixel_format
+        self._tags = tags
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, pixels: np.ndarray) -> av.VideoFrame:
+        """A picture of (H, W, 3) uint8 RGB pixels; the array is borrowed until it is encoded."""
+        picture = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
+        rgb = av.VideoFormat(self._format).is_rgb
+        # Without dst_colorspace swscale takes BT.601 whatever the tags say.
+        return self._reformatter.reformat(
+            picture,
+            format=self._format,
+            src_color_range=ColorRange.JPEG,
+            dst_colorspace=None if rgb else _SWS_MATRIX[self._tags.matrix],
+            dst_color_range=ColorRange.JPEG if rgb or self._tags.full_range else ColorRange.MPEG,
+            interpolation=_OUT,
+            threads=_THREADS,
+        )

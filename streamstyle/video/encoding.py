@@ -1,0 +1,149 @@
+"""Encodes frames into packets of one video track."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+
+from streamstyle.errors import OutputError, UsageError
+from streamstyle.frames import ColourTags, Frame, StreamInfo
+from streamstyle.video.codecs import Codec, EncodeOptions, encoder_options
+from streamstyle.video.color import BT709, FromRGB
+from streamstyle.video.opening import DAMAGE, reason
+
+_log = logging.getLogger("streamstyle")
+
+KEY_SECONDS = 2  # from one key frame to the next, where a receiver may join at any time
+
+_BT601 = ColourTags(matrix=6, primaries=6, transfer=6)
+_RGB_MATRIX = 0
+
+
+class Encoder:
+    """Encodes the frames of one film, or of one segment of it.
+
+    Odd sizes are padded by repeating the last row or column where the sample format needs even ones.
+
+    Args:
+        container: gets the video track; open for writing, nothing muxed yet.
+        codec: how to encode.
+        options: the user's wishes, already checked by `choose_codec`.
+        info: of the source: size, rate, colour, sample aspect.
+        time_base: of the frames that will come.
+
+    Raises:
+        UsageError: the encoder refuses the size or the options.
+    """
+
+    def __init__(
+        self,
+        container: OutputContainer,
+        codec: Codec,
+        options: EncodeOptions,
+        info: StreamInfo,
+        time_base: Fraction,
+    ) -> None:
+        pixel_format = options.pixel_format or codec.pixel_format
+        self._padding = padding(info, pixel_format)
+        self._time_base = time_base
+        tags = info.colour or (BT709 if info.height >= 720 else _BT601)
+        self._size = (info.width, info.height)
+        self._from_rgb = FromRGB(pixel_format, tags)
+        self._low_delay, self._key_at = options.low_delay, -1  # pts from which on a key frame is due
+        try:
+            self.stream = _add_stream(container, codec, options, info, time_base, pixel_format)
+            _tag(self.stream, tags, av.VideoFormat(pixel_format).is_rgb)
+            self.stream.codec_context.open()
+        except (*DAMAGE, OSError) as error:
+            size = f"{info.width}x{info.height}"
+            raise UsageError(
+                f"{codec.encoder} cannot encode {size} {pixel_format} ({reason(error)})"
+            ) from error
+
+    def encode(self, frame: Frame) -> list[av.Packet[VideoStream]]:
+        """The packets that are ready once `frame` is in."""
+        right, below = self._padding
+        pixels = frame.pixels
+        if pixels.shape[1::-1] != self._size:  # pictures of a folder may differ
+            pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
+        if right or below:
+            pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+        picture = self._from_rgb(pixels)
+        picture.pts, picture.time_base = frame.pts, frame.time_base
+        picture.duration = frame.duration
+        if self._low_delay and frame.pts >= self._key_at:
+            picture.pict_type = PictureType.I
+            self._key_at = frame.pts + round(KEY_SECONDS / frame.time_base)
+        return self.stream.encode(picture)
+
+    def flush(self) -> list[av.Packet[VideoStream]]:
+        """The packets that the encoder still holds. Nothing can be encoded afterwards."""
+        return self.stream.encode(None)
+
+
+def padding(info: StreamInfo, pixel_format: str) -> tuple[int, int]:
+    """(columns, rows) to add so that the chroma planes of `pixel_format` are whole."""
+    form = av.VideoFormat(pixel_format)
+    across, down = 3 - form.chroma_width(2), 3 - form.chroma_height(2)  # 2 where subsampled, else 1
+    return -info.width % across, -info.height % down
+
+
+def announce_padding(info: StreamInfo, pixel_format: str) -> None:
+    """Say once that the output is larger than the input by a row or column."""
+    right, below = padding(info, pixel_format)
+    if right or below:
+        size = f"{info.width + right}x{info.height + below}"
+        _log.warning("%s: %dx%d is odd; written as %s", info.name, info.width, info.height, size)
+
+
+def _add_stream(
+    container: OutputContainer,
+    codec: Codec,
+    options: EncodeOptions,
+    info: StreamInfo,
+    time_base: Fraction,
+    pixel_format: str,
+) -> VideoStream:
+    right, below = padding(info, pixel_format)
+    stream = container.add_stream(
+        codec.encoder,
+        rate=info.rate or Fraction(25),
+        options=encoder_options(codec, options),
+        width=info.width + right,
+        height=info.height + below,
+        time_base=time_base,
+    )
+    assert isinstance(stream, VideoStream)
+    context = stream.codec_context
+    context.pix_fmt = pixel_format
+    context.time_base = time_base
+    stream.time_base = time_base
+    context.thread_count = options.threads
+    context.thread_type = "FRAME"  # PyAV's default, slices, costs quality
+    context.sample_aspect_ratio = info.sample_aspect
+    if options.bit_rate is not None:
+        context.bit_rate = options.bit_rate
+    if container.format.name == "avi":
+        context.max_b_frames = 0  # AVI stores no presentation times
+    return stream
+
+
+def _tag(stream: VideoStream, tags: ColourTags, rgb: bool) -> None:
+    context = stream.codec_context
+    context.colorspace = _RGB_MATRIX if rgb else tags.matrix
+    context.color_range = ColorRange.JPEG if rgb or tags.full_range else ColorRange.MPEG
+    context.color_primaries = tags.primaries
+    context.color_trc = tags.transfer
+
+
+def output_error(path: object, error: BaseException) -> OutputError:
+    """An OutputError that says what kept `path` from being written."""
+    return OutputError(f"{path}: cannot be written ({reason(error)})")

@@ -1,0 +1,154 @@
+"""Joins finished segments, packet by packet, with the other tracks into the film."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.audio.stream import AudioStream
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from streamstyle.frames import StreamInfo
+from streamstyle.video.codecs import ContainerFormat
+from streamstyle.video.encoding import output_error
+from streamstyle.video.opening import DAMAGE
+from streamstyle.video.packet_log import PacketLog
+from streamstyle.video.segments import Segment, packet_times, shown_at
+from streamstyle.video.side_tracks import SideTracks, carry_container, film_tags, muxer_options
+
+
+def join(
+    folder: Path,
+    segments: list[Segment],
+    target: Path,
+    form: ContainerFormat,
+    info: StreamInfo,
+    log: PacketLog,
+    ways: Mapping[int, str],
+    time_base: Fraction,
+) -> None:
+    """Write `segments` and the tracks of `log` into `target`; nothing is encoded again.
+
+    Raises:
+        OutputError: the file cannot be written; it is removed then.
+    """
+    tags = film_tags(info)
+    options = muxer_options(form, tags)
+    if form.muxer in ("mp4", "mov"):
+        options["movie_timescale"] = str(_movie_clock(time_base, info))
+    try:
+        with av.open(str(target), "w", format=form.muxer, container_options=options) as container:
+            _write(container, folder, segments, form, info, log, ways, time_base, tags)
+    except (*DAMAGE, OSError) as error:
+        target.unlink(missing_ok=True)
+        raise output_error(target, error) from error
+
+
+def _write(
+    container: av.container.OutputContainer,
+    folder: Path,
+    segments: list[Segment],
+    form: ContainerFormat,
+    info: StreamInfo,
+    log: PacketLog,
+    ways: Mapping[int, str],
+    time_base: Fraction,
+    tags: Mapping[str, str],
+) -> None:
+    with av.open(str(folder / segments[0].file)) as first:
+        template = first.streams.video[0]
+        video = container.add_stream_from_template(template, opaque=True)
+        if template.codec_context.name == "hevc" and form.muxer in ("mp4", "mov"):
+            video.codec_context.codec_tag = "hvc1"  # Apple's players know no other
+    video.time_base = time_base
+    if form.muxer == "avi":
+        video.time_base = 1 / (info.rate or Fraction(25))  # AVI counts frames
+    side = SideTracks(container, info.tracks, ways, form, info.start)
+    carry_container(info, container, tags)
+    others = iter(log)
+    waiting = next(others, None)
+    for packet in film_packets(folder, segments, time_base):
+        assert packet.dts is not None
+        due = packet.dts * time_base + info.start
+        while waiting is not None and _begins(waiting[1]) <= due:
+            side.write(*waiting)
+            waiting = next(others, None)
+        packet.stream = video
+        container.mux(packet)
+    while waiting is not None:
+        side.write(*waiting)
+        waiting = next(others, None)
+    side.flush()
+
+
+def _movie_clock(time_base: Fraction, info: StreamInfo) -> int:
+    """Ticks per second in which MP4 counts the late starts of all tracks; by default milliseconds."""
+    clocks = [_clock(track) for track in cast("Iterable[Stream]", info.tracks.values())]
+    exact = math.lcm(time_base.denominator, *clocks)
+    return exact if exact < 2**31 else 1_000_000
+
+
+def _clock(track: Stream) -> int:
+    """Ticks per second of a track in MP4: the sample rate of a sound."""
+    if isinstance(track, AudioStream):
+        return track.codec_context.sample_rate
+    return track.time_base.denominator if track.time_base else 1
+
+
+def _begins(packet: av.Packet[Stream]) -> Fraction:
+    time = packet.dts if packet.dts is not None else packet.pts
+    return Fraction(0) if time is None else time * packet.time_base
+
+
+def film_packets(
+    folder: Path, segments: list[Segment], time_base: Fraction
+) -> Iterator[av.Packet[VideoStream]]:
+    """The video packets of all segments with the times of the film.
+
+    Decoding times are made anew, as those of one segment may run into the one before it: the n-th packet
+    is decoded when the picture `reorder` places earlier in presentation order is shown.
+    """
+    reorder = max(segment.reorder for segment in segments)
+    shown = _presentation(folder, segments, time_base)
+    earlier: deque[int] = deque()
+    for segment in segments:
+        durations: dict[int, int] = {}
+        order: list[int] = []
+        for pts, duration in (next(shown) for _ in range(segment.frames)):
+            durations[pts] = duration
+            order.append(pts)
+        if not earlier:
+            step = max(durations[order[0]], 1)
+            earlier.extend(order[0] - step * places for places in range(reorder, 0, -1))
+        earlier.extend(order)
+        with av.open(str(folder / segment.file)) as container:
+            for packet in container.demux(video=0):
+                if not packet.size:
+                    continue
+                pts = segment.first + shown_at(packet, time_base)
+                packet.time_base = time_base
+                packet.pts, packet.dts = pts, earlier.popleft()
+                packet.duration = durations[pts]
+                yield packet
+
+
+def _presentation(
+    folder: Path, segments: Iterable[Segment], time_base: Fraction
+) -> Iterator[tuple[int, int]]:
+    """(presentation time, duration) of every picture in the order shown."""
+    before: int | None = None
+    last_duration = 1
+    for segment in segments:
+        for pts in sorted(packet_times(folder / segment.file, time_base)):
+            if before is not None:
+                yield before, segment.first + pts - before
+            before = segment.first + pts
+        last_duration = segment.last_duration
+    if before is not None:
+        yield before, last_duration

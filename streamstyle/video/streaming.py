@@ -1,0 +1,85 @@
+"""A film that is sent while it is made: no segments, no going back in the file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import av
+from av.stream import Stream
+
+from streamstyle.errors import UsageError
+from streamstyle.frames import Frame, Packet, StreamInfo
+from streamstyle.video.codecs import CONTAINERS, ContainerFormat, EncodeOptions, choose_codec
+from streamstyle.video.encoding import Encoder, announce_padding, output_error
+from streamstyle.video.opening import DAMAGE
+from streamstyle.video.side_tracks import SideTracks, carry_container, film_tags, plan
+
+_H26X = ("h264", "hevc", "h264_nvenc", "hevc_nvenc")
+
+# What can be written without ever going back.
+STREAMED: dict[str, ContainerFormat] = {
+    "matroska": CONTAINERS[".mkv"],
+    "webm": CONTAINERS[".webm"],
+    "nut": ContainerFormat("nut", CONTAINERS[".mkv"].codecs),
+    "mpegts": ContainerFormat("mpegts", _H26X),
+    "flv": ContainerFormat("flv", ("h264", "h264_nvenc")),
+    "rtsp": ContainerFormat("rtsp", _H26X),
+}
+_BY_SCHEME = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "udp": "mpegts", "tcp": "mpegts"}
+
+
+class VideoStreamWriter:
+    """Encodes and sends frames and packets as they come.
+
+    Args:
+        target: a URL, or a binary file that is open for writing.
+        name: of the target, for messages.
+        info: of the source.
+        options: for the encoder.
+        audio: "copy" or "none".
+        format: key of STREAMED; by default what the URL's scheme wants, else matroska.
+
+    Raises:
+        UsageError: the format cannot be streamed, or the options do not fit it.
+        OutputError: from every method, when nobody takes what is sent.
+    """
+
+    def __init__(
+        self, target: Any, name: str, info: StreamInfo, options: EncodeOptions, audio: str, format: str | None
+    ) -> None:
+        chosen = format or _BY_SCHEME.get(urlsplit(name).scheme, "matroska")
+        if chosen not in STREAMED:
+            raise UsageError(f"--format {chosen}: cannot be streamed; known are {' '.join(STREAMED)}")
+        form = STREAMED[chosen]
+        _, codec = choose_codec(form, options, chosen)
+        announce_padding(info, options.pixel_format or codec.pixel_format)
+        ways = plan(info.tracks, form, audio, info.name)
+        self._name = name
+        try:
+            self._container = av.open(target, "w", format=form.muxer)
+        except (*DAMAGE, OSError) as error:
+            raise output_error(name, error) from error
+        self._encoder = Encoder(self._container, codec, options, info, Fraction(info.time_base))
+        self._side = SideTracks(self._container, info.tracks, ways, form, info.start)
+        carry_container(info, self._container, film_tags(info))
+
+    def write(self, item: Frame | Packet) -> None:
+        """Send a frame, or a packet of another track."""
+        try:
+            if isinstance(item, Packet):
+                self._side.write(item.track, cast("av.Packet[Stream]", item.payload))
+            else:
+                self._container.mux(self._encoder.encode(item))
+        except (*DAMAGE, OSError) as error:
+            raise output_error(self._name, error) from error
+
+    def close(self) -> None:
+        """Send what encoders still hold, and end the film."""
+        try:
+            self._container.mux(self._encoder.flush())
+            self._side.flush()
+            self._container.close()
+        except (*DAMAGE, OSError) as error:
+            raise output_error(self._name, error) from error

@@ -1,0 +1,70 @@
+"""How an output was made, kept among its own tags: written on the way out, read by `rerun`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from streamstyle.errors import InputError
+from streamstyle.video.opening import open_input
+
+KEY = "streamstyle"  # the recipe is a JSON object whose first key is this, with the version
+PLACES = ("comment", "description", "synopsis", KEY)  # tags that films may have; the first free one is taken
+EXIF_DESCRIPTION = 270
+
+
+def with_recipe(tags: Mapping[str, str], recipe: str) -> dict[str, str]:
+    """The tags of a film and its recipe. An older recipe gives way; other comments stay."""
+    kept = {name: text for name, text in tags.items() if not is_recipe(text)}
+    if recipe:
+        taken = {name.lower() for name in kept}
+        kept[next(place for place in PLACES if place not in taken)] = recipe
+    return kept
+
+
+def exif_with(recipe: str) -> bytes:
+    """The EXIF block of a picture that holds its recipe."""
+    exif = Image.Exif()
+    exif[EXIF_DESCRIPTION] = recipe
+    return exif.tobytes()
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The recipe of a film or picture.
+
+    Raises:
+        InputError: the file cannot be read, or holds none.
+    """
+    for text in texts_of(path):
+        if is_recipe(text):
+            recipe: dict[str, Any] = json.loads(text)
+            return recipe
+    raise InputError(f"{path}: holds no recipe of streamstyle")
+
+
+def texts_of(path: Path) -> list[str]:
+    """What the tags of a film, or the description of a picture, say."""
+    try:
+        with Image.open(path) as picture:
+            return [str(picture.getexif().get(EXIF_DESCRIPTION, ""))]
+    except UnidentifiedImageError:
+        pass
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    with open_input(str(path)) as film:
+        return list(film.metadata.values())
+
+
+def is_recipe(text: str) -> bool:
+    """Whether a tag is a recipe."""
+    if not text.startswith(f'{{"{KEY}"'):
+        return False
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and isinstance(found.get("settings"), dict)

@@ -1,0 +1,238 @@
+"""Live controls: what a person changes shows in the next frames."""
+
+import numpy as np
+import pytest
+import torch
+
+from streamstyle.apps.live.frame_tracking import FrameTracker
+from streamstyle.apps.live.motion_gate import TOLERANCE, MotionGate
+from streamstyle.apps.live.stylizer import Controls, Stylizer, fitting_octaves, live_ascent
+from streamstyle.apps.live.transition import FADE, Transition
+from streamstyle.errors import UsageError
+from streamstyle.keyframes import Parameters
+from streamstyle.settings import DreamSettings
+
+STYLES = ["starry_night", "great_wave"]
+TICK = 1 / 25
+
+
+def pictures(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    """A smooth texture that moves two pixels to the right with each picture."""
+    rng = np.random.default_rng(0)
+    import cv2
+
+    wide = cv2.resize(rng.integers(0, 256, (12, 40, 3), np.uint8), (width + 2 * count, height))
+    return [np.ascontiguousarray(wide[:, 2 * n : 2 * n + width][:, ::-1]) for n in range(count)]
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one.astype(int) - other).mean())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"strength": 1.5}, "strength is 1.5, expected 0 to 1"),
+        ({"stroke_size": 0.1}, "stroke-size is 0.1, expected 0.25 to 4"),
+        ({"steady": -1}, "steady is -1, expected 0 to 1"),
+        ({"steady": float("nan")}, "steady is nan"),
+        ({"keep_colors": "much"}, "keep-colors is 'much', expected a number"),
+        ({"strength": True}, "strength is True, expected a number"),
+        ({"mirror": 1}, "mirror is 1, expected true or false"),
+        ({"style": 3}, "style is 3, expected a name"),
+        ({"style": "0*ink"}, "style '0\\*ink'"),
+    ],
+)
+def test_what_is_not_allowed_cannot_be_wanted(values, message):
+    with pytest.raises(UsageError, match=message):
+        Controls(**values)
+
+
+def test_a_change_that_is_refused_changes_nothing():
+    painter = Stylizer(STYLES)
+    for values in ({"style": "ink"}, {"strength": 2}, {"wish": 1}, {"style": "0.5*starry_night+0.5*nobody"}):
+        with pytest.raises(UsageError):
+            painter.change(**values)
+    with pytest.raises(UsageError, match="unknown style 'ink'; known: starry_night, great_wave, none"):
+        painter.change(style="ink")
+    assert painter.wanted == Controls()
+
+
+def test_painter_keeps_size_and_kind_and_its_input():
+    painter = Stylizer(STYLES, Controls("great_wave"))
+    for size in ((48, 64), (33, 57), (48, 64)):
+        given = pictures(1, *size)[0]
+        kept = given.copy()
+        result = painter(given, 1.0)
+        assert result.shape == given.shape and result.dtype == np.uint8
+        assert difference(result, given) > 5
+        assert (given == kept).all()
+
+
+def test_a_style_is_changed_within_half_a_second_and_without_a_leap():
+    """Weights lie between: each frame of the fade is near the one before, the last is the new style's."""
+    still = pictures(1)[0]
+    painter = Stylizer(STYLES, Controls("starry_night"))
+    first = painter(still, 0.0)
+    wanted = painter.change(style="great_wave")
+    assert wanted.style == painter.wanted.style == "great_wave"
+    steps = [painter(still, n * TICK) for n in range(1, round(FADE / TICK) + 3)]
+    goal = Stylizer(STYLES, Controls("great_wave"))(still, 0.0)
+    assert difference(steps[-1], goal) == 0
+    leaps = [difference(a, b) for a, b in zip([first, *steps], steps, strict=False)]
+    assert max(leaps) < 0.5 * difference(first, goal)
+    assert difference(steps[0], first) < 0.15 * difference(first, goal)
+
+
+def test_nothing_moved_means_the_same_picture_again():
+    still = pictures(1)[0]
+    painter = Stylizer(STYLES)
+    first = painter(still, 0.0)
+    noisy = still + np.random.default_rng(1).integers(0, 2, still.shape, np.uint8) * (still < 255)
+    assert painter(noisy, TICK) is first
+    assert painter.skipped == 1
+    moved = pictures(6)[5]
+    assert painter(moved, 2 * TICK) is not first
+    assert painter.skipped == 1
+
+
+def test_what_is_changed_is_painted_though_nothing_moves():
+    still = pictures(1)[0]
+    painter = Stylizer(STYLES)
+    first = painter(still, 0.0)
+    painter.change(strength=0.5)
+    for n in range(1, 30):
+        result = painter(still, n * TICK)
+    assert difference(result, first) > 1
+    assert painter.skipped > 0, "and when the fade is over, it is given again"
+
+
+def test_none_bypass_and_strength_0_show_the_source():
+    still = pictures(1)[0]
+    for wanted in (Controls("none"), Controls(bypass=True), Controls(strength=0)):
+        assert (Stylizer(STYLES, wanted)(still, 0.0) == still).all()
+
+
+def test_a_mirror_exchanges_left_and_right():
+    still = pictures(1)[0]
+    painter = Stylizer(STYLES, Controls("none", mirror=True))
+    assert (painter(still, 0.0) == still[:, ::-1]).all()
+    assert painter.source is not None and (painter.source == still[:, ::-1]).all()
+
+
+def test_mixtures_can_be_chosen_and_mixed_from():
+    painter = Stylizer(["0.5*starry_night+0.5*ink"], Controls("great_wave"))
+    assert painter.styles == ["0.5*starry_night+0.5*ink", "great_wave"]
+    painter.change(style="0.2*ink+0.8*none")
+
+
+def test_steadiness_can_be_changed_on_the_way():
+    """Held still, what is painted follows its motion more nearly; off, each frame stands alone."""
+    frames = pictures(8)
+    alone, held = Stylizer(STYLES), Stylizer(STYLES)
+    for number, frame in enumerate(frames):
+        if number == 3:
+            held.change(steady=1.0)
+        a, b = alone(frame, number * TICK), held(frame, number * TICK)
+        if number == 2:
+            assert (a == b).all()
+    assert (a != b).any()
+    held.change(steady=0.0)
+    more = pictures(9)[8]
+    assert (alone(more, 9 * TICK) == held(more, 9 * TICK)).all()
+
+
+def test_a_rate_that_cannot_be_held_makes_strokes_coarser():
+    painter = Stylizer(STYLES, fps=100_000)
+    for number, frame in enumerate(pictures(40, 240, 320)):
+        painter(frame, number * TICK)
+    assert painter.coarseness > 1
+
+
+def test_dreams_grow_from_frame_to_frame():
+    settings = DreamSettings(layer="pattern", octaves=2, steps=12)
+    painter = Stylizer([], dream=settings)
+    assert painter.styles == ["pattern"]
+    still = pictures(1, 96, 128)[0]
+    results = [painter(still, n * TICK) for n in range(4)]
+    assert painter.skipped == 0
+    assert difference(results[3], still) > difference(results[0], still) > 0
+
+
+def test_dreams_may_have_a_guide(tmp_path):
+    from PIL import Image
+
+    Image.fromarray(pictures(1, 64, 64)[0]).save(tmp_path / "guide.png")
+    settings = DreamSettings(layer="pattern", octaves=1, guide=str(tmp_path / "guide.png"))
+    still = pictures(1, 48, 64)[0]
+    guided, free = Stylizer([], dream=settings), Stylizer([], dream=DreamSettings(layer="pattern", octaves=1))
+    assert (guided(still, 0.0) != free(still, 0.0)).any()
+
+
+def test_dreams_take_few_steps_and_as_many_octaves_as_fit():
+    ascent = live_ascent(DreamSettings(steps=12, octaves=4))
+    assert (ascent.steps, ascent.steps_later, ascent.limit) == (2, 1, 6)
+    assert fitting_octaves(np.zeros((480, 640, 3)), 4, ascent, 2.0) == 4
+    assert fitting_octaves(np.zeros((120, 160, 3)), 4, ascent, 2.0) == 2
+    assert fitting_octaves(np.zeros((8, 8, 3)), 4, ascent, 1.0) == 1
+
+
+def test_a_glide_turns_from_wherever_it_is():
+    a, b = Parameters({"x": 1.0}), Parameters({"y": 1.0}, strength=0.5)
+    transition = Transition(a, ["x", "y", "none"])
+    assert transition.styles() == ["x", "y"]
+    transition.turn(b, 10.0)
+    assert transition.at(10.0) == a and transition.runs(10.4) and not transition.runs(10.5)
+    middle = transition.at(10.25)
+    assert middle.style == pytest.approx({"x": 0.5, "y": 0.5}) and middle.strength == pytest.approx(0.75)
+    transition.turn(a, 10.25)
+    assert transition.at(10.25).strength == pytest.approx(0.75), "no leap where it turns back"
+    assert transition.at(10.75) == a
+
+
+def test_stillness_overlooks_noise_and_sees_a_hand():
+    rng = np.random.default_rng(2)
+    scene = rng.integers(40, 200, (480, 640, 1), np.uint8).repeat(3, axis=2)
+
+    def seen() -> np.ndarray:
+        return np.clip(scene + rng.normal(0, 5, scene.shape), 0, 255).astype(np.uint8)
+
+    stillness = MotionGate()
+    assert not stillness(seen())
+    stillness.keep()
+    assert all(stillness(seen()) for _ in range(5))
+    with_hand = seen()
+    with_hand[200:240, 300:330] = 220
+    assert not stillness(with_hand)
+
+
+def test_slow_changes_add_up():
+    stillness = MotionGate()
+    stillness(np.full((480, 640, 3), 100, np.uint8))
+    stillness.keep()
+    still = [stillness(np.full((480, 640, 3), 100 + n, np.uint8)) for n in range(8)]
+    assert still == [n <= TOLERANCE for n in range(8)]
+
+
+def test_tracking_knows_motion_at_once_and_cuts_without_the_frame_behind():
+    tracking = FrameTracker(torch.device("cpu"))
+    frames = pictures(4, 96, 128)
+    assert tracking(frames[0]) is None
+    motion = tracking(frames[1])
+    assert motion is not None
+    inner = motion.flow[:, 20:-20, 30:-30]
+    assert inner[0].median() == pytest.approx(-2, abs=0.3) and inner[1].median() == pytest.approx(0, abs=0.3)
+    other = np.random.default_rng(5).integers(0, 60, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    assert tracking(other) is None
+    assert tracking(frames[2][:48]) is None, "another size does not continue"
+    tracking.forget()
+    assert tracking(frames[2][:48]) is None
+
+
+def test_strokes_grow_in_few_sizes_and_end_in_the_one_that_is_wanted():
+    """Each size of the working picture is slow the first time."""
+    transition = Transition(Parameters({"x": 1.0}), ["x"])
+    transition.turn(Parameters({"x": 1.0}, stroke_size=1.2), 0.0)
+    sizes = [transition.at(n / 60).stroke_size for n in range(40)]
+    assert sizes == sorted(sizes) and sizes[0] == 1 and sizes[-1] == 1.2
+    assert len(set(sizes)) <= 6
