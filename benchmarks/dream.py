@@ -40,8 +40,8 @@ from PIL import Image
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, name_of
-from streamstyle.effects.dream import Ascent, Dream
-from streamstyle.effects.objectives import Dreamt, read_objective
+from streamstyle.effects.dream.dream import Ascent, Dream
+from streamstyle.effects.dream.objectives import Dreamt, read_objective
 from streamstyle.evaluation import evaluate
 from streamstyle.frames import Frame, Moment, Motion
 from streamstyle.optical_flow import FlowEstimation
@@ -137,7 +137,7 @@ def speed(layer: str) -> float:
     dreamt = Dreamt(network, {layer: read_objective(layer, load_features("distilled"))})
     single, step = partial(dreamt.computed, image, (layer,)), partial(dreamt.gradients, image, [layer])
     print(f"\na step of {layer} at 640x360 on {name_of(device)}, ms")
-    with patch("streamstyle.effects.objectives.low_precision", lambda _: nullcontext()):
+    with patch("streamstyle.effects.dream.objectives.low_precision", lambda _: nullcontext()):
         print(f"{'single precision':30}{milliseconds(single, device):8.1f}")
         network.to(memory_format=torch.channels_last)
         print(f"{'… channels last':30}{milliseconds(single, device):8.1f}")
@@ -152,7 +152,7 @@ def speed(layer: str) -> float:
         moments = iter(Moment(index, index / 25, motion=still) for index in range(1, count + 1))
         return milliseconds(lambda: effect(image[0], next(moments)), device, count)
 
-    with patch("streamstyle.effects.objectives.low_precision", lambda _: nullcontext()):
+    with patch("streamstyle.effects.dream.objectives.low_precision", lambda _: nullcontext()):
         plain = film(Ascent(carry=0.0), 2)
     ours = film(Ascent(), 6)
     print(f"\n{'a film, frames a second':30}{'plain':>8}{1000 / plain:8.2f}{'ours':>8}{1000 / ours:8.2f}")

@@ -23,6 +23,7 @@ import numpy as np
 
 from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.stylizer import Controls, Stylizer
+from streamstyle.effects import StylizeSettings
 from streamstyle.frames import Frame, StreamInfo
 from streamstyle.sources.camera import TIME_BASE, paced
 from streamstyle.sources.video import VideoSource
@@ -70,7 +71,7 @@ def measured(
     frames: list[np.ndarray], wanted: Controls, seconds: float, fps: float | None = None
 ) -> tuple[float, float, float, float, float]:
     """fps out, share of dropped frames, latency p50 and p95 in ms, and the coarseness in the end."""
-    painter = Stylizer(list(STYLES), wanted, fps=fps)
+    painter = Stylizer(StylizeSettings(), list(STYLES), wanted, fps=fps)
     with Live(lambda: ClipCamera(frames), painter) as live:
         watch(live, WARM_UP if fps is None else SETTLING)
         before, drops, given = live.frames, live.capture.drops, live.capture.frames

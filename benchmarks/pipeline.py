@@ -30,7 +30,7 @@ import torch
 from crashes import repeated
 
 from streamstyle.device import choose, download, share_cores, upload
-from streamstyle.effects.style import Style
+from streamstyle.effects.stylize.style import Style
 from streamstyle.frames import Frame, Moment
 from streamstyle.pipeline import run
 from streamstyle.sinks.video import VideoSink

@@ -24,9 +24,9 @@ from PIL import Image, ImageDraw
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
-from streamstyle.effects.transfer import Optimisation, Step, Transfer
+from streamstyle.effects.transfer.transfer import Optimisation, Transfer
 from streamstyle.evaluation import evaluate
-from streamstyle.frames import Frame, Moment
+from streamstyle.frames import Frame, Moment, OptimizationStep
 from streamstyle.jobs.build import first_picture
 from streamstyle.keyframes import keyframes_of
 from streamstyle.optical_flow import FlowEstimation
@@ -47,7 +47,7 @@ WAYS = {
 }
 
 
-def curves(steps: list[Step], size: tuple[int, int]) -> np.ndarray:
+def curves(steps: list[OptimizationStep], size: tuple[int, int]) -> np.ndarray:
     """The losses of the last size over its steps, from 0.001 to 10."""
     page = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(page)
@@ -70,7 +70,7 @@ def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]
     for path in paintings:
         painting = read_painting(path, Recipe())[0]
         for photo in photos:
-            steps: list[Step] = []
+            steps: list[OptimizationStep] = []
             effect = Transfer(keyframes_of("a"), {"a": painting}, on_step=steps.append)
             begin = time.perf_counter()
             image = upload(first_picture(str(photo), side), effect.device)

@@ -271,3 +271,24 @@ class Progress:
         if self.total is None or self.fps <= 0:
             return None
         return max(self.total - self.frames, 0) / self.fps
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizationStep:
+    """How far the optimization of a frame is.
+
+    Attributes:
+        frame: its number.
+        size: (width, height) at which it is optimized.
+        step: evaluations so far, at all sizes, from 1.
+        steps: about how many this frame takes.
+        losses: weighted, by name.
+        image: (3, h, w), as it is now.
+    """
+
+    frame: int
+    size: tuple[int, int]
+    step: int
+    steps: int
+    losses: Mapping[str, float]
+    image: Tensor

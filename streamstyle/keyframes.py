@@ -191,8 +191,11 @@ def read_keyframe(text: str, fade: float = FADE) -> Keyframe:
     begin, plus, own = when.partition("+")
     if not equals or not what:
         raise UsageError(f"at {text!r}: expected TIME=STYLE or TIME=NAME:NUMBER, as 4s=great_wave")
-    own_fade = read_seconds(own, f"at {text!r}: fade") if plus else fade
-    return Keyframe(read_seconds(begin, f"at {text!r}: time"), own_fade, dict(read_values(what, text)))
+    try:
+        start, own_fade = read_seconds(begin), read_seconds(own) if plus else fade
+    except ValueError as error:
+        raise UsageError(f"at {text!r}: {when} is no time, {error}") from error
+    return Keyframe(start, own_fade, dict(read_values(what, text)))
 
 
 def read_values(what: str, text: str) -> Iterator[tuple[str, float | Mixture]]:
@@ -213,15 +216,15 @@ def read_values(what: str, text: str) -> Iterator[tuple[str, float | Mixture]]:
         yield name, value
 
 
-def read_seconds(text: str, where: str) -> float:
+def read_seconds(text: str) -> float:
     """Seconds from `12.5`, `12.5s`, `1:30` or `01:02:03.5`.
 
     Raises:
-        UsageError: the text is none of these; the message begins with `where`.
+        ValueError: the text is none of these.
     """
     parts = text.strip().removesuffix("s").split(":")
     if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d{1,7}(\.\d*)?|\.\d+", part) for part in parts):
-        raise UsageError(f"{where} {text.strip()}: expected seconds or HH:MM:SS")
+        raise ValueError("expected seconds or HH:MM:SS")
     total = 0.0
     for part in parts:
         total = total * 60 + float(part)

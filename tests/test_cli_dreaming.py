@@ -11,7 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
-from streamstyle.settings import DreamSettings, bundled_presets, load_preset, make_settings
+from streamstyle.effects import DreamSettings
+from streamstyle.settings import bundled_presets, load_preset, make_settings
 from streamstyle.video.tags import read_recipe
 from tests.videos import hashes_of, make_film, times_of
 
@@ -66,7 +67,7 @@ def test_a_guide_and_a_preset_are_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", bundled_presets(DreamSettings))
 def test_every_preset_is_read(name: str) -> None:
-    assert make_settings(load_preset(name, DreamSettings), kind=DreamSettings).layer != ""
+    assert make_settings(load_preset(name, DreamSettings), DreamSettings).layer != ""
 
 
 def test_there_are_presets_and_those_of_styles_stay_apart() -> None:

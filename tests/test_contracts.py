@@ -4,6 +4,7 @@ The tables say what there is; the makers say how to get a small one. A class wit
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,10 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
-from streamstyle.effects import EFFECTS
+from streamstyle.effects import EFFECTS, EffectContext
 from streamstyle.errors import UsageError
 from streamstyle.frames import Checkpoint, Frame, Moment, Motion
-from streamstyle.keyframes import keyframes_of
 from streamstyle.sinks import SINKS
 from streamstyle.sources import SOURCES
 from streamstyle.sources.memory import MemorySource
@@ -132,59 +132,36 @@ SINK_MAKERS: dict[str, Callable[[type, Path], tuple[Any, Path | None]]] = {
 }
 
 
-def make_style(kind: type, folder: Path, device: str) -> Any:
+def make_stylize(kind: type, folder: Path, device: str) -> Any:
     from streamstyle.networks import StyleNet
     from streamstyle.weights import save_style
 
     path = folder / "random.safetensors"
     if not path.exists():
         save_style(path, StyleNet(), {})
-    return kind(path, device=device)
-
-
-def make_composite(kind: type, folder: Path, device: str) -> Any:
-    from streamstyle.effects.style import Style
-
-    style = make_style(Style, folder, device)
-    return kind(style, keyframes_of("none", stroke_size=2, keep_colors=0.5))
-
-
-def make_stabilize(kind: type, folder: Path, device: str) -> Any:
-    from streamstyle.effects.style import Style
-
-    return kind(make_style(Style, folder, device), 0.8)
+    return kind(style=str(path), stroke_size=2, keep_colors=0.5, steady=0.8, device=device)
 
 
 def make_dream(kind: type, folder: Path, device: str) -> Any:
-    from streamstyle.effects.dream import Ascent
-
-    return kind("pattern", Ascent(octaves=1, steps=2), device=device)
+    return kind(layer="pattern", octaves=1, steps=2, device=device)
 
 
 def make_zoom(kind: type, folder: Path, device: str) -> Any:
-    from streamstyle.effects.dream import Dream
-    from streamstyle.effects.zoom import Travel
-
-    keyframes = keyframes_of("none", speed=1.3, rotate=30)
-    return kind(make_dream(Dream, folder, device), keyframes, Travel((0.2, 0), dreams=20, loop=0.4))
+    look = {"layer": "pattern", "octaves": 1, "steps": 2, "device": device}
+    return kind(**look, speed=1.3, rotate=30, pan=(0.2, 0), dreams=20, loop=True, seconds=0.4)
 
 
 def make_transfer(kind: type, folder: Path, device: str) -> Any:
-    from streamstyle.effects.transfer import Optimisation
-
-    painting = torch.from_numpy(noise(1, 96, 96)[0]).permute(2, 0, 1) / 255
-    how = Optimisation(scales=1, steps=3, later_steps=2)
-    return kind(keyframes_of("a"), {"a": painting}, how, device=device)
+    Image.fromarray(noise(1, 128, 128)[0]).save(folder / "painting.png")
+    return kind(style=str(folder / "painting.png"), scales=1, steps=3, later_steps=2, device=device)
 
 
-EFFECT_MAKERS: dict[str, Callable[[type, Path, str], Any]] = {
-    "Identity": lambda kind, folder, device: kind(),
-    "Style": make_style,
-    "Stabilize": make_stabilize,
-    "Dream": make_dream,
-    "Zoom": make_zoom,
-    "Transfer": make_transfer,
-    "Composite": make_composite,
+# Small settings; an effect that is not named here is tried with its defaults.
+EFFECT_SETTINGS: dict[str, Callable[[type, Path, str], Any]] = {
+    "stylize": make_stylize,
+    "dream": make_dream,
+    "zoom": make_zoom,
+    "transfer": make_transfer,
 }
 
 
@@ -209,10 +186,19 @@ def sink_and_name(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, 
     return sink
 
 
-@pytest.fixture(params=EFFECTS.values(), ids=EFFECTS.keys())
+@pytest.fixture(params=[(name, part) for name in EFFECTS for part in ("build", "compose")], ids="-".join)
 def effects(request: pytest.FixtureRequest, tmp_path: Path, device: str) -> Callable[[], Any]:
     """A function that makes equal effects, each as if the program had just started."""
-    return lambda: made(EFFECT_MAKERS, request.param, tmp_path, device)
+    name, part = request.param
+    settings = EFFECT_SETTINGS.get(name, lambda kind, *_: kind(device=device))(
+        EFFECTS[name], tmp_path, device
+    )
+
+    def make() -> Any:
+        context = EffectContext("video", settings.keyframes(), torch.device(device), ExitStack())
+        return getattr(settings, part)(context)
+
+    return make
 
 
 def test_a_class_without_a_maker_fails():

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
+from streamstyle.effects import StylizeSettings
 from streamstyle.jobs.render import render
-from streamstyle.settings import StylizeSettings
 from tests.videos import pictures_of, sound_of, times_of
 
 PLAIN = StylizeSettings(style="none", preset="ultrafast", device="cpu")

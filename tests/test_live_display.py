@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 HERE = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
 SESSION = """
 import time
+from streamstyle.effects import StylizeSettings
 from streamstyle.apps.live.stylizer import Stylizer, Controls
 from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.display import show
@@ -37,7 +38,7 @@ class Window(WindowSink):
         return pressed[-1]
 
 pressed_out = []
-with Live(camera.open, Stylizer(["ink"], Controls("none"))) as live:
+with Live(camera.open, Stylizer(StylizeSettings(), ["ink"], Controls("none"))) as live:
     window = Window()
     view = View(live, "7")
     show(live, view, window, until=time.monotonic() + 30)

@@ -9,6 +9,7 @@ from streamstyle.apps.live.capture import Capture
 from streamstyle.apps.live.output import Output
 from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.stylizer import Controls, Stylizer
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import OutOfMemoryError, UsageError
 from streamstyle.sinks.memory import MemorySink
 
@@ -24,7 +25,7 @@ def camera(monkeypatch) -> Scripted:
 
 
 def painter() -> Stylizer:
-    return Stylizer(["great_wave"], Controls("none"))
+    return Stylizer(StylizeSettings(), ["great_wave"], Controls("none"))
 
 
 def test_pictures_come_with_their_source_and_rising_numbers(camera):
@@ -120,7 +121,7 @@ def test_outputs_get_the_frames_with_the_time_of_their_capture(camera):
 
 
 def test_a_rate_is_not_exceeded(camera):
-    with Live(camera.open, Stylizer(["great_wave"], Controls("none"), fps=20)) as live:
+    with Live(camera.open, Stylizer(StylizeSettings(), ["great_wave"], Controls("none"), fps=20)) as live:
         until(lambda: live.frames >= 5)
         begin, frames = time.monotonic(), live.frames
         time.sleep(0.5)

@@ -6,11 +6,12 @@ import torch
 
 from streamstyle.apps.live.frame_tracking import FrameTracker
 from streamstyle.apps.live.motion_gate import TOLERANCE, MotionGate
-from streamstyle.apps.live.stylizer import Controls, Stylizer, fitting_octaves, live_ascent
+from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.apps.live.transition import FADE, Transition
+from streamstyle.effects import DreamSettings, StylizeSettings
+from streamstyle.effects.dream.dream import octaves_of
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import Parameters
-from streamstyle.settings import DreamSettings
 
 STYLES = ["starry_night", "great_wave"]
 TICK = 1 / 25
@@ -49,7 +50,7 @@ def test_what_is_not_allowed_cannot_be_wanted(values, message):
 
 
 def test_a_change_that_is_refused_changes_nothing():
-    painter = Stylizer(STYLES)
+    painter = Stylizer(StylizeSettings(), STYLES)
     for values in ({"style": "ink"}, {"strength": 2}, {"wish": 1}, {"style": "0.5*starry_night+0.5*nobody"}):
         with pytest.raises(UsageError):
             painter.change(**values)
@@ -59,7 +60,7 @@ def test_a_change_that_is_refused_changes_nothing():
 
 
 def test_painter_keeps_size_and_kind_and_its_input():
-    painter = Stylizer(STYLES, Controls("great_wave"))
+    painter = Stylizer(StylizeSettings(), STYLES, Controls("great_wave"))
     for size in ((48, 64), (33, 57), (48, 64)):
         given = pictures(1, *size)[0]
         kept = given.copy()
@@ -72,12 +73,12 @@ def test_painter_keeps_size_and_kind_and_its_input():
 def test_a_style_is_changed_within_half_a_second_and_without_a_leap():
     """Weights lie between: each frame of the fade is near the one before, the last is the new style's."""
     still = pictures(1)[0]
-    painter = Stylizer(STYLES, Controls("starry_night"))
+    painter = Stylizer(StylizeSettings(), STYLES, Controls("starry_night"))
     first = painter(still, 0.0)
     wanted = painter.change(style="great_wave")
     assert wanted.style == painter.wanted.style == "great_wave"
     steps = [painter(still, n * TICK) for n in range(1, round(FADE / TICK) + 3)]
-    goal = Stylizer(STYLES, Controls("great_wave"))(still, 0.0)
+    goal = Stylizer(StylizeSettings(), STYLES, Controls("great_wave"))(still, 0.0)
     assert difference(steps[-1], goal) == 0
     leaps = [difference(a, b) for a, b in zip([first, *steps], steps, strict=False)]
     assert max(leaps) < 0.5 * difference(first, goal)
@@ -86,7 +87,7 @@ def test_a_style_is_changed_within_half_a_second_and_without_a_leap():
 
 def test_nothing_moved_means_the_same_picture_again():
     still = pictures(1)[0]
-    painter = Stylizer(STYLES)
+    painter = Stylizer(StylizeSettings(), STYLES)
     first = painter(still, 0.0)
     noisy = still + np.random.default_rng(1).integers(0, 2, still.shape, np.uint8) * (still < 255)
     assert painter(noisy, TICK) is first
@@ -98,7 +99,7 @@ def test_nothing_moved_means_the_same_picture_again():
 
 def test_what_is_changed_is_painted_though_nothing_moves():
     still = pictures(1)[0]
-    painter = Stylizer(STYLES)
+    painter = Stylizer(StylizeSettings(), STYLES)
     first = painter(still, 0.0)
     painter.change(strength=0.5)
     for n in range(1, 30):
@@ -110,18 +111,18 @@ def test_what_is_changed_is_painted_though_nothing_moves():
 def test_none_bypass_and_strength_0_show_the_source():
     still = pictures(1)[0]
     for wanted in (Controls("none"), Controls(bypass=True), Controls(strength=0)):
-        assert (Stylizer(STYLES, wanted)(still, 0.0) == still).all()
+        assert (Stylizer(StylizeSettings(), STYLES, wanted)(still, 0.0) == still).all()
 
 
 def test_a_mirror_exchanges_left_and_right():
     still = pictures(1)[0]
-    painter = Stylizer(STYLES, Controls("none", mirror=True))
+    painter = Stylizer(StylizeSettings(), STYLES, Controls("none", mirror=True))
     assert (painter(still, 0.0) == still[:, ::-1]).all()
     assert painter.source is not None and (painter.source == still[:, ::-1]).all()
 
 
 def test_mixtures_can_be_chosen_and_mixed_from():
-    painter = Stylizer(["0.5*starry_night+0.5*ink"], Controls("great_wave"))
+    painter = Stylizer(StylizeSettings(), ["0.5*starry_night+0.5*ink"], Controls("great_wave"))
     assert painter.styles == ["0.5*starry_night+0.5*ink", "great_wave"]
     painter.change(style="0.2*ink+0.8*none")
 
@@ -129,7 +130,7 @@ def test_mixtures_can_be_chosen_and_mixed_from():
 def test_steadiness_can_be_changed_on_the_way():
     """Held still, what is painted follows its motion more nearly; off, each frame stands alone."""
     frames = pictures(8)
-    alone, held = Stylizer(STYLES), Stylizer(STYLES)
+    alone, held = Stylizer(StylizeSettings(), STYLES), Stylizer(StylizeSettings(), STYLES)
     for number, frame in enumerate(frames):
         if number == 3:
             held.change(steady=1.0)
@@ -143,7 +144,7 @@ def test_steadiness_can_be_changed_on_the_way():
 
 
 def test_a_rate_that_cannot_be_held_makes_strokes_coarser():
-    painter = Stylizer(STYLES, fps=100_000)
+    painter = Stylizer(StylizeSettings(), STYLES, fps=100_000)
     for number, frame in enumerate(pictures(40, 240, 320)):
         painter(frame, number * TICK)
     assert painter.coarseness > 1
@@ -151,7 +152,7 @@ def test_a_rate_that_cannot_be_held_makes_strokes_coarser():
 
 def test_dreams_grow_from_frame_to_frame():
     settings = DreamSettings(layer="pattern", octaves=2, steps=12)
-    painter = Stylizer([], dream=settings)
+    painter = Stylizer(settings)
     assert painter.styles == ["pattern"]
     still = pictures(1, 96, 128)[0]
     results = [painter(still, n * TICK) for n in range(4)]
@@ -165,16 +166,16 @@ def test_dreams_may_have_a_guide(tmp_path):
     Image.fromarray(pictures(1, 64, 64)[0]).save(tmp_path / "guide.png")
     settings = DreamSettings(layer="pattern", octaves=1, guide=str(tmp_path / "guide.png"))
     still = pictures(1, 48, 64)[0]
-    guided, free = Stylizer([], dream=settings), Stylizer([], dream=DreamSettings(layer="pattern", octaves=1))
+    guided, free = Stylizer(settings), Stylizer(DreamSettings(layer="pattern", octaves=1))
     assert (guided(still, 0.0) != free(still, 0.0)).any()
 
 
 def test_dreams_take_few_steps_and_as_many_octaves_as_fit():
-    ascent = live_ascent(DreamSettings(steps=12, octaves=4))
+    ascent = DreamSettings(steps=12, octaves=4).live_ascent()
     assert (ascent.steps, ascent.steps_later, ascent.limit) == (2, 1, 6)
-    assert fitting_octaves(np.zeros((480, 640, 3)), 4, ascent, 2.0) == 4
-    assert fitting_octaves(np.zeros((120, 160, 3)), 4, ascent, 2.0) == 2
-    assert fitting_octaves(np.zeros((8, 8, 3)), 4, ascent, 1.0) == 1
+    assert octaves_of(240, 320, ascent) == 4
+    assert octaves_of(60, 80, ascent) == 2
+    assert octaves_of(8, 8, ascent) == 1
 
 
 def test_a_glide_turns_from_wherever_it_is():

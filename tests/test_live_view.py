@@ -13,6 +13,7 @@ from streamstyle.apps.live.output import Output
 from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.apps.live.view import MESSAGE_SECONDS, View
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import OutputError
 from streamstyle.frames import Frame
 from streamstyle.sinks.memory import MemorySink
@@ -32,7 +33,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def painter() -> Stylizer:
-    return Stylizer(STYLES)
+    return Stylizer(StylizeSettings(), STYLES)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamstyle.effects.objectives import Dreamt, Objective, likeness, read_objective, weighted
+from streamstyle.effects.dream.objectives import Dreamt, Objective, likeness, read_objective, weighted
 from streamstyle.errors import InputError, UsageError
 from streamstyle.weights import load_features
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from streamstyle.contact_sheet import CAPTION, GAP, Cell, sheet
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.jobs.render import render
 from streamstyle.preview.video import Preview, preview, readable_time, sheet_path
-from streamstyle.settings import StylizeSettings
 from tests.videos import make_film, pictures_of
 
 SETTINGS = StylizeSettings(device="cpu", preset="ultrafast")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import InputError
 from streamstyle.jobs.provenance import recipe_of, recipe_settings
 from streamstyle.jobs.render import render
-from streamstyle.settings import StylizeSettings
 from streamstyle.video.tags import read_recipe, with_recipe
 from tests.videos import make_film
 

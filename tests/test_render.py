@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import UsageError
 from streamstyle.jobs.render import render, resume
-from streamstyle.settings import StylizeSettings
 from streamstyle.weights import STYLES
 from tests.videos import make_film, pictures_of, times_of
 

@@ -9,8 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from streamstyle.effects import EFFECTS
-from streamstyle.effects.style import Style, padded_to
+from streamstyle.effects.stylize.style import Style, padded_to
 from streamstyle.errors import InputError, OutOfMemoryError, UsageError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
@@ -222,11 +221,6 @@ def test_half_precision_that_overflows_falls_back_to_single(tmp_path, painted):
     result = style(picture(16, 16), MOMENT)
     assert next(family.network.parameters()).dtype == torch.float32
     torch.testing.assert_close(result, expected)
-
-
-def test_the_table_makes_effects():
-    assert EFFECTS["identity"]()(image := picture(2, 2), MOMENT) is image
-    assert isinstance(EFFECTS["style"]("none", device="cpu"), Style)
 
 
 @pytest.mark.cuda

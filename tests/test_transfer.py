@@ -13,13 +13,14 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
-from streamstyle.effects.transfer import BLUR, LOSSES, Optimisation, Step, Transfer, sharpened
+from streamstyle.effects.transfer import LOSSES
+from streamstyle.effects.transfer.transfer import BLUR, Optimisation, Transfer, sharpened
 from streamstyle.effects.upsampling import blurred
-from streamstyle.frames import Moment, Motion
+from streamstyle.frames import Moment, Motion, OptimizationStep
 from streamstyle.keyframes import keyframes_of
 from streamstyle.losses import covariance, covariance_within
 from streamstyle.training.data import read_picture
-from streamstyle.weights import judge_at_hand
+from streamstyle.weights import best_perceptual_network
 from tests.videos import make_film
 
 QUICK = Optimisation(scales=1, steps=8, later_steps=4)
@@ -41,7 +42,7 @@ def transfer(how: Optimisation = QUICK, **more: object) -> Transfer:
 
 
 def test_the_losses_fall_and_every_step_is_told_of():
-    steps: list[Step] = []
+    steps: list[OptimizationStep] = []
     result = transfer(Optimisation(scales=2, steps=12), on_step=steps.append)(
         picture(0, 128, 160), Moment(3, 0.0)
     )
@@ -187,10 +188,10 @@ def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, style, more, code, m
 
 def test_vgg19_judges_where_its_weights_are(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    assert judge_at_hand() == "distilled"
+    assert best_perceptual_network() == "distilled"
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth").touch()
-    assert judge_at_hand() == "vgg19"
+    assert best_perceptual_network() == "vgg19"
 
 
 def test_a_painting_is_not_overwritten(tmp_path):

@@ -15,8 +15,8 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
-from streamstyle.effects.dream import Ascent, Dream
-from streamstyle.effects.zoom import Travel, Zoom, border, mirrored, seen_through
+from streamstyle.effects.dream.dream import Ascent, Dream
+from streamstyle.effects.zoom.zoom import Travel, Zoom, border, mirrored, seen_through
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
 from tests.videos import make_film, sound_of, times_of

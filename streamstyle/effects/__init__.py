@@ -1,24 +1,29 @@
-"""What can be done to a picture. A new effect is one file and one line in EFFECTS."""
+"""Effects by name: each is one file or folder of this package, and one line in EFFECTS.
+
+Importing this imports the settings alone; what an effect computes with is imported when it is built.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from streamstyle.effects.dream import DreamSettings
+from streamstyle.effects.settings import EffectContext, RenderSettings
+from streamstyle.effects.stylize import StylizeSettings
+from streamstyle.effects.transfer import TransferSettings
+from streamstyle.effects.zoom import ZoomSettings
 
-from streamstyle.effects.composite import Composite
-from streamstyle.effects.dream import Dream
-from streamstyle.effects.identity import Identity
-from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.style import Style
-from streamstyle.effects.transfer import Transfer
-from streamstyle.effects.zoom import Zoom
-from streamstyle.frames import Effect
+__all__ = [
+    "EFFECTS",
+    "DreamSettings",
+    "EffectContext",
+    "RenderSettings",
+    "StylizeSettings",
+    "TransferSettings",
+    "ZoomSettings",
+]
 
-EFFECTS: dict[str, Callable[..., Effect]] = {
-    "identity": Identity,
-    "style": Style,
-    "dream": Dream,
-    "stabilize": Stabilize,
-    "zoom": Zoom,
-    "transfer": Transfer,
-    "composite": Composite,
+EFFECTS: dict[str, type[RenderSettings]] = {
+    "stylize": StylizeSettings,
+    "dream": DreamSettings,
+    "zoom": ZoomSettings,
+    "transfer": TransferSettings,
 }

@@ -67,3 +67,18 @@ def means(maps: Tensor) -> Tensor:
     """Means over squares: (C, H, W) to a STEP-th of H and W; at the border over what lies within."""
     window = min(WINDOW, *maps.shape[1:])
     return F.avg_pool2d(maps, window, STEP, min(WINDOW - STEP, window) // 2, count_include_pad=False)
+
+
+def padded_to(images: Tensor, multiple: int, minimum: int = 1) -> Tensor:
+    """(N, C, H, W) grown to the right and below to multiples of `multiple`, each at least `minimum`.
+
+    The border is mirrored, and repeated where the picture is too small to be mirrored.
+    """
+    height, width = images.shape[-2:]
+    right = -(-max(width, minimum) // multiple) * multiple - width
+    below = -(-max(height, minimum) // multiple) * multiple - height
+    if right == below == 0:
+        return images
+    mirrored = min(right, width - 1), min(below, height - 1)
+    images = F.pad(images, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
+    return F.pad(images, (0, right - mirrored[0], 0, below - mirrored[1]), mode="replicate")

@@ -1,87 +1,77 @@
-"""What made an output: the effect, its settings and the files that decide the result, by their hashes.
+"""What made an output: the effect, its settings, and the files that decide the result, by their hashes.
 
 Outputs keep it among their own tags, and `rerun` reads it there; unfinished jobs keep it in their manifests.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
 from pathlib import Path
 
 from streamstyle import __version__
+from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import InputError
-from streamstyle.settings import (
-    SETTINGS,
-    DreamSettings,
-    RenderSettings,
-    TransferSettings,
-    ZoomSettings,
-    make_settings,
-)
+from streamstyle.settings import make_settings
 from streamstyle.video.segments import file_hash
 from streamstyle.video.tags import read_recipe
-from streamstyle.weights import WEIGHTS
+from streamstyle.weights import WEIGHTS, downloaded
 
-NOT_IN_RECIPES = {"start", "length", "threads", "device"}
+OF_ONE_RUN = {"start", "length", "threads", "device", "provenance"}  # belong to one video or machine
+FORMER_NAMES = {"style": "stylize"}  # of effects, in what version 0.1 wrote
 
 
 def name_of_effect(settings: RenderSettings) -> str:
-    """The name under which the kind of settings stands in SETTINGS."""
-    return next(name for name, kind in SETTINGS.items() if type(settings) is kind)
+    """The name under which the settings' effect stands in EFFECTS."""
+    return next(name for name, kind in EFFECTS.items() if type(settings) is kind)
 
 
 def weights_hashes(settings: RenderSettings) -> dict[str, str]:
-    """SHA-256 of the weights of each style or network, and of each file, that decides what is made."""
-    names = names_in(settings)
-    return {
-        name: WEIGHTS[name].sha256 if name in WEIGHTS else file_hash(Path(name))
-        for name in names
-        if name in WEIGHTS or Path(name).is_file()
-    }
+    """SHA-256 of each style, network, file and folder that decides the result, by the settings' names."""
+    return {name: sha256 for name in settings.files() if (sha256 := hash_of(name))}
 
 
-def names_in(settings: RenderSettings) -> list[str]:
-    """Names of styles, networks and files that occur in the settings."""
-    names = settings.keyframes().styles()
-    if isinstance(settings, DreamSettings):
-        names = [re.split("[:~]", name, maxsplit=1)[-1] for name in names]  # of directions and guides
-        names += [name for name in (settings.guide, settings.towards) if name]
-    if isinstance(settings, ZoomSettings) and settings.sound:
-        names.append(settings.sound)
-    if isinstance(settings, TransferSettings):
-        names += [text.partition("=")[2] for text in settings.style_mask]
-    if isinstance(settings, DreamSettings | TransferSettings):
-        names.append("features" if settings.features == "distilled" else settings.features)
-    return names
+def hash_of(name: str) -> str:
+    """SHA-256 of bundled or downloaded weights, of a file, or of a folder's files; "" where there is none."""
+    if name in WEIGHTS:
+        return WEIGHTS[name].sha256
+    path = downloaded(name) or Path(name)
+    if path.is_file():
+        return file_hash(path)
+    if not path.is_dir():
+        return ""
+    listing = (f"{file.name} {file_hash(file)}\n" for file in sorted(path.iterdir()) if file.is_file())
+    return hashlib.sha256("".join(listing).encode()).hexdigest()
 
 
 def recipe_of(settings: RenderSettings) -> str:
-    """What `rerun` needs to make a second film alike, as a line of JSON for the output's tags.
+    """What `rerun` needs to make a second output alike, as a line of JSON for the output's tags; "" for none.
 
-    Files are named as the user named them: where they lie is nobody's business who is given the film.
+    Files are named as the user named them: whoever gets the output learns nothing of other folders.
     """
+    if not settings.provenance:
+        return ""
     told = settings.model_dump(mode="json", exclude_defaults=True)
-    # Where to stop, and how many threads there are, belongs to one film and one machine.
     told = {settings.MIXTURE: getattr(settings, settings.MIXTURE)} | {
-        name: value for name, value in told.items() if name not in NOT_IN_RECIPES and value is not None
+        name: value for name, value in told.items() if name not in OF_ONE_RUN and value is not None
     }
     recipe = {"streamstyle": __version__, "effect": name_of_effect(settings), "settings": told}
     return json.dumps(recipe | {"weights": weights_hashes(settings)})
 
 
 def recipe_settings(path: Path) -> RenderSettings:
-    """The settings that a film or picture was made with.
+    """The settings that a video or image was made with.
 
     Raises:
-        InputError: the file cannot be read, holds no recipe, or other weights than those are here now.
+        InputError: the file cannot be read, holds no recipe, or other files than those are here now.
         UsageError: the recipe is of a version with other settings.
     """
     recipe = read_recipe(path)
-    kind = SETTINGS.get(recipe.get("effect", "style"))
+    effect = str(recipe.get("effect", "style"))
+    kind = EFFECTS.get(FORMER_NAMES.get(effect, effect))
     if kind is None:
-        raise InputError(f"{path}: was made with an effect that is not known here: {recipe['effect']}")
-    settings = make_settings(recipe["settings"], str(path), kind)
+        raise InputError(f"{path}: was made with an effect that is not known here: {effect}")
+    settings = make_settings(recipe["settings"], kind, str(path))
     here = weights_hashes(settings)
     for name, sha256 in recipe.get("weights", {}).items():
         if here.get(name) != sha256:

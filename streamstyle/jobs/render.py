@@ -1,7 +1,7 @@
 """Renders a film or picture: opens source, effect and sink by their settings and runs them.
 
 from streamstyle.jobs.render import render
-from streamstyle.settings import StylizeSettings
+from streamstyle.effects import StylizeSettings
 
 render("holiday.mp4", "painted.mp4", StylizeSettings(style="great_wave"))
 """
@@ -16,18 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from streamstyle.device import choose, share_cores
-from streamstyle.effects.transfer import Step
+from streamstyle.effects import EFFECTS, RenderSettings, StylizeSettings
 from streamstyle.errors import UsageError
-from streamstyle.frames import Effect, Progress, Source
+from streamstyle.frames import Effect, OptimizationStep, Progress, Source
 from streamstyle.jobs.build import open_effect, open_input, open_motion
-from streamstyle.jobs.provenance import name_of_effect, names_in, recipe_of, weights_hashes
+from streamstyle.jobs.provenance import name_of_effect, recipe_of, weights_hashes
 from streamstyle.pipeline import Result, run
-from streamstyle.settings import (
-    SETTINGS,
-    RenderSettings,
-    StylizeSettings,
-    make_settings,
-)
+from streamstyle.settings import make_settings
 from streamstyle.sinks import open_sink, sink_kind
 from streamstyle.video.codecs import EncodeOptions, choose_codec, container_format
 from streamstyle.video.job_folder import Job
@@ -43,7 +38,7 @@ def render(
     *,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[OptimizationStep], None] | None = None,
 ) -> Result:
     """Stylise a film, a picture or a folder of pictures.
 
@@ -60,7 +55,7 @@ def render(
     """
     settings = settings or StylizeSettings()
     recipe, settings = recipe_of(settings), settings.absolute()
-    for read in (source, *names_in(settings), *([settings.mask] if settings.mask else [])):
+    for read in (source, *settings.files()):
         refuse_same_file(read, output)
     kind = sink_kind(output)
     if kind == "video" and Path(output).exists() and not overwrite:
@@ -98,7 +93,7 @@ def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None
         stored = job.settings
         if "input" not in stored:
             raise UsageError(f"{output}: the run did not record its settings; start it anew")
-        settings = make_settings(stored["settings"], str(job.folder), SETTINGS[stored.get("effect", "style")])
+        settings = make_settings(stored["settings"], EFFECTS[stored["effect"]], str(job.folder))
         if stored["weights"] != weights_hashes(settings):
             raise UsageError(f"{output}: the weights of the style have changed; start it anew with -y")
         with (

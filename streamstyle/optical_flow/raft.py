@@ -16,9 +16,9 @@ from torch import Tensor
 from torchvision.models.optical_flow import raft_large, raft_small
 
 from streamstyle.device import low_precision, upload
-from streamstyle.weights.files import fetch, fill, read_checkpoint, read_safetensors
+from streamstyle.weights.downloads import download
+from streamstyle.weights.files import fill, read_checkpoint, read_safetensors
 
-URL = "https://download.pytorch.org/models/raft_small_C_T_V2-01064c6d.pth"
 UPDATES = 12
 MULTIPLE, SMALLEST_SIDE = 8, 128  # pixels
 
@@ -38,7 +38,7 @@ class Raft:
 
     def __init__(self, weights: Path | None = None, device: torch.device | None = None) -> None:
         self.device = device or torch.device("cpu")
-        path = weights or fetch(URL, Path(torch.hub.get_dir()) / "checkpoints")
+        path = weights or download("raft")
         tensors: Mapping[str, Tensor]
         tensors = read_safetensors(path)[0] if path.suffix == ".safetensors" else read_checkpoint(path)
         # Only the large network has batch norm in its context encoder.

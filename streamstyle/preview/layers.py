@@ -11,12 +11,12 @@ import torch
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
-from streamstyle.effects.dream import Ascent, Dream
-from streamstyle.effects.objectives import PROBE
+from streamstyle.effects.dream.dream import Ascent, Dream
+from streamstyle.effects.dream.objectives import PROBE
 from streamstyle.errors import UsageError
 from streamstyle.frames import Frame, Moment
-from streamstyle.jobs.build import first_picture
 from streamstyle.sinks.images import StillSink
+from streamstyle.sources import first_frame
 from streamstyle.weights import load_features
 
 SIDE = 256  # pixels, the longer side of each dream
@@ -85,4 +85,4 @@ def still(image: Path | None) -> np.ndarray:
     if image is None:
         noise = np.random.default_rng(0).normal(128, 12, (SIDE, SIDE, 3))
         return np.clip(noise, 0, 255).astype(np.uint8)
-    return first_picture(str(image), SIDE)
+    return first_frame(image, max_size=SIDE).pixels

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, share_cores, upload
+from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.frames import Frame, Moment, Source, StreamInfo
 from streamstyle.jobs.build import open_effect, open_input, open_motion
 from streamstyle.jobs.render import encode_options
 from streamstyle.keyframes import NONE
 from streamstyle.pipeline import run
-from streamstyle.settings import RenderSettings
 from streamstyle.sinks.images import FORMATS, StillSink
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sinks.video import CHECKPOINT_SECONDS, VideoSink

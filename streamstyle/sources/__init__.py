@@ -6,7 +6,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from streamstyle.frames import Source
+from streamstyle.errors import InputError
+from streamstyle.frames import Frame, Source
 from streamstyle.images import is_animation, is_picture
 from streamstyle.sources.camera import CameraSource
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
@@ -64,6 +65,23 @@ def open_source(
     return VideoSource(
         name, start=start, length=length, size=size, max_size=max_size, fps=fps, deinterlace=deinterlace
     )
+
+
+def first_frame(name: str | Path, *, max_size: int | None = None) -> Frame:
+    """The image, or the first frame of a video.
+
+    Args:
+        name: of an image or video.
+        max_size: longer side at most, in pixels.
+
+    Raises:
+        InputError: it is missing, or holds no image.
+    """
+    with open_source(name, max_size=max_size) as source:
+        for item in source:
+            if isinstance(item, Frame):
+                return item
+    raise InputError(f"{name}: holds no image")
 
 
 def _is_film(path: Path) -> bool:

@@ -17,7 +17,8 @@ from torch import nn
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks import Johnson, StyleNet
 from streamstyle.networks.johnson import without_running_statistics
-from streamstyle.weights.features import judge_at_hand, load_features, save_features
+from streamstyle.weights.downloads import downloaded
+from streamstyle.weights.features import best_perceptual_network, load_features, save_features
 from streamstyle.weights.files import check_sha256, fill, read_checkpoint, read_safetensors, write_network
 from streamstyle.weights.table import STYLES, WEIGHTS
 
@@ -26,7 +27,8 @@ __all__ = [
     "STYLES",
     "WEIGHTS",
     "Loaded",
-    "judge_at_hand",
+    "best_perceptual_network",
+    "downloaded",
     "load",
     "load_features",
     "parameters_of",

@@ -12,9 +12,9 @@ from torch import Tensor
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks import FEATURE_NETWORKS, PRETRAINED, Distilled, FeatureNetwork
 from streamstyle.networks.pretrained import HEADS, NAMING, Pretrained
+from streamstyle.weights.downloads import download, downloaded
 from streamstyle.weights.files import (
     check_sha256,
-    fetch,
     fill,
     read_checkpoint,
     read_safetensors,
@@ -44,7 +44,7 @@ def load_features(name_or_path: str | Path = "distilled", *, head: bool = False)
         check_sha256(entry.path, entry.sha256)
         return filled(text, read_safetensors(entry.path)[0], entry.path)
     if text in PRETRAINED:
-        path = fetch(PRETRAINED[text].url, Path(torch.hub.get_dir()) / "checkpoints")
+        path = download(text)
         return filled(text, read_checkpoint(path, largest=LARGEST_CHECKPOINT), path, head)
     path = Path(text)
     if path.suffix.lower() not in (".safetensors", ".pth", ".pt") and not path.is_file():
@@ -59,10 +59,9 @@ def load_features(name_or_path: str | Path = "distilled", *, head: bool = False)
     return filled(network_of(tensors, path), tensors, path, head)
 
 
-def judge_at_hand() -> str:
-    """The network that judges style best among those whose weights are here: "vgg19" or "distilled"."""
-    name = PRETRAINED["vgg19"].url.rpartition("/")[2]
-    return "vgg19" if (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file() else "distilled"
+def best_perceptual_network() -> str:
+    """The best network for a perceptual loss whose weights are on this machine: "vgg19" or "distilled"."""
+    return "vgg19" if downloaded("vgg19") else "distilled"
 
 
 def filled(name: str, tensors: Mapping[str, Tensor], path: Path, head: bool = False) -> FeatureNetwork:

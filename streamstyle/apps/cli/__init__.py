@@ -9,34 +9,35 @@ import sys
 import typer
 
 from streamstyle import __version__
-from streamstyle.apps.cli import dreaming, live, studio, transferring
-from streamstyle.apps.cli import evaluate as evaluating
-from streamstyle.apps.cli import info as information
-from streamstyle.apps.cli import render as rendering
-from streamstyle.apps.cli import resume as resuming
-from streamstyle.apps.cli import train as training
+from streamstyle.apps.cli.command import command
+from streamstyle.apps.cli.evaluate import EvaluateSettings, evaluate
+from streamstyle.apps.cli.info import doctor, styles
+from streamstyle.apps.cli.layers import LayersSettings, layers
+from streamstyle.apps.cli.live import live
+from streamstyle.apps.cli.render import RerunSettings, add_effects, rerun
+from streamstyle.apps.cli.resume import resume
+from streamstyle.apps.cli.studio import studio
+from streamstyle.apps.cli.train import TrainSettings, train
+from streamstyle.apps.live.settings import LiveSettings, PageSettings
 
 app = typer.Typer(
     name="streamstyle",
-    help="Stylise films, pictures and webcams with neural networks.",
+    help="Stylize videos, images and webcams with neural networks.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("stylize")(rendering.stylize)
-app.command("dream")(dreaming.dream)
-app.command("zoom")(dreaming.zoom)
-app.command("transfer")(transferring.transfer)
-app.command("live")(live.live)
-app.command("layers")(dreaming.layers)
-app.command("rerun")(rendering.rerun)
-app.command("resume")(resuming.resume)
-app.command("train")(training.train)
-app.command("evaluate")(evaluating.evaluate)
-app.command("styles")(information.styles)
-app.command("studio")(studio.studio)
-app.command("doctor")(information.doctor)
+add_effects(app)
+command(app, "live", LiveSettings)(live)
+command(app, "studio", PageSettings)(studio)
+command(app, "layers", LayersSettings)(layers)
+command(app, "rerun", RerunSettings)(rerun)
+command(app, "resume")(resume)
+command(app, "train", TrainSettings)(train)
+command(app, "evaluate", EvaluateSettings)(evaluate)
+app.command("styles")(styles)
+app.command("doctor")(doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,114 +3,95 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel, ConfigDict
 
-from streamstyle.apps.cli.reporting import Reporter, reporting
+from streamstyle.apps.cli.command import Overwrite
+from streamstyle.apps.cli.reporting import Reporter
+from streamstyle.effects import RenderSettings, StylizeSettings
+from streamstyle.effects.settings import FlowName, Seconds
+from streamstyle.errors import StreamstyleError, UsageError
+from streamstyle.settings import make_settings, option, same
 
 if TYPE_CHECKING:
     from streamstyle.evaluation import Evaluation
-    from streamstyle.settings import RenderSettings
+
+WRITE = "Output"
+
+
+class EvaluateSettings(BaseModel):
+    """What `evaluate` can be told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: Seconds = same(RenderSettings, "start")
+    length: Seconds | None = same(RenderSettings, "length")
+    flow: FlowName = same(RenderSettings, "flow", default="medium")
+    flow_size: int | None = same(RenderSettings, "flow_size")
+    flow_weights: str | None = same(RenderSettings, "flow_weights")
+    table: str | None = option(None, "Write a line for each frame.", WRITE, flags=("--csv",), metavar="FILE")
+    sheet: str | None = option(None, "Write the frames with the largest errors.", WRITE, metavar="PNG")
 
 
 def evaluate(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The film that was stylised.")],
-    result: Annotated[str, typer.Argument(metavar="RESULT", help="What came of it.")],
-    start: Annotated[
-        str | None, typer.Option("--start", "-ss", help="What was left out of SOURCE, as with stylize.")
-    ] = None,
-    length: Annotated[
-        str | None, typer.Option("--duration", "-t", help="How much of it was read, as with stylize.")
-    ] = None,
-    flow: Annotated[
-        str, typer.Option("--flow", help="fast, medium, raft, or a folder of exact .flo or .npy files.")
-    ] = "medium",
-    flow_size: Annotated[
-        int | None, typer.Option("--flow-size", help="Longer side at which motion is estimated.")
-    ] = None,
-    flow_weights: Annotated[
-        Path | None, typer.Option("--flow-weights", help="File of raft's weights.")
-    ] = None,
-    events: Annotated[bool, typer.Option("--json", help="Everything as one JSON object on stdout.")] = False,
-    table: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="A line for each frame.")
-    ] = None,
-    sheet: Annotated[
-        Path | None, typer.Option("--sheet", metavar="PNG", help="The frames with the largest errors.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace these files.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks for errors.")] = False,
-) -> None:
-    """Measure how steady a stylised film is.
-
-    What the source changes along its motion is not charged to the result. Where RESULT tells how it was made,
-    its style is compared with that of frames painted by themselves.
-    """
-    with reporting(quiet=quiet or events, debug=debug) as reporter:
-        from streamstyle.errors import UsageError
-
-        for path in (table, sheet):
-            if path is not None and path.exists() and not overwrite:
-                raise UsageError(f"{path}: exists; -y overwrites it")
-        from streamstyle.keyframes import read_seconds
-
-        part = {
-            "start": 0.0 if start is None else read_seconds(start, "-ss"),
-            "length": None if length is None else read_seconds(length, "-t"),
-        }
-        evaluation = measured(reporter, source, result, part, flow, flow_size, flow_weights)
-        if table is not None:
-            write_table(table, evaluation)
-        if sheet is not None:
-            write_sheet(reporter, sheet, evaluation)
-        if events:
-            print(json.dumps(as_json(evaluation)))
-        else:
-            print(as_text(evaluation))
-
-
-def measured(
     reporter: Reporter,
-    source: str,
-    result: str,
-    part: dict[str, float | None],
-    flow: str,
-    flow_size: int | None,
-    weights: Path | None,
-) -> Evaluation:
-    """Reads both films."""
+    given: dict[str, Any],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The video that was stylized.")],
+    result: Annotated[str, typer.Argument(metavar="RESULT", help="The stylized video.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure the temporal consistency of a stylized video.
+
+    What the source changes along its optical flow is not charged to the result. Where RESULT tells how it
+    was made, its style is compared with that of frames stylized by themselves.
+    """
+    settings = make_settings(given, EvaluateSettings)
+    for path in (settings.table, settings.sheet):
+        if path is not None and Path(path).exists() and not overwrite:
+            raise UsageError(f"{path}: exists; -y overwrites it")
+    evaluation = measured(reporter, source, result, settings)
+    if settings.table is not None:
+        write_table(Path(settings.table), evaluation)
+    if settings.sheet is not None:
+        write_sheet(reporter, Path(settings.sheet), evaluation)
+    reporter.report(as_json(evaluation), as_text(evaluation))
+
+
+def measured(reporter: Reporter, source: str, result: str, settings: EvaluateSettings) -> Evaluation:
+    """Reads both videos."""
     from streamstyle.device import choose
     from streamstyle.evaluation import evaluate as measure
-    from streamstyle.jobs.build import open_effect, open_input
+    from streamstyle.jobs.build import open_effect
     from streamstyle.optical_flow import FLOWS, FlowEstimation
-    from streamstyle.settings import StylizeSettings
     from streamstyle.sources import open_source
 
     motion = FlowEstimation(
-        flow if flow in FLOWS else Path(flow), size=flow_size, weights=weights, device=choose("cpu")
+        settings.flow if settings.flow in FLOWS else Path(settings.flow),
+        size=settings.flow_size,
+        weights=None if settings.flow_weights is None else Path(settings.flow_weights),
+        device=choose("cpu"),
     )
     with ExitStack() as files:
-        painted = files.enter_context(open_source(result))
-        settings = how_it_was_made(result)
-        made = (settings or StylizeSettings()).model_copy(update=part)
-        opened = files.enter_context(open_input(source, made))
+        stylized = files.enter_context(open_source(result))
+        made = how_it_was_made(result)
+        part = {"start": settings.start, "length": settings.length}
+        opened = files.enter_context((made or StylizeSettings()).model_copy(update=part).open_source(source))
         alone = None
-        if settings is not None:
-            alone = files.enter_context(open_effect(settings.model_copy(update=BY_ITSELF), "still"))
+        if made is not None:
+            alone = files.enter_context(open_effect(made.model_copy(update=BY_ITSELF), "still"))
         total, task = opened.info.frames, reporter.measuring
         evaluation = measure(
-            opened, painted, motion, alone=alone, on_frame=lambda frame: task(frame.frame + 1, total)
+            opened, stylized, motion, alone=alone, on_frame=lambda frame: task(frame.frame + 1, total)
         )
         reporter.close()
     if evaluation.missing:
         reporter.warn(
-            f"{evaluation.missing} frames are in one of the films only; {len(evaluation.frames)} are compared"
+            f"{evaluation.missing} frames are in one video only; {len(evaluation.frames)} are compared"
         )
     return evaluation
 
@@ -120,7 +101,6 @@ BY_ITSELF = {"flow": "none", "device": "cpu"}
 
 def how_it_was_made(result: str) -> RenderSettings | None:
     """The settings that RESULT keeps, where it keeps any that can be used here."""
-    from streamstyle.errors import StreamstyleError
     from streamstyle.jobs.provenance import recipe_settings
 
     try:

@@ -32,9 +32,9 @@ def styles(
         from streamstyle.weights import DEFAULT_STYLE, STYLES
 
         if picture is not None:
+            from streamstyle.effects import StylizeSettings
             from streamstyle.keyframes import NONE
             from streamstyle.preview.video import preview
-            from streamstyle.settings import StylizeSettings
 
             preview(picture, output, [NONE, *STYLES], StylizeSettings(), 1, overwrite=overwrite)
             reporter.note(f"the sheet lies in {output}")

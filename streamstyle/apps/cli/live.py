@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from streamstyle.apps.cli import options
-from streamstyle.apps.cli.options import REPORT, WRITE, Debug, Json, Quiet, option
-from streamstyle.apps.cli.reporting import Reporter, reporting
+from streamstyle.apps.cli.command import Overwrite
+from streamstyle.apps.cli.reporting import Reporter
+from streamstyle.apps.live.settings import LiveSettings
+from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import Interrupted, StreamstyleError, UsageError
+from streamstyle.settings import load_preset, make_settings
 
 if TYPE_CHECKING:
     from streamstyle.apps.live.output import Output
@@ -23,178 +23,97 @@ if TYPE_CHECKING:
     from streamstyle.apps.live.stylizer import Stylizer
     from streamstyle.sinks.window import WindowSink
 
-CAMERA = "What to see"
 STATUS_SECONDS = 1.0
 
-Camera = Annotated[
-    str,
-    typer.Option(
-        "--camera",
-        metavar="NAME",
-        help="Number or path of a camera, a film or picture, a URL, testsrc, screen or screen:N.",
-        rich_help_panel=CAMERA,
-    ),
-]
-Styles = Annotated[
-    list[str] | None,
-    option(
-        options.STYLE,
-        "--style",
-        "-s",
-        help="Name, weights file or mixture: 0.6*udnie+0.4*ink. All bundled styles are at hand; the first of "
-        "these is shown first.",
-    ),
-]
-Dream = Annotated[str | None, option(options.STYLE, "--dream", help="Dream instead: a preset or TOML file.")]
-Strength = Annotated[float, option(options.STYLE, "--strength", help="0 = the source, 1 = the full style.")]
-KeepColors = Annotated[float, option(options.STYLE, "--keep-colors", help="1 = the source's colours.")]
-StrokeSize = Annotated[float, option(options.STYLE, "--stroke-size", help="0.25 to 4.")]
-Steady = Annotated[float, option(options.STEADY, "--steady", help="0 = off, the fastest; 1 = still.")]
-Mirror = Annotated[bool, option(CAMERA, "--mirror", help="As in a mirror.")]
-Size = Annotated[str | None, option(CAMERA, "--size", help="WIDTHxHEIGHT that the camera is asked for.")]
-Fps = Annotated[
-    float | None,
-    option(CAMERA, "--fps", help="Rate to hold, by coarser strokes where the machine is slow."),
-]
-ListCameras = Annotated[bool, option(CAMERA, "--list", help="Show which cameras there are.")]
-Window = Annotated[bool | None, option(WRITE, "--window/--no-window", help="Show a window.")]
-Record = Annotated[Path | None, option(WRITE, "--record", help="Record to a film, .mp4 or .mkv.")]
-VirtualCamera = Annotated[
-    bool, option(WRITE, "--virtual-camera", help="Be a camera for other programs (extra vcam).")
-]
-Url = Annotated[str | None, option(WRITE, "--url", help="Send to rtmp://, rtsp://, udp:// or tcp://.")]
-Web = Annotated[bool, option(WRITE, "--web", help="Show a page for the browser (extra web).")]
-Overwrite = Annotated[bool, option(WRITE, "-y", "--overwrite", help="Replace the recording that is there.")]
-Seconds = Annotated[float | None, option(REPORT, "--seconds", min=0.1, help="End after this long.")]
 
+def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False) -> None:
+    """Apply an effect to a camera, live.
 
-def live(
-    camera: Camera = "0",
-    style: Styles = None,
-    dream: Dream = None,
-    strength: Strength = 1.0,
-    keep_colors: KeepColors = 0.0,
-    stroke_size: StrokeSize = 1.0,
-    steady: Steady = 0.0,
-    device: options.Device = None,
-    mirror: Mirror = False,
-    size: Size = None,
-    fps: Fps = None,
-    list_: ListCameras = False,
-    window: Window = None,
-    record: Record = None,
-    virtual_camera: VirtualCamera = False,
-    url: Url = None,
-    web: Web = False,
-    host: options.Host = "127.0.0.1",
-    port: options.Port = 8787,
-    allow_host: options.AllowHost = None,
-    overwrite: Overwrite = False,
-    seconds: Seconds = None,
-    quiet: Quiet = False,
-    events: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Paint what a camera sees, while it sees it.
-
-    In the window h shows all keys. A camera that is lost is waited for. Ctrl-C ends, recordings are finished.
+    In the window h shows all keys. If the camera is unplugged or freezes, streamstyle waits and resumes.
+    Ctrl-C stops, recordings are finished.
     """
     # Opening a camera takes half a minute on some Windows machines else; to be set before OpenCV is there.
     os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
-    with reporting(events=events, quiet=quiet, debug=debug) as reporter:
-        if list_:
-            show_cameras(reporter)
-            return
-        other = record is not None or virtual_camera or url is not None or web
-        shown = opened_window(reporter, window, other=other, web=web)
-        wanted_size = checked(camera, size, fps, record, overwrite)
-        looks = {
-            "strength": strength,
-            "keep_colors": keep_colors,
-            "stroke_size": stroke_size,
-            "steady": steady,
-            "mirror": mirror,
-        }
-        painter = opened_painter(style or [], dream, looks, device or "auto", fps)
-        outputs = opened_outputs(virtual_camera, url)
+    settings = make_settings(given, LiveSettings)
+    if settings.list_cameras:
+        show_cameras(reporter)
+        return
+    shown = opened_window(reporter, settings)
+    record = None if settings.record is None else Path(settings.record)
+    check_camera(settings, record, overwrite)
+    stylizer = opened_stylizer(settings)
+    outputs = opened_outputs(settings)
 
-        from streamstyle.apps.live.session import Live
-        from streamstyle.sources.camera import open_camera
+    from streamstyle.apps.live.session import Live
+    from streamstyle.sources.camera import open_camera
 
-        session = Live(lambda: open_camera(camera, size=wanted_size, fps=fps), painter, outputs)
-        try:
-            with ExitStack() as stack:
-                stack.enter_context(session)
-                if web:
-                    offered = [] if dream else session.styles
-                    stack.enter_context(
-                        page(reporter, session, offered, device or "auto", host, port, allow_host or [])
-                    )
-                if shown is not None:
-                    stack.callback(shown.close)  # at once, whatever is still to be finished
-                run(reporter, session, camera, shown, record, overwrite, seconds, watched=web)
-        except Interrupted:
-            pass  # the usual way to end without a window; all is finished by now
-        finish(reporter, session, record)
+    session = Live(
+        lambda: open_camera(settings.camera, size=settings.size, fps=settings.fps), stylizer, outputs
+    )
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(session)
+            if settings.web:
+                stack.enter_context(page(reporter, session, settings))
+            if shown is not None:
+                stack.callback(shown.close)  # at once, whatever is still to be finished
+            run(reporter, session, settings, shown, record, overwrite)
+    except Interrupted:
+        pass  # the usual way to stop without a window; all is finished by now
+    finish(reporter, session, record)
 
 
 def run(
     reporter: Reporter,
     session: Live,
-    camera: str,
+    settings: LiveSettings,
     window: WindowSink | None,
     record: Path | None,
     overwrite: bool,
-    seconds: float | None,
-    watched: bool,
 ) -> None:
     """Show it, or only wait, until the end."""
     from streamstyle.apps.live.display import show, wait
     from streamstyle.apps.live.view import View
 
-    until = math.inf if seconds is None else time.monotonic() + seconds
-    view = View(session, camera, recorder=lambda path: recorder(path, False))
+    until = math.inf if settings.seconds is None else time.monotonic() + settings.seconds
+    view = View(session, settings.camera, recorder=lambda path: recorder(path, False))
     if record is not None:
         view.follow(recorder(record, overwrite))
     tell = teller(reporter, session)
     if window is None:
-        wait(session, until=until, on_tick=tell, watched=watched)
+        wait(session, until=until, on_tick=tell, watched=settings.web)
     else:
         show(session, view, window, until=until, on_tick=tell)
 
 
-def checked(
-    camera: str, size: str | None, fps: float | None, record: Path | None, overwrite: bool
-) -> tuple[int, int] | None:
-    """Refuses what cannot become right while it runs; a camera may still be plugged in. The size, read.
+def check_camera(settings: LiveSettings, record: Path | None, overwrite: bool) -> None:
+    """Refuses what cannot become right while it runs; a camera may still be plugged in.
 
     Raises:
         UsageError: an option is wrong.
-        InputError: a file is not there, or no film or picture.
+        InputError: a file is not there, or no video or image.
     """
-    from streamstyle.settings import StylizeSettings, make_settings
     from streamstyle.sinks.recording import check_recording
     from streamstyle.sources.camera import is_device, open_camera
     from streamstyle.video.live_inputs import is_screen
     from streamstyle.video.opening import is_url
 
+    camera = settings.camera
     if not (is_device(camera) or is_screen(camera) or is_url(camera) or camera == "testsrc"):
         with open_camera(camera):
             pass
-    if fps is not None and not 1 <= fps <= 240:
-        raise UsageError(f"--fps {fps:g}: expected 1 to 240")
     if record is not None:
         check_recording(record, overwrite=overwrite)
-    return make_settings({"size": size}, kind=StylizeSettings).size if size is not None else None
 
 
-def opened_window(reporter: Reporter, wanted: bool | None, *, other: bool, web: bool) -> WindowSink | None:
-    """A window where one is wanted, or where nothing is said and it is of use and can be opened.
+def opened_window(reporter: Reporter, settings: LiveSettings) -> WindowSink | None:
+    """A window where one is asked for, or where nothing is said and it is of use and can be opened.
 
     Raises:
         UsageError: there can be none, and nothing else was asked for.
     """
-    if wanted is False or (wanted is None and web):
+    other = settings.record is not None or settings.virtual_camera or settings.url is not None or settings.web
+    if settings.window is False or (settings.window is None and settings.web):
         if not other:
             raise UsageError("--no-window: nothing is left to be done; add --record, --url or --web")
         return None
@@ -203,31 +122,46 @@ def opened_window(reporter: Reporter, wanted: bool | None, *, other: bool, web: 
     try:
         return WindowSink()
     except UsageError as error:
-        if wanted or not other:
+        if settings.window or not other:
             raise
         reporter.note(f"without a window: {str(error).partition(';')[0]}")
         return None
 
 
-def opened_painter(
-    styles: list[str], dream: str | None, looks: dict[str, Any], device: str, fps: float | None
-) -> Stylizer:
-    """What paints, or dreams.
+def opened_stylizer(settings: LiveSettings) -> Stylizer:
+    """What applies the effect.
 
     Raises:
         StreamstyleError: a value is not allowed, or something cannot be loaded.
     """
-    from streamstyle.apps.live.stylizer import Controls, Stylizer
-    from streamstyle.settings import DreamSettings, load_preset, make_settings
-    from streamstyle.weights import STYLES
+    from streamstyle.apps.live.controls import Controls
+    from streamstyle.apps.live.stylizer import Stylizer
 
-    if dream is not None:
-        if styles:
-            raise UsageError("--dream: takes no --style")
-        settings = make_settings(load_preset(dream, DreamSettings), dream, DreamSettings)
-        return Stylizer([], Controls().but(**looks), device=device, fps=fps, dream=settings)
-    wanted = Controls().but(style=styles[0], **looks) if styles else Controls().but(**looks)
-    return Stylizer([*styles, *STYLES], wanted, device=device, fps=fps)
+    effect = live_effect(settings)
+    look = settings.model_dump(include={"strength", "keep_colors", "stroke_size", "steady", "mirror"})
+    mixtures = settings.style or (getattr(effect, effect.MIXTURE),)
+    controls = Controls(style=mixtures[0], **look)
+    choices = [*mixtures, *effect.choices()]
+    return Stylizer(effect, choices, controls, device=settings.device, fps=settings.fps)
+
+
+def live_effect(settings: LiveSettings) -> RenderSettings:
+    """The settings of the effect that is asked for.
+
+    Raises:
+        UsageError: there is no such effect, or it cannot run live.
+    """
+    name, preset = settings.effect, settings.config
+    if settings.dream is not None:
+        name, preset = "dream", settings.dream
+    kind = EFFECTS.get(name)
+    runs = [effect for effect, each in EFFECTS.items() if each.LIVE]
+    if kind is None or not kind.LIVE:
+        raise UsageError(f"--effect {name}: expected one that runs live: {', '.join(runs)}")
+    if settings.style and kind.MIXTURE != "style":
+        raise UsageError(f"--{'dream' if settings.dream is not None else f'effect {name}'}: takes no --style")
+    values = load_preset(preset, kind) if preset is not None else {}
+    return make_settings(values, kind, preset or "")
 
 
 def recorder(path: Path, overwrite: bool) -> Output:
@@ -238,7 +172,7 @@ def recorder(path: Path, overwrite: bool) -> Output:
     return Output(str(path), lambda info: RecordingSink(path, info, overwrite=overwrite))
 
 
-def opened_outputs(virtual_camera: bool, url: str | None) -> list[Output]:
+def opened_outputs(settings: LiveSettings) -> list[Output]:
     """Virtual camera and URL, where they are asked for; both begin with the first frame.
 
     Raises:
@@ -250,8 +184,8 @@ def opened_outputs(virtual_camera: bool, url: str | None) -> list[Output]:
     from streamstyle.sinks.virtual_camera import VirtualCameraSink, loaded
     from streamstyle.video.opening import is_url
 
-    outputs = []
-    if virtual_camera:
+    outputs, url = [], settings.url
+    if settings.virtual_camera:
         loaded()
         outputs.append(Output("--virtual-camera", VirtualCameraSink))
     if url is not None:
@@ -262,9 +196,7 @@ def opened_outputs(virtual_camera: bool, url: str | None) -> list[Output]:
 
 
 @contextmanager
-def page(
-    reporter: Reporter, session: Live, styles: list[str], device: str, host: str, port: int, names: list[str]
-) -> Iterator[None]:
+def page(reporter: Reporter, session: Live, settings: LiveSettings) -> Iterator[None]:
     """The page for the browser, as long as the session runs.
 
     Raises:
@@ -272,7 +204,14 @@ def page(
     """
     from streamstyle.apps.web.studio import Studio
 
-    with Studio(host, port, machine=session, styles=styles, device=device, names=names) as studio:
+    with Studio(
+        settings.host,
+        settings.port,
+        machine=session,
+        styles=session.styles if live_effect(settings).choices() else [],
+        device=settings.device,
+        names=settings.allow_host,
+    ) as studio:
         reporter.event("serving", url=studio.url, stream=studio.stream_url)
         reporter.data(studio.url)
         reporter.note(f"the page is served there, for OBS and VLC as a stream at {studio.stream_url}")
@@ -290,7 +229,7 @@ def show_cameras(reporter: Reporter) -> None:
     if not cameras:
         reporter.note("no camera was found")
     reporter.note(
-        "--camera also takes a film or picture, which plays as a camera, a URL, testsrc, screen or screen:N"
+        "--camera also takes a video or image, which plays as a camera, a URL, testsrc, screen or screen:N"
     )
 
 
@@ -317,7 +256,7 @@ def finish(reporter: Reporter, session: Live, record: Path | None) -> None:
     status = session.status()
     reporter.event("done", frames=session.frames, drops=status["drops"], recording=str(record or ""))
     where = "" if record is None else f", recorded to {record}" if session.frames else ", nothing recorded"
-    reporter.note(f"{session.frames} frames painted, {status['drops']} dropped{where}")
+    reporter.note(f"{session.frames} frames stylized, {status['drops']} dropped{where}")
     failed: list[StreamstyleError] = session.failures()
     if failed:
         raise failed[0]

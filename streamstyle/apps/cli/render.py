@@ -1,196 +1,171 @@
-"""`stylize`."""
+"""The commands of the effects, and `rerun`."""
 
 from __future__ import annotations
 
-import os
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
-from streamstyle.apps.cli import options
-from streamstyle.apps.cli.options import Debug, Json, Quiet
-from streamstyle.apps.cli.reporting import Reporter, advice, reporting
+from streamstyle.apps.cli.command import REPORT, Overwrite, command
+from streamstyle.apps.cli.reporting import Reporter, resume_hint
+from streamstyle.effects import EFFECTS, RenderSettings
+from streamstyle.errors import UsageError
+from streamstyle.settings import make_settings, same
 
 if TYPE_CHECKING:
     from streamstyle.pipeline import Result
-    from streamstyle.settings import RenderSettings, StylizeSettings
 
-
-def use_preset(context: typer.Context, name: str | None, effect: str) -> str | None:
-    """Values of a preset become defaults, so that environment and command line win over them."""
-    if name is not None:
-        from streamstyle.settings import SETTINGS, load_preset
-
-        with reporting():
-            values = load_preset(name, SETTINGS[effect])
-        size, style = values.get("size"), values.get("style")
-        if isinstance(size, list):
-            values["size"] = "x".join(str(side) for side in size)
-        if isinstance(style, str):
-            values["style"] = [style]
-        context.default_map = {**(context.default_map or {}), **values}
-    return name
-
-
-def _use_config(context: typer.Context, name: str | None) -> str | None:
-    return use_preset(context, name, "style")
-
-
-Config = Annotated[
-    str | None,
-    options.option(
-        options.STYLE,
-        "--config",
-        help="Preset: draft, master, small or a TOML file.",
-        callback=_use_config,
-        is_eager=True,
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        "--preview",
+        min=1,
+        max=36,
+        help="Only a contact sheet of so many frames, with the time and size of the whole.",
+        rich_help_panel=REPORT,
     ),
 ]
+Watch = Annotated[
+    Path | None,
+    typer.Option("--watch", metavar="PNG", help="Write the image so far here.", rich_help_panel=REPORT),
+]
+Losses = Annotated[
+    Path | None,
+    typer.Option("--losses", metavar="CSV", help="Write the losses of each step.", rich_help_panel=REPORT),
+]
+Output = Annotated[str, typer.Argument(metavar="OUT", help="Video, image, folder, URL, or - for stdout.")]
 
 
-def stylize(
-    context: typer.Context,
-    source: options.Source,
-    output: options.Output,
-    style: options.Style = None,
-    strength: options.Strength = None,
-    mix_by: options.MixBy = None,
-    keep_colors: options.KeepColors = None,
-    keep_colors_by: options.KeepColorsBy = None,
-    stroke_size: options.StrokeSize = None,
-    at: options.At = None,
-    fade: options.Fade = None,
-    mask: options.Mask = None,
-    mask_feather: options.MaskFeather = None,
-    mask_invert: options.MaskInvert = None,
-    tile: options.Tile = None,
-    device: options.Device = None,
-    config: Config = None,
-    steady: options.Steady = None,
-    inertia: options.Inertia = None,
-    flow: options.Flow = None,
-    flow_size: options.FlowSize = None,
-    flow_weights: options.FlowWeights = None,
-    start: options.Start = None,
-    length: options.Length = None,
-    size: options.Size = None,
-    max_size: options.MaxSize = None,
-    fps: options.Fps = None,
-    deinterlace: options.Deinterlace = None,
-    overwrite: options.Overwrite = False,
-    codec: options.Codec = None,
-    crf: options.Crf = None,
-    preset: options.Preset = None,
-    pix_fmt: options.PixFmt = None,
-    bitrate: options.Bitrate = None,
-    threads: options.Threads = None,
-    audio: options.Audio = None,
-    quality: options.Quality = None,
-    format: options.Format = None,
-    preview: options.Preview = None,
-    quiet: Quiet = False,
-    events: Json = False,
-    debug: Debug = False,
+def add_effects(app: typer.Typer) -> None:
+    """Adds a command for each effect of EFFECTS."""
+    for name, kind in EFFECTS.items():
+        add_effect(app, name, kind)
+
+
+def add_effect(app: typer.Typer, name: str, kind: type[RenderSettings]) -> None:
+    """Adds the command of one effect."""
+
+    def effect(
+        reporter: Reporter,
+        given: dict[str, Any],
+        source: str,
+        output: Output,
+        overwrite: Overwrite = False,
+        preview: Preview = None,
+        watch: Watch = None,
+        losses: Losses = None,
+    ) -> None:
+        apply(reporter, kind, given, source, output, overwrite, preview, watch, losses)
+
+    metavar, text = kind.SOURCE
+    effect.__annotations__["source"] = Annotated[str, typer.Argument(metavar=metavar, help=text)]
+    command(app, name, kind, omit=() if kind.LOSSES else ("watch", "losses"))(effect)
+
+
+def apply(
+    reporter: Reporter,
+    kind: type[RenderSettings],
+    given: dict[str, Any],
+    source: str,
+    output: str,
+    overwrite: bool,
+    preview: int | None,
+    watch: Path | None = None,
+    losses: Path | None = None,
 ) -> None:
-    """Paint a film or picture in a style.
+    """Applies an effect to a source.
 
-    Every frame, time, sound track, subtitle and tag of a film is kept. An interrupted film goes on with
-    `streamstyle resume OUT`.
+    Raises:
+        StreamstyleError: as `jobs.render.render`.
     """
-    # Text goes where the film does not.
-    with reporting(events=events and output != "-", quiet=quiet, debug=debug) as reporter:
-        styles, settings = chosen_settings(context)
-        from streamstyle.jobs.render import refuse_same_file, render
+    mixtures = mixtures_of(given, kind, preview)
+    settings = make_settings(given, kind)
+    from streamstyle.jobs.render import refuse_same_file, render
 
-        refuse_same_file(source, output)
-        if preview is not None:
-            show_preview(reporter, source, output, styles, settings, preview, overwrite)
-            return
-        with advice(output):
-            result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
-        finish(reporter, result, output)
+    refuse_same_file(source, output)
+    if preview is not None:
+        show_preview(reporter, source, output, mixtures, settings, preview, overwrite)
+        return
+    with ExitStack() as files:
+        steps = None
+        if kind.LOSSES:
+            from streamstyle.apps.cli.steps import StepReport
+
+            for shown in (watch, losses):
+                for read in (source, *settings.files()) if shown else ():
+                    refuse_same_file(read, shown or output)
+            steps = StepReport(reporter, kind.LOSSES, watch, losses, files, overwrite)
+        with resume_hint(output):
+            result = render(
+                source, output, settings, overwrite=overwrite, on_progress=reporter.progress, on_step=steps
+            )
+    finish(reporter, result, output)
+
+
+def mixtures_of(given: dict[str, Any], kind: type[RenderSettings], preview: int | None) -> list[str]:
+    """The mixtures that were given, of which the first one stays among the values.
+
+    Raises:
+        UsageError: there are several, and no preview.
+    """
+    value = given.get(kind.MIXTURE, kind.model_fields[kind.MIXTURE].default)
+    mixtures: list[str] = value if isinstance(value, list) else [value]
+    if len(mixtures) > 1 and preview is None:
+        raise UsageError(
+            f"--{kind.MIXTURE}: given {len(mixtures)} times; mix with {'+'.join(mixtures)}, or use --preview"
+        )
+    given[kind.MIXTURE] = mixtures[0]
+    return mixtures
+
+
+class RerunSettings(BaseModel):
+    """What may differ when an output is made again."""
+
+    device: str = same(RenderSettings, "device")
 
 
 def rerun(
-    made: Annotated[str, typer.Argument(metavar="OUT", help="A film or picture that was painted before.")],
-    source: Annotated[str, typer.Argument(metavar="NEWIN", help="What to paint in the same way.")],
-    output: Annotated[str, typer.Argument(metavar="NEWOUT", help="Where to.")],
-    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace NEWOUT.")] = False,
-    device: Annotated[
-        str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", envvar="STREAMSTYLE_DEVICE")
-    ] = "auto",
-    quiet: Quiet = False,
-    events: Json = False,
-    debug: Debug = False,
+    reporter: Reporter,
+    given: dict[str, Any],
+    made: Annotated[str, typer.Argument(metavar="OUT", help="A video or image made by streamstyle.")],
+    source: Annotated[str, typer.Argument(metavar="NEWIN", help="What to process in the same way.")],
+    output: Annotated[str, typer.Argument(metavar="NEWOUT", help="Where to write.")],
+    overwrite: Overwrite = False,
 ) -> None:
-    """Paint something new in the way that an earlier output was painted; it tells by itself how."""
-    with reporting(events=events and output != "-", quiet=quiet, debug=debug) as reporter:
-        from pathlib import Path
+    """Process something new with the settings that an earlier output was made with."""
+    from streamstyle.jobs.provenance import recipe_settings
+    from streamstyle.jobs.render import refuse_same_file, render
 
-        from streamstyle.jobs.provenance import recipe_settings
-        from streamstyle.jobs.render import refuse_same_file, render
-
-        settings = recipe_settings(Path(made)).model_copy(update={"device": device})
-        refuse_same_file(source, output)
-        refuse_same_file(made, output)
-        with advice(output):
-            result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
-        finish(reporter, result, output)
-
-
-def chosen_settings(context: typer.Context) -> tuple[list[str], StylizeSettings]:
-    """The styles, and the settings with the first of them, from the options of that name.
-
-    Raises:
-        UsageError: a value is not allowed, or there are several styles and no preview.
-    """
-    from streamstyle.errors import UsageError
-    from streamstyle.settings import StylizeSettings, make_settings
-
-    values = given_values(context, StylizeSettings)
-    source = context.get_parameter_source("style")
-    if source is not None and source.name == "ENVIRONMENT":
-        values["style"] = [os.environ["STREAMSTYLE_STYLE"]]  # click takes it apart at spaces
-    styles = values.pop("style", [StylizeSettings.model_fields["style"].default])
-    if len(styles) > 1 and context.params["preview"] is None:
-        raise UsageError(f"--style: given {len(styles)} times; mix with {'+'.join(styles)}, or use --preview")
-    return styles, make_settings({**values, "style": styles[0]})
-
-
-def given_values(context: typer.Context, kind: type[RenderSettings]) -> dict[str, Any]:
-    """The settings that were given as options of that name."""
-    from streamstyle.keyframes import read_seconds
-
-    values = {
-        name: value
-        for name, value in context.params.items()
-        if name in kind.model_fields and value not in (None, [], ())
-    }
-    for name, option in (("start", "-ss"), ("length", "-t")):
-        if isinstance(values.get(name), str):
-            values[name] = read_seconds(values[name], option)
-    return values
+    settings = recipe_settings(Path(made)).model_copy(update={"device": given.get("device", "auto")})
+    refuse_same_file(source, output)
+    refuse_same_file(made, output)
+    with resume_hint(output):
+        result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)
+    finish(reporter, result, output)
 
 
 def show_preview(
     reporter: Reporter,
     source: str,
     output: str,
-    styles: list[str],
+    mixtures: list[str],
     settings: RenderSettings,
     count: int,
     overwrite: bool,
 ) -> None:
-    """A sheet of frames from all over the film, and what the whole will take."""
+    """A contact sheet of frames from all over the video, and what the whole will take."""
     from streamstyle.preview.video import preview, sheet_path
 
     path = sheet_path(output)
-    for shown in preview(source, output, styles, settings, count, overwrite=overwrite):
+    for shown in preview(source, output, mixtures, settings, count, overwrite=overwrite):
         reporter.event(
             "preview", style=shown.style, seconds=shown.seconds, bytes=shown.bytes, output=str(path)
         )
         reporter.note(f"{shown.style}: {shown}")
-    reporter.note(f"the sheet lies in {path}")
+    reporter.note(f"contact sheet: {path}")
 
 
 def finish(reporter: Reporter, result: Result, output: str) -> None:

@@ -87,6 +87,10 @@ class Reporter:
         if not self._events:
             print(text, flush=True)
 
+    def report(self, values: dict[str, object], text: str) -> None:
+        """The result that a command is for, on stdout: as one JSON object, or as text."""
+        print(json.dumps(values) if self._events else text, flush=True)
+
     def training(self, progress: TrainingProgress) -> None:
         """How far the training is."""
         now = time.monotonic()
@@ -189,7 +193,7 @@ def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False)
         log.removeHandler(handler)
 
 
-class advice:  # noqa: N801 - used like a function
+class resume_hint:  # noqa: N801 - used like a function
     """Adds to an error how to go on, where there is something to go on with."""
 
     def __init__(self, output: str | Path) -> None:

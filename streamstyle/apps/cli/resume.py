@@ -7,31 +7,26 @@ from typing import Annotated
 
 import typer
 
-from streamstyle.apps.cli import render as rendering
-from streamstyle.apps.cli import train as training
-from streamstyle.apps.cli.options import Debug, Json, Quiet
-from streamstyle.apps.cli.reporting import advice, reporting
+from streamstyle.apps.cli import render, train
+from streamstyle.apps.cli.reporting import Reporter, resume_hint
 
 
 def resume(
+    reporter: Reporter,
     output: Annotated[
-        str, typer.Argument(metavar="OUT", help="The film, or trained style, that was to be written.")
+        str, typer.Argument(metavar="OUT", help="The video, or trained style, that was to be written.")
     ],
-    quiet: Quiet = False,
-    events: Json = False,
-    debug: Debug = False,
 ) -> None:
-    """Go on with an interrupted film or training; the result is the same as without the interruption."""
-    with reporting(events=events, quiet=quiet, debug=debug) as reporter:
-        if output.endswith(".safetensors"):
-            from streamstyle.training import resume_training
+    """Go on with an interrupted video or training; the result is the same as without the interruption."""
+    if output.endswith(".safetensors"):
+        from streamstyle.training import resume_training
 
-            with advice(output):
-                recipe = resume_training(Path(output), on_progress=reporter.training)
-            training.finish(reporter, Path(output), recipe)
-        else:
-            from streamstyle.jobs.render import resume as resume_film
+        with resume_hint(output):
+            recipe = resume_training(Path(output), on_progress=reporter.training)
+        train.finish(reporter, Path(output), recipe)
+    else:
+        from streamstyle.jobs.render import resume as resume_video
 
-            with advice(output):
-                result = resume_film(output, on_progress=reporter.progress)
-            rendering.finish(reporter, result, output)
+        with resume_hint(output):
+            result = resume_video(output, on_progress=reporter.progress)
+        render.finish(reporter, result, output)

@@ -2,62 +2,50 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
-from streamstyle.apps.cli import options
-from streamstyle.apps.cli.options import Debug, Json, Quiet
-from streamstyle.apps.cli.reporting import reporting
+import typer
+
+from streamstyle.apps.cli.reporting import Reporter
+from streamstyle.apps.live.settings import PAGE, PageSettings
+from streamstyle.errors import Interrupted
+from streamstyle.settings import make_settings
+
+Open = Annotated[
+    bool | None, typer.Option("--open/--no-open", help="Open it in the browser.", rich_help_panel=PAGE)
+]
 
 
-def studio(
-    host: options.Host = "127.0.0.1",
-    port: options.Port = 8787,
-    allow_host: options.AllowHost = None,
-    open_browser: Annotated[
-        bool | None,
-        options.option(options.SERVE, "--open/--no-open", help="Open it in the browser."),
-    ] = None,
-    style: Annotated[
-        list[str] | None,
-        options.option(
-            options.STYLE,
-            "--style",
-            "-s",
-            help="Offer only these names or weights files. Repeatable.",
-        ),
-    ] = None,
-    device: options.Device = None,
-    quiet: Quiet = False,
-    events: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Paint your camera, films and pictures on a page in the browser."""
-    from streamstyle.errors import Interrupted
+def studio(reporter: Reporter, given: dict[str, Any], open_browser: Open = None) -> None:
+    """Stylize your camera, videos and images on a page in the browser."""
+    settings = make_settings(given, PageSettings)
+    from streamstyle.apps.web.studio import Studio
 
-    with reporting(events=events, quiet=quiet, debug=debug) as reporter:
-        from streamstyle.apps.web.studio import Studio
+    served = Studio(
+        settings.host,
+        settings.port,
+        styles=settings.style,
+        device=settings.device,
+        names=settings.allow_host,
+    )
+    with served:
+        reporter.event("serving", url=served.url)
+        reporter.data(served.url)
+        reporter.note("the page is served there; Ctrl-C ends it")
+        if open_browser or (open_browser is None and _has_display()):
+            import webbrowser
 
-        made = Studio(host, port, styles=style or (), device=device or "auto", names=allow_host or ())
-        with made:
-            reporter.event("serving", url=made.url)
-            if not events:
-                print(made.url, flush=True)
-            reporter.note("the page is served there; Ctrl-C ends it")
-            if open_browser or (open_browser is None and _has_display()):
-                import webbrowser
-
-                webbrowser.open(made.url)
-            with suppress(Interrupted):
-                made.wait()
-        reporter.note("the page is closed")
+            webbrowser.open(served.url)
+        with suppress(Interrupted):
+            served.wait()
+    reporter.note("the page is closed")
 
 
 def _has_display() -> bool:
     """Whether a person sits at this machine."""
-    import os
-    import sys
-
     if os.environ.get("SSH_CONNECTION"):
         return False
     named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

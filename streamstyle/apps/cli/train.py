@@ -1,95 +1,94 @@
-"""`train`: a style of one's own painting."""
+"""`train`: a style network of one's own painting."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel, ConfigDict
 
-from streamstyle.apps.cli.options import Debug, Json, Quiet
-from streamstyle.apps.cli.reporting import Reporter, advice, reporting
+from streamstyle.apps.cli.command import Overwrite
+from streamstyle.apps.cli.reporting import Reporter, resume_hint
+from streamstyle.effects import RenderSettings
 from streamstyle.errors import UsageError
+from streamstyle.settings import make_settings, option, same
 
 if TYPE_CHECKING:
     from streamstyle.training import Recipe
 
+TRAINING, DATA = "Training", "Training data"
+
+
+class TrainSettings(BaseModel):
+    """What `train` can be told; what is left out is as the recipe has it."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    output: str | None = option(
+        None, "Weights file to write; PAINTING.safetensors.", TRAINING, flags=("-o", "--output")
+    )
+    recipe: str | None = option(None, "TOML file with all settings.", TRAINING, metavar="FILE")
+    minutes: float | None = option(None, "Time to train for; 5 minutes.", TRAINING)
+    steps: int | None = option(None, "Steps to train for, in place of minutes.", TRAINING)
+    stroke_size: float | None = option(None, "1 = as in the painting at 640 pixels.", TRAINING)
+    style_weight: float | None = option(None, "Weight of the style loss.", TRAINING)
+    content_weight: float | None = option(None, "Weight of the content loss.", TRAINING)
+    learning_rate: float | None = option(None, "Of Adam, at its highest.", TRAINING)
+    seed: int | None = option(None, "Seed of everything random.", TRAINING)
+    scratch: bool = option(
+        False, "Start from random weights, not from the base network.", TRAINING, flags=("--scratch",)
+    )
+    photos: str = option("", "Folder of photographs; else rendered scenes.", DATA, metavar="FOLDER")
+    film: str = option("", "Video to take frames from.", DATA, flags=("--video", "--film"), metavar="FILE")
+    features: str = option(
+        "distilled", "Network of the perceptual loss: a name, such as vgg16, or a weights file.", TRAINING
+    )
+    device: str = same(RenderSettings, "device")
+
 
 def train(
-    painting: Annotated[Path, typer.Argument(metavar="PAINTING", help="The picture whose style is learnt.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="File to write; PAINTING.safetensors.", show_default=False),
-    ] = None,
-    photos: Annotated[
-        Path | None, typer.Option("--photos", help="Folder of photographs to learn on; else rendered scenes.")
-    ] = None,
-    film: Annotated[Path | None, typer.Option("--film", help="Film whose frames to learn on.")] = None,
-    features: Annotated[
-        str, typer.Option("--features", help="Network that judges: a name, vgg16 for one, or a weights file.")
-    ] = "distilled",
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="TOML file with settings.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Time to train for; 5 unless told otherwise.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Steps to train for, not time.")] = None,
-    stroke_size: Annotated[
-        float | None, typer.Option("--stroke-size", help="1 = as in the painting at 640 pixels.")
-    ] = None,
-    style_weight: Annotated[
-        float | None, typer.Option("--style-weight", help="How much of the painting comes in.")
-    ] = None,
-    content_weight: Annotated[
-        float | None, typer.Option("--content-weight", help="How much of the photograph stays.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="Of Adam, at its highest.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of everything random.")] = None,
-    scratch: Annotated[bool, typer.Option("--scratch", help="Start at random, not from the base.")] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace the output.")] = False,
-    quiet: Quiet = False,
-    events: Json = False,
-    debug: Debug = False,
+    reporter: Reporter,
+    given: dict[str, Any],
+    painting: Annotated[Path, typer.Argument(metavar="PAINTING", help="The image whose style is learned.")],
+    overwrite: Overwrite = False,
 ) -> None:
-    """Train a style from a painting.
+    """Train a style network from a painting.
 
     A sheet beside the output, NAME.preview.png, shows how far it is. After an interruption
     `streamstyle resume OUTPUT` goes on.
     """
-    with reporting(events=events, quiet=quiet, debug=debug) as reporter:
-        if minutes is not None and steps is not None:
-            raise UsageError("--minutes and --steps are both given; one of them, please")
-        output = output or Path(f"{painting.stem}.safetensors")
-        from streamstyle import training
-        from streamstyle.weights.files import sha256_of
+    settings = make_settings(given, TrainSettings)
+    if settings.minutes is not None and settings.steps is not None:
+        raise UsageError("--minutes and --steps are both given; one of them, please")
+    output = Path(settings.output or f"{painting.stem}.safetensors")
+    from streamstyle import training
+    from streamstyle.weights.files import sha256_of
 
-        chosen, about = training.read_recipe(recipe) if recipe else (training.Recipe(), {})
-        given: dict[str, Any] = {
-            "stroke_size": stroke_size, "style_weight": style_weight, "content_weight": content_weight,
-            "learning_rate": learning_rate, "seed": seed,
-        }  # fmt: skip
-        given = {name: value for name, value in given.items() if value is not None}
-        if minutes is not None or steps is not None:
-            given |= {"minutes": minutes, "steps": steps}
-        order = training.TrainingJob(
-            painting=str(painting),
-            photos=str(photos or ""),
-            film=str(film or ""),
-            features=features,
-            scratch=scratch,
-            device=device,
-            about={key: str(value) for key, value in about.items() if key != "sha256"},
+    recipe, about = (
+        training.read_recipe(Path(settings.recipe)) if settings.recipe else (training.Recipe(), {})
+    )
+    if (known := about.get("sha256")) and painting.is_file() and known != sha256_of(painting):
+        reporter.warn(f"{painting}: is another image than the one that {settings.recipe} was made for")
+    names = {entry.name for entry in fields(training.Recipe)}
+    chosen = {name: value for name, value in settings if name in names and value is not None}
+    if {"minutes", "steps"} & chosen.keys():
+        chosen = {"minutes": None, "steps": None} | chosen
+    job = training.TrainingJob(
+        painting=str(painting),
+        photos=settings.photos,
+        film=settings.film,
+        features=settings.features,
+        scratch=settings.scratch,
+        device=settings.device,
+        about={key: str(value) for key, value in about.items() if key != "sha256"},
+    )
+    with resume_hint(output):
+        done = training.train_style(
+            job, output, replace(recipe, **chosen), overwrite=overwrite, on_progress=reporter.training
         )
-        if (known := about.get("sha256")) and painting.is_file() and known != sha256_of(painting):
-            reporter.warn(f"{painting}: is another picture than the one that {recipe} was made for")
-        with advice(output):
-            done = training.train_style(
-                order, output, replace(chosen, **given), overwrite=overwrite, on_progress=reporter.training
-            )
-        finish(reporter, output, done)
+    finish(reporter, output, done)
 
 
 def finish(reporter: Reporter, output: Path, recipe: Recipe) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import ExitStack
 
 import cv2
 import numpy as np
@@ -17,20 +17,14 @@ from streamstyle.apps.live.frame_tracking import FrameTracker
 from streamstyle.apps.live.motion_gate import MotionGate
 from streamstyle.apps.live.rate import Rate
 from streamstyle.apps.live.transition import Transition
+from streamstyle.effects import EffectContext, RenderSettings
 from streamstyle.effects.composite import Composite
-from streamstyle.effects.dream import SMALLEST_SIDE, Ascent, Dream
 from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.style import Style
 from streamstyle.errors import UsageError
-from streamstyle.frames import Effect, Moment
-from streamstyle.jobs.build import ascent_of, dream_of
+from streamstyle.frames import Moment
 from streamstyle.keyframes import NONE, read_mixture
-from streamstyle.settings import DreamSettings
 
 __all__ = ["Controls", "Stylizer"]
-
-DREAM_STEPS = 2  # of the first frame, at each octave; the dream grows from frame to frame
-DREAM_COARSENESS = 2.0  # of dreams on the CPU, where each step costs as much as many frames of a style
 
 
 class Stylizer:
@@ -40,11 +34,11 @@ class Stylizer:
     Where nothing has moved since the last picture it is given again.
 
     Args:
-        styles: names, files or mixtures: all that may be asked for.
-        wanted: from the beginning; its styles are loaded as well.
+        effect: what to apply.
+        choices: mixtures to switch to, all of them loaded at once.
+        controls: at the beginning, with another mixture perhaps; by default the effect's own.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        fps: rate that is to be held by working on smaller pictures; None: as well as can be.
-        dream: dream in place of painting; what is looked for takes the place of styles.
+        fps: rate to hold by working on smaller images; None: the best quality at whatever rate.
 
     Attributes:
         styles: to choose from; everything in them may be mixed.
@@ -60,38 +54,29 @@ class Stylizer:
 
     def __init__(
         self,
-        styles: Sequence[str],
-        wanted: Controls | None = None,
+        effect: RenderSettings,
+        choices: Sequence[str] = (),
+        controls: Controls | None = None,
         *,
         device: str = "auto",
         fps: float | None = None,
-        dream: DreamSettings | None = None,
     ) -> None:
-        wanted = wanted or Controls()
         self.device, self.fps = devices.choose(device), fps
-        if dream is not None:
-            styles, wanted = [], wanted.but(style=dream.layer)
-        choices = dict.fromkeys([*styles, wanted.style])
-        self.styles = [choice for choice in choices if choice != NONE]
-        self.transition = Transition(
-            wanted.parameters(), [name for choice in choices for name in read_mixture(choice)]
-        )
-        self._dream: Dream | None = None
-        finest = 1.0
-        if dream is None:
-            effect: Effect = Style(self.transition, mix_by="weights", device=self.device)
-        else:
-            effect = self._dream = dream_of(dream, self.transition, live_ascent(dream), self.device)
-            finest = DREAM_COARSENESS if self.device.type == "cpu" else 1.0
-            self._octaves = self._dream.ascent.octaves
-        self._stabilize = Stabilize(effect, wanted.steady)
-        self._composite = Composite(self._stabilize, self.transition)
+        controls = controls or Controls(style=getattr(effect, effect.MIXTURE))
+        mixtures = dict.fromkeys([*choices, controls.style])
+        self.styles = [mixture for mixture in mixtures if mixture != NONE]
+        names = [name for mixture in mixtures for name in read_mixture(mixture)]
+        self.transition = Transition(controls.parameters(), names)
+        context = EffectContext("video", self.transition, self.device, ExitStack(), live=True)
+        self._continues, finest = effect.CONTINUES, effect.live_coarseness(self.device)
+        self._stabilize = Stabilize(effect.build(context), controls.steady)
+        self._composite = Composite(self._stabilize, self.transition, colors=effect.keep_colors_by)
         self._composite.coarseness = finest
         self._rate = None if fps is None else Rate(fps, finest)
         self._tracking = FrameTracker(self.device)
         self._stillness = MotionGate()
         self._lock = threading.Lock()
-        self._wanted = self._seen = wanted
+        self._wanted = self._seen = controls
         self._index = 0
         self._settled = False  # the last result shows all of what is wanted
         self._result: np.ndarray | None = None
@@ -152,7 +137,7 @@ class Stylizer:
         ):
             self.forget()
         settled, self._settled = self._settled, not self.transition.runs(seconds)
-        may_skip = self._dream is None and wanted == self._seen and settled
+        may_skip = not self._continues and wanted == self._seen and settled
         self._seen = wanted
         if self._stillness(pixels) and may_skip and self._result is not None:
             self.skipped += 1
@@ -173,7 +158,7 @@ class Stylizer:
     def _painted(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         steady = self._seen.steady
         self._stabilize.steady = steady
-        needs_motion = steady > 0 or self._dream is not None
+        needs_motion = steady > 0 or self._continues
         motion = None
         if needs_motion:
             motion = self._tracking(pixels)
@@ -181,27 +166,9 @@ class Stylizer:
             self._tracking.forget()
         if motion is None:
             self._composite.reset()
-        if self._dream is not None:
-            octaves = fitting_octaves(pixels, self._octaves, self._dream.ascent, self.coarseness)
-            self._dream.ascent = replace(self._dream.ascent, octaves=octaves)
         moment = Moment(self._index, seconds, motion is None, motion)
         self._index += 1
         with torch.inference_mode():
             image = devices.upload(pixels, self.device)
             result = self._composite(image, moment)
             return pixels if result is image else devices.download(result)
-
-
-def live_ascent(settings: DreamSettings) -> Ascent:
-    """A few steps for each frame; the dream reaches its strength over several of them."""
-    steps = min(settings.steps, DREAM_STEPS)
-    later = min(settings.later_steps or 1, steps)
-    return replace(ascent_of(settings), steps=steps, later_steps=later, limit=settings.steps / steps)
-
-
-def fitting_octaves(pixels: np.ndarray, octaves: int, ascent: Ascent, coarseness: float) -> int:
-    """As many octaves as the picture has room for, at least one."""
-    side = min(pixels.shape[:2]) / coarseness
-    while octaves > 1 and side / ascent.octave_scale ** (octaves - 1) < SMALLEST_SIDE + 1:
-        octaves -= 1
-    return octaves

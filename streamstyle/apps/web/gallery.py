@@ -12,6 +12,7 @@ import cv2
 from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import NONE, read_mixture
 from streamstyle.weights import DEFAULT_STYLE, STYLES
@@ -61,7 +62,7 @@ class Gallery:
         """A painter for another visitor."""
         styles = list(self._real.values())
         first = DEFAULT_STYLE if DEFAULT_STYLE in styles else styles[0]
-        return Stylizer(styles, Controls(style=first), device=self._device)
+        return Stylizer(StylizeSettings(), styles, Controls(style=first), device=self._device)
 
     def real(self, text: object) -> str:
         """A mixture of the page in names that a painter knows.
@@ -96,7 +97,7 @@ class Gallery:
 
     def _painted(self, style: str) -> bytes:
         pixels = cv2.resize(read_jpeg(SAMPLE.read_bytes()), PAINTED_SIZE, interpolation=cv2.INTER_AREA)
-        result = Stylizer([style], Controls(style=style), device=self._device)(pixels, 0.0)
+        result = Stylizer(StylizeSettings(), [], Controls(style=style), device=self._device)(pixels, 0.0)
         return write_jpeg(cv2.resize(result, SHOWN_SIZE, interpolation=cv2.INTER_AREA))
 
 

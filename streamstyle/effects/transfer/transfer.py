@@ -23,10 +23,9 @@ from torch import Tensor
 
 from streamstyle import device as devices
 from streamstyle.effects.stabilize import carried
-from streamstyle.effects.style import padded_to
-from streamstyle.effects.upsampling import blurred
-from streamstyle.frames import Moment
-from streamstyle.keyframes import NONE, Keyframes
+from streamstyle.effects.upsampling import blurred, padded_to
+from streamstyle.frames import Moment, OptimizationStep
+from streamstyle.keyframes import NONE, ParametersOverTime
 from streamstyle.losses import (
     Description,
     Style,
@@ -44,7 +43,6 @@ BLUR = 0.8  # pixels, deviation; the finest stroke that is left has two of them
 HISTORY = 20  # gradients that L-BFGS remembers, each as large as the picture
 SCALE = 1000.0  # of the sum of losses: L-BFGS begins with a step of at most 1 / (sum of the gradient)
 RANGE_WEIGHT = 30.0  # of pixels beyond black and white
-LOSSES = ("style", "content", "variation", "range", "temporal")  # the last one of films alone
 
 Tell = Callable[[Mapping[str, Tensor], Tensor], None]
 
@@ -70,27 +68,6 @@ class Optimisation:
     temporal_weight: float = 60.0
 
 
-@dataclass(frozen=True)
-class Step:
-    """Where the optimisation of a picture is; given to `on_step`.
-
-    Attributes:
-        frame: number of the picture.
-        size: width and height at which it is painted.
-        step: evaluations so far, at all sizes, from 1.
-        steps: about how many there will be of this picture.
-        losses: weighted, by name.
-        picture: (3, h, w), as it is now.
-    """
-
-    frame: int
-    size: tuple[int, int]
-    step: int
-    steps: int
-    losses: Mapping[str, float]
-    picture: Tensor
-
-
 class Transfer:
     """Paints each picture anew; on films each frame starts from the one before, and is held to it.
 
@@ -111,14 +88,14 @@ class Transfer:
 
     def __init__(
         self,
-        keyframes: Keyframes,
+        keyframes: ParametersOverTime,
         paintings: Mapping[str, Tensor],
         optimisation: Optimisation | None = None,
         *,
         covers: Mapping[str, Callable[[float], np.ndarray]] | None = None,
         features: str | Path = "distilled",
         device: str | torch.device = "auto",
-        on_step: Callable[[Step], None] | None = None,
+        on_step: Callable[[OptimizationStep], None] | None = None,
     ) -> None:
         self.keyframes, self.covers = keyframes, dict(covers or {})
         self.optimisation = optimisation or Optimisation()
@@ -207,7 +184,9 @@ class Transfer:
             if self.on_step is not None:
                 size = picture.shape[3], picture.shape[2]
                 values = {name: loss.item() for name, loss in losses.items()}
-                self.on_step(Step(frame, size, step, steps, values, picture[0].detach().clamp(0, 1)))
+                self.on_step(
+                    OptimizationStep(frame, size, step, steps, values, picture[0].detach().clamp(0, 1))
+                )
 
         return tell
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamstyle import device as devices
+from streamstyle.effects.upsampling import padded_to
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of
@@ -205,18 +205,3 @@ def families_of(styles: Mapping[str, Loaded], device: torch.device, *, together:
         ours = first.metadata.get("base_sha256") == WEIGHTS[BASE].sha256
         families.append(Family(networks, load(BASE).network if ours else None, device))
     return families
-
-
-def padded_to(images: Tensor, multiple: int, minimum: int = 1) -> Tensor:
-    """(N, C, H, W) grown to the right and below to multiples of `multiple`, each at least `minimum`.
-
-    The border is mirrored, and repeated where the picture is too small to be mirrored.
-    """
-    height, width = images.shape[-2:]
-    right = -(-max(width, minimum) // multiple) * multiple - width
-    below = -(-max(height, minimum) // multiple) * multiple - height
-    if right == below == 0:
-        return images
-    mirrored = min(right, width - 1), min(below, height - 1)
-    images = F.pad(images, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
-    return F.pad(images, (0, right - mirrored[0], 0, below - mirrored[1]), mode="replicate")

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle import device as devices
-from streamstyle.effects.objectives import Dreamt, read_objective, weighted
-from streamstyle.effects.style import padded_to
+from streamstyle.effects.dream.objectives import Dreamt, read_objective, weighted
+from streamstyle.effects.upsampling import padded_to
 from streamstyle.errors import UsageError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of
@@ -45,6 +45,7 @@ class Ascent:
 
     Attributes:
         octaves: sizes at which to dream, the largest being the picture's own.
+        fit: use fewer octaves where an image is too small for so many.
         octave_scale: ratio of one size to the next.
         steps: at each size.
         later_steps: at each size, of frames that carry on what was dreamt before; None: as many as hold the
@@ -63,6 +64,7 @@ class Ascent:
 
     octaves: int = 4
     octave_scale: float = 1.4
+    fit: bool = False
     steps: int = 12
     later_steps: int | None = None
     size: float = 0.012
@@ -159,7 +161,7 @@ class Dream:
         if strength == 0:
             self._residual = None
             return image
-        check_octaves(image.shape[1], image.shape[2], self.ascent)
+        octaves = octaves_of(image.shape[1], image.shape[2], self.ascent)
         # Steps are gradients, which inference mode rules out; a copy leaves it.
         with torch.inference_mode(False), torch.no_grad():
             source = image.clone()[None].float()
@@ -168,7 +170,7 @@ class Dream:
             start = source if carried is None else source + SEEN * carried
             steps = self.ascent.steps if first else self.ascent.steps_later
             length = None if fresh is None else 1 + fresh * (self.ascent.longer - 1)
-            detail = self.ascended(start, weights, steps, length)
+            detail = self.ascended(start, weights, octaves, steps, length)
             dreamt = source + detail if carried is None else source + carried + detail
             residual = dreamt.clamp(0, 1) - source
             if first:
@@ -197,18 +199,24 @@ class Dream:
         return moved, 1 - reliable
 
     def ascended(
-        self, start: Tensor, weights: Mapping[str, float], steps: int, length: Tensor | None = None
+        self,
+        start: Tensor,
+        weights: Mapping[str, float],
+        octaves: int,
+        steps: int,
+        length: Tensor | None = None,
     ) -> Tensor:
         """The detail, (1, 3, H, W), that steps at all octaves add to a picture, small ones first.
 
         Args:
             start: (1, 3, H, W).
             weights: of the objectives.
+            octaves: sizes to dream at.
             steps: at each octave.
             length: (1, 1, H, W), of the steps at each place, in units of their size; None: 1.
         """
         ascent, detail = self.ascent, torch.zeros_like(start)
-        for octave in reversed(range(ascent.octaves)):
+        for octave in reversed(range(octaves)):
             shape = octave_size(start.shape[2], start.shape[3], octave, ascent.octave_scale)
             seen = F.interpolate(start, shape, mode="bicubic", antialias=True) if octave else start
             detail = F.interpolate(detail, shape, mode="bicubic")
@@ -315,17 +323,19 @@ def octave_size(height: int, width: int, octave: int, scale: float) -> tuple[int
     return max(round(height / scale**octave), 1), max(round(width / scale**octave), 1)
 
 
-def check_octaves(height: int, width: int, ascent: Ascent) -> None:
-    """Make sure that the smallest octave still shows something.
+def octaves_of(height: int, width: int, ascent: Ascent) -> int:
+    """How many octaves an image is given: those of the ascent, or as many as fit where it allows fewer.
 
     Raises:
-        UsageError: it does not; the message says how many octaves would.
+        UsageError: the smallest would show nothing; the message says how many octaves fit.
     """
-    smallest = min(octave_size(height, width, ascent.octaves - 1, ascent.octave_scale))
-    if smallest >= SMALLEST_SIDE or ascent.octaves == 1:
-        return
     room = max(min(height, width) / SMALLEST_SIDE, 1.0)
     most = 1 + int(math.log(room) / math.log(ascent.octave_scale))
+    smallest = min(octave_size(height, width, ascent.octaves - 1, ascent.octave_scale))
+    if smallest >= SMALLEST_SIDE or ascent.octaves == 1:
+        return ascent.octaves
+    if ascent.fit:
+        return min(most, ascent.octaves)
     raise UsageError(
         f"--octaves {ascent.octaves}: {width}x{height} pixels allow {most} at a scale of "
         f"{ascent.octave_scale:g}"

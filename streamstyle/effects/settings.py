@@ -1,0 +1,370 @@
+"""What every effect can be configured with, and how an effect is made from it.
+
+An effect is one file or folder of this package: its settings, derived from `RenderSettings`, and what they
+build; and one line in EFFECTS. From the settings come the command and its options, presets, resuming,
+`rerun`, previews, live sessions and the page. Nothing here imports torch, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from streamstyle.errors import UsageError
+from streamstyle.keyframes import (
+    FADE,
+    STROKE_SIZES,
+    Keyframes,
+    ParametersOverTime,
+    keyframes_of,
+    read_seconds,
+    with_absolute_files,
+)
+from streamstyle.settings import about, option
+
+if TYPE_CHECKING:
+    import torch
+
+    from streamstyle.frames import Effect, OptimizationStep, Source
+
+LOOK, CONSISTENCY, INPUT, OUTPUT = "Look", "Temporal consistency", "Input", "Output"
+
+
+def read_duration(value: Any) -> Any:
+    """Seconds from 12.5 or 1:30."""
+    return read_seconds(value) if isinstance(value, str) else value
+
+
+def read_size(value: Any) -> Any:
+    """(width, height) from 640x360."""
+    if isinstance(value, str):
+        width, cross, height = value.lower().partition("x")
+        if not (cross and width.isdecimal() and height.isdecimal()):
+            raise ValueError("expected WIDTHxHEIGHT, such as 640x360")
+        value = int(width), int(height)
+    if not (is_pair(value) and all(1 <= side <= 16384 for side in value)):
+        raise ValueError("expected sides from 1 to 16384")
+    return value
+
+
+def read_rate(value: Any) -> Any:
+    """Frames a second from 25 or 30000/1001."""
+    try:
+        rate = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("expected a number or a fraction, such as 25 or 30000/1001") from None
+    if not 0 < rate <= 1000:
+        raise ValueError("expected more than 0 and at most 1000")
+    return rate
+
+
+def read_bit_rate(value: Any) -> Any:
+    """Bits per second from 4M or 800k."""
+    if not isinstance(value, str):
+        return value
+    factor = {"k": 1000, "m": 1_000_000}.get(value[-1:].lower(), 1)
+    digits = value[:-1] if factor > 1 else value
+    try:
+        return int(float(digits) * factor)
+    except (ValueError, OverflowError):
+        raise ValueError("expected bits per second, such as 4M or 800k") from None
+
+
+def read_flow_name(value: Any) -> Any:
+    """A name of FLOWS, none, or a folder."""
+    from streamstyle.optical_flow import FLOWS
+
+    if value != "none" and value not in FLOWS and not Path(str(value)).is_dir():
+        raise ValueError(f"no such flow; known are none, {', '.join(FLOWS)}, or a folder of flow files")
+    return value
+
+
+def is_pair(value: Any) -> bool:
+    """Whether it is two numbers."""
+    return (
+        isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
+    )
+
+
+Seconds = Annotated[
+    float, BeforeValidator(lambda value: read_seconds(value) if isinstance(value, str) else value)
+]
+Size = Annotated[tuple[int, int], BeforeValidator(read_size)]
+Rate = Annotated[Fraction, BeforeValidator(read_rate)]
+BitRate = Annotated[int, BeforeValidator(read_bit_rate)]
+FlowName = Annotated[str, BeforeValidator(read_flow_name)]
+
+
+@dataclass(frozen=True)
+class EffectContext:
+    """What an effect is made for.
+
+    Attributes:
+        kind: of the source: "video", "still" or "folder".
+        parameters: the effect's parameters at each time: keyframes, or what a person controls live.
+        device: where the effect computes.
+        files: closes what the effect has opened.
+        live: each frame has to be done before the next one comes.
+        on_step: called after each step of an optimization.
+    """
+
+    kind: str
+    parameters: ParametersOverTime
+    device: torch.device
+    files: ExitStack
+    live: bool = False
+    on_step: Callable[[OptimizationStep], None] | None = None
+
+
+class RenderSettings(BaseModel):
+    """The settings of a render, whatever the effect; each effect derives its own.
+
+    Attributes:
+        SUMMARY: what the effect does, for the help of its command.
+        MIXTURE: name of the setting that says what to apply; several can be mixed in it.
+        ANIMATED: names of the settings that keyframes may change.
+        OMITTED: names of inherited settings that mean nothing to the effect.
+        SOURCE: the command line's name for the input, and its help.
+        PRESETS: folder of configs/ in which the effect's presets lie.
+        CONTINUES: each frame continues the result of the one before, also where nothing moves.
+        LIVE: the effect can be applied to a camera.
+        LOSSES: names of the losses that an optimization reports after each step; none for other effects.
+    """
+
+    SUMMARY: ClassVar[str]
+    MIXTURE: ClassVar[str]
+    ANIMATED: ClassVar[tuple[str, ...]] = ("strength", "keep_colors", "stroke_size")
+    OMITTED: ClassVar[frozenset[str]] = frozenset()
+    SOURCE: ClassVar[tuple[str, str]] = ("IN", "Video, image, folder of images, URL, or - for stdin.")
+    PRESETS: ClassVar[str] = ""
+    CONTINUES: ClassVar[bool] = False
+    LIVE: ClassVar[bool] = True
+    LOSSES: ClassVar[tuple[str, ...]] = ()
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    strength: float = option(1.0, "Strength of the effect; 0 leaves the source unchanged.", LOOK, ge=0, le=1)
+    keep_colors: float = option(0.0, "Keep the source's colors; 1 keeps all of them.", LOOK, ge=0, le=1)
+    keep_colors_by: Literal["chroma", "histogram"] = option(
+        "chroma", "Keep colors at each pixel (chroma) or as a whole (histogram).", LOOK
+    )
+    stroke_size: float = option(
+        1.0,
+        "Stroke size relative to the image, the same at every resolution.",
+        LOOK,
+        ge=STROKE_SIZES[0],
+        le=STROKE_SIZES[1],
+    )
+    at: tuple[str, ...] = option(
+        (),
+        "Keyframe, such as 4s=ink, 8s+2s=none or 4s=strength:0.5. Repeatable.",
+        LOOK,
+        metavar="TIME=WHAT",
+    )
+    fade: float = option(FADE, "Seconds that a keyframe's transition takes.", LOOK, ge=0, le=3600)
+    mask: str | None = option(
+        None, "Image or video: the effect applies where it is bright.", LOOK, metavar="FILE", file=True
+    )
+    mask_feather: float = option(
+        0.5, "Soft edge of the mask, in percent of the shorter side.", LOOK, ge=0, le=20
+    )
+    mask_invert: bool = option(False, "Apply the effect where the mask is dark.", LOOK)
+    tile: int | None = option(
+        None, "Process the image in tiles of so many lines, to save memory.", LOOK, ge=64, le=16384
+    )
+    device: str = option("auto", "auto, cpu, cuda or cuda:N.", LOOK, environment="STREAMSTYLE_DEVICE")
+
+    flow: FlowName = option(
+        "fast", "Optical flow: fast, medium, raft, none, or a folder of .flo or .npy files.", CONSISTENCY
+    )
+    flow_size: int | None = option(
+        None,
+        "Longer side in pixels at which flow is estimated; 400, medium 512.",
+        CONSISTENCY,
+        ge=32,
+        le=4096,
+    )
+    flow_weights: str | None = option(None, "Weights file for raft.", CONSISTENCY, metavar="FILE", file=True)
+
+    start: Seconds = option(
+        0.0, "Skip this much: seconds or HH:MM:SS.", INPUT, flags=("-ss", "--start"), text=True, ge=0
+    )
+    length: Seconds | None = option(
+        None, "Read this much: seconds or HH:MM:SS.", INPUT, flags=("-t", "--duration"), text=True, gt=0
+    )
+    size: Size | None = option(None, "Scale to exactly this size.", INPUT, metavar="WIDTHxHEIGHT", text=True)
+    max_size: int | None = option(None, "Longer side at most, in pixels.", INPUT, ge=2, le=16384)
+    fps: Rate | None = option(
+        None, "Constant frame rate, such as 25 or 30000/1001; else every frame as it is.", INPUT, text=True
+    )
+    deinterlace: bool = option(True, "Deinterlace interlaced videos.", INPUT)
+
+    format: str | None = option(None, "Container for pipes and URLs; matroska for stdout.", OUTPUT)
+    codec: str = option(
+        "auto", "auto, h264, hevc, av1, vp9, prores, ffv1, h264_nvenc, hevc_nvenc or av1_nvenc.", OUTPUT
+    )
+    crf: float | None = option(None, "Quality, lower is better; 18 for h264.", OUTPUT)
+    preset: str | None = option(None, "Speed of the encoder, such as medium or ultrafast.", OUTPUT)
+    pix_fmt: str | None = option(None, "Pixel format, such as yuv420p10le.", OUTPUT)
+    bitrate: BitRate | None = option(
+        None, "Bits per second, such as 4M, in place of --crf.", OUTPUT, text=True, gt=0
+    )
+    threads: int = option(
+        min(os.cpu_count() or 1, 8), "Encoder threads; fixed, so that resuming is exact.", OUTPUT, ge=1, le=64
+    )
+    audio: Literal["copy", "none"] = option("copy", "Copy every audio track, or none.", OUTPUT)
+    quality: int = option(95, "Quality of JPEG and WebP images.", OUTPUT, ge=1, le=100)
+    provenance: bool = option(True, "Store these settings in the output's tags, for `rerun`.", OUTPUT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_omitted(cls, values: Any) -> Any:
+        """What means nothing to the effect is unknown to it; other models' defaults may be handed over."""
+        if not isinstance(values, Mapping):
+            return values
+        fields = cls.model_fields
+        extra = [name for name in cls.OMITTED & values.keys() if values[name] != fields[name].default]
+        if extra:
+            known = " ".join(name for name in fields if name not in cls.OMITTED)
+            raise UsageError(f"{min(extra)}: unknown setting; known are {known}")
+        return {name: value for name, value in values.items() if name not in cls.OMITTED}
+
+    @field_validator("tile")
+    @classmethod
+    def _tile(cls, value: int | None) -> int | None:
+        return None if value is None else value // 8 * 8
+
+    @model_validator(mode="after")
+    def _check_keyframes(self) -> Self:
+        self.keyframes()
+        return self
+
+    @field_serializer("fps")
+    def _fraction(self, value: Fraction | None) -> str | None:
+        return None if value is None else str(value)
+
+    def keyframes(self) -> Keyframes:
+        """The effect's parameters at each time.
+
+        Raises:
+            UsageError: a mixture or keyframe cannot be understood.
+        """
+        values = {name: getattr(self, name) for name in self.ANIMATED}
+        keyframes = keyframes_of(getattr(self, self.MIXTURE), **values, at=self.at, fade=self.fade)
+        for name in (name for change in keyframes.changes for name in change.values):
+            if name not in ("style", *self.ANIMATED):
+                raise UsageError(
+                    f"--at {name}: cannot change over time; known are {', '.join(self.ANIMATED)}"
+                )
+        return keyframes
+
+    def files(self) -> list[str]:
+        """Styles, networks, files and folders that decide the result, as the settings name them."""
+        fields = type(self).model_fields.items()
+        named = [str(getattr(self, name)) for name, field in fields if about(field).get("file")]
+        if Path(self.flow).is_dir() or (self.flow == "raft" and self.flow_weights is None):
+            named.append(self.flow)
+        bundled = {"distilled": "features"}  # as the table of weights calls it
+        return [bundled.get(name, name) for name in [*self.mixture_files(), *named] if name != "None"]
+
+    def mixture_files(self) -> list[str]:
+        """The styles, networks and files that the mixture and the keyframes name."""
+        return self.keyframes().styles()
+
+    def absolute(self) -> Self:
+        """The same settings for another working folder: files by their absolute names."""
+        update: dict[str, Any] = {"at": tuple(with_absolute_files(change) for change in self.at)}
+        update[self.MIXTURE] = with_absolute_files(getattr(self, self.MIXTURE))
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if about(field).get("file") and isinstance(value, str):
+                update[name] = absolute(value, always=name in ALWAYS_FILES)
+        if Path(self.flow).is_dir():
+            update["flow"] = absolute(self.flow)
+        return self.model_copy(update=update)
+
+    def open_source(self, name: str) -> Source:
+        """The input, read as these settings say; a folder's images are a video where flow is estimated.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        from streamstyle.sources import open_source
+
+        return open_source(
+            name,
+            size=self.size,
+            max_size=self.max_size,
+            start=self.start,
+            length=self.length,
+            fps=self.fps,
+            deinterlace=self.deinterlace,
+            as_film=self.needs_flow("folder"),
+        )
+
+    @abstractmethod
+    def needs_flow(self, kind: str) -> bool:
+        """Whether the optical flow of a source of that kind is used."""
+
+    @abstractmethod
+    def build(self, context: EffectContext) -> Effect:
+        """The effect alone, without what `compose` adds.
+
+        Raises:
+            UsageError, InputError: a value does not fit, or a file cannot be read.
+        """
+
+    def compose(self, context: EffectContext) -> Effect:
+        """The effect as a render uses it: with its mask, color preservation and stroke size.
+
+        Raises:
+            UsageError, InputError: as `build`.
+        """
+        from streamstyle.effects.composite import Composite
+
+        effect, mask = self.build(context), None
+        if self.mask is not None:
+            mask = self.open_mask(self.mask, context.files, invert=self.mask_invert)
+        return Composite(
+            effect,
+            context.parameters,
+            colors=self.keep_colors_by,
+            mask=mask,
+            feather=self.mask_feather / 100,
+        )
+
+    def open_mask(self, name: str, files: ExitStack, *, invert: bool = False) -> Any:
+        """A mask that plays beside the source."""
+        from streamstyle.sources.masks import Mask
+
+        return files.enter_context(Mask(name, invert=invert, start=self.start, fps=self.fps))
+
+    def choices(self) -> list[str]:
+        """What a person may switch to live, beside what the settings name."""
+        return []
+
+    def live_coarseness(self, device: torch.device) -> float:
+        """How many times coarser strokes are in live sessions, where the effect is slow."""
+        return 1.0
+
+
+ALWAYS_FILES = {"mask", "flow_weights", "guide", "sound"}  # whatever they hold is the name of a file
+
+
+def absolute(file: str, *, always: bool = True) -> str:
+    """The absolute name of a file; other values, such as names of networks, as they are."""
+    return str(Path(file).absolute()) if always or Path(file).is_file() else file
