@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from streamstyle.device import choose
 from streamstyle.errors import InputError, OutputError, UsageError
+from streamstyle.files import refuse_overwrite, sha256_of
 from streamstyle.networks import StyleNet
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, read_painting
 from streamstyle.training.loop import Diverged, Training, TrainingProgress
@@ -26,7 +27,7 @@ from streamstyle.training.preview import Preview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
 from streamstyle.weights import WEIGHTS, load, load_features, save_style
-from streamstyle.weights.files import read_safetensors, sha256_of, write_safetensors
+from streamstyle.weights.files import read_safetensors, write_safetensors
 
 SAVE_SECONDS = 5.0
 PREVIEW_SECONDS = 15.0
@@ -93,8 +94,7 @@ def train_style(
     # A preview beside the folder of a run that was stopped before its first state is that run's own.
     others = [output] if folder_of(output).exists() else [output, preview_of(output)]
     for path in others:
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path}: exists; -y overwrites it")
+        refuse_overwrite(path, overwrite)
     order = replace(
         order,
         painting=str(Path(order.painting).absolute()),
