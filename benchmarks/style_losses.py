@@ -30,7 +30,7 @@ from streamstyle.networks import StyleNet, style_net
 from streamstyle.networks.style_net import Shuffle
 from streamstyle.training import Photographs, Recipe, Training, read_painting
 from streamstyle.training import perceptual_loss as judging
-from streamstyle.training.data import read_picture, split, to_tensor
+from streamstyle.training.data import read_rgb, split, to_tensor
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import CUT
 from streamstyle.training.synthetic_motion import move
@@ -200,8 +200,8 @@ def main() -> None:
     recipe = replace(Recipe(minutes=options.minutes), **changes)
     photos = Photographs(options.photos)
     photos.files, held_back = split(photos.files, HELD_BACK)
-    judged_on = [to_tensor(ImageOps.fit(read_picture(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
-    shown = [ImageOps.fit(read_picture(path), (384, 288)) for path in options.shown or held_back[40:45]]
+    judged_on = [to_tensor(ImageOps.fit(read_rgb(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
+    shown = [ImageOps.fit(read_rgb(path), (384, 288)) for path in options.shown or held_back[40:45]]
     plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1)
     judge = PerceptualLoss(load_features(options.features), plain, read_painting(options.painting, recipe))
     for name in options.only:

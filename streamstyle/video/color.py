@@ -1,6 +1,6 @@
-"""Colour: which matrix, range, primaries and transfer the samples have, and RGB out of them.
+"""Color: the matrix, range, primaries and transfer of the samples, and their conversion from and to RGB.
 
-Codes are those of ITU-T H.273. Untagged films are read as players read them: BT.709 from 720 lines up,
+Codes are those of ITU-T H.273. Untagged videos are read as players read them: BT.709 from 720 lines up,
 BT.601 below. High dynamic range and wide gamut become SDR BT.709.
 """
 
@@ -15,6 +15,7 @@ from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from streamstyle.frames import ColourTags
+from streamstyle.images import on_white
 
 _log = logging.getLogger("streamstyle")
 
@@ -34,7 +35,7 @@ _THREADS = 1  # the cores belong to the network; a second thread here gains litt
 
 
 def resolve_tags(picture: av.VideoFrame) -> ColourTags:
-    """The tags by which `picture` is read, with every unspecified one replaced by the usual guess."""
+    """The tags by which `picture` is read; unspecified ones are guessed as players do."""
     full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
     matrix = int(picture.colorspace)
     if picture.format.is_rgb or matrix in _UNSPECIFIED or matrix not in _SWS_MATRIX:
@@ -50,14 +51,14 @@ def resolve_tags(picture: av.VideoFrame) -> ColourTags:
 
 
 def is_wide(tags: ColourTags) -> bool:
-    """Whether the colours do not fit SDR BT.709 and have to be mapped to it."""
+    """Whether the colors do not fit SDR BT.709 and have to be mapped to it."""
     return tags.transfer in _HDR_TRANSFERS or tags.primaries in _WIDE_PRIMARIES
 
 
 class ToRGB:
-    """Turns decoded pictures into RGB of one size.
+    """Converts decoded frames to RGB of one size.
 
-    One converter for a stream: swscale keeps about 15 MB for each that is made.
+    Make one for each stream: swscale keeps about 15 MB for each converter.
 
     Args:
         name: of the input, for warnings.
@@ -81,9 +82,9 @@ class ToRGB:
             self._warn("wide", f"high dynamic range or wide gamut ({what}) becomes 8-bit SDR BT.709")
             picture = self._mapped(picture, tags)
         elif depth > 8:
-            self._warn("depth", f"{depth}-bit pictures become 8-bit")
+            self._warn("depth", f"{depth}-bit frames become 8-bit")
         if any(component.is_alpha for component in picture.format.components):
-            return self._on_white(picture)
+            return self._opaque(picture)
         return self._reformat(picture, "rgb24", tags).to_ndarray()
 
     def _reformat(self, picture: av.VideoFrame, pixel_format: str, tags: ColourTags) -> av.VideoFrame:
@@ -101,18 +102,15 @@ class ToRGB:
             threads=_THREADS,
         )
 
-    def _on_white(self, picture: av.VideoFrame) -> np.ndarray:
+    def _opaque(self, picture: av.VideoFrame) -> np.ndarray:
         rgba = self._reformat(picture, "rgba", resolve_tags(picture)).to_ndarray()
-        alpha = rgba[..., 3:]
-        if alpha.min() == 255:
-            return np.ascontiguousarray(rgba[..., :3])
-        self._warn("alpha", "transparent parts of the film become white")
-        weight = alpha.astype(np.uint16)
-        blended = rgba[..., :3] * weight + 255 * (255 - weight)
-        return ((blended + 127) // 255).astype(np.uint8)
+        alpha = rgba[..., 3]
+        if alpha.min() < 255:
+            self._warn("alpha", "transparent parts of the video become white")
+        return np.ascontiguousarray(on_white(rgba[..., :3], alpha))
 
     def _mapped(self, picture: av.VideoFrame, tags: ColourTags) -> av.VideoFrame:
-        """The picture in SDR BT.709, by swscale's perceptual tone and gamut mapping (ITU-R BT.2446)."""
+        """The frame in SDR BT.709, by swscale's perceptual tone and gamut mapping (ITU-R BT.2446)."""
         key = (picture.width, picture.height, picture.format.name, tags)
         if key != self._tone_map_key:
             self._tone_map, self._tone_map_key = self._build_tone_map(picture, tags), key
@@ -151,11 +149,11 @@ _SWS_NAMES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "
 
 
 class FromRGB:
-    """Turns RGB into the samples an encoder wants.
+    """Converts RGB to the samples that an encoder expects.
 
     Args:
         pixel_format: FFmpeg's name, e.g. "yuv420p".
-        tags: matrix and range of the samples; primaries and transfer are only carried.
+        tags: matrix and range of the samples; primaries and transfer are not used.
     """
 
     def __init__(self, pixel_format: str, tags: ColourTags) -> None:
@@ -164,7 +162,7 @@ class FromRGB:
         self._reformatter = VideoReformatter()
 
     def __call__(self, pixels: np.ndarray) -> av.VideoFrame:
-        """A picture of (H, W, 3) uint8 RGB pixels; the array is borrowed until it is encoded."""
+        """A frame of (H, W, 3) uint8 RGB; `pixels` must not change until the frame is encoded."""
         picture = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
         rgb = av.VideoFormat(self._format).is_rgb
         # Without dst_colorspace swscale takes BT.601 whatever the tags say.
