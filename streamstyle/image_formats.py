@@ -37,7 +37,7 @@ _RAW_SUFFIXES = {".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2",
 
 
 def is_image(path: Path) -> bool:
-    """Whether `path` is an image: told by its first bytes, or by its suffix where these say nothing.
+    """Whether `path` is an image, judged by its first bytes, or by its suffix where these say nothing.
 
     Also True for formats that are recognized but not supported, so that an error can name the format.
     False for folders, pipes, devices, missing files, and AVIF sequences, which are videos.

@@ -252,10 +252,10 @@ def errors_on(
     wanted: dict[str, list[Tensor]] = {branch: [] for branch in ANSWERS}
     for path in photos:
         image = middle_square(read_rgb(path), side)
-        seen, told = student(image, ANSWERS), teacher(image, ANSWERS.values())
+        answer, expected = student(image, ANSWERS), teacher(image, ANSWERS.values())
         for branch, layer in ANSWERS.items():
-            found[branch].append(seen[branch].clamp(max=CEILING))
-            wanted[branch].append(told[layer])
+            found[branch].append(answer[branch].clamp(max=CEILING))
+            wanted[branch].append(expected[layer])
     result = {}
     for branch in ANSWERS:
         truth = torch.cat(wanted[branch])
