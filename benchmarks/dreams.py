@@ -21,7 +21,7 @@ from torch import Tensor
 from streamstyle.device import download
 from streamstyle.networks import Distilled, FeatureNetwork, MobileNet
 from streamstyle.networks.features import BRANCHES
-from streamstyle.training.data import read_picture, to_tensor
+from streamstyle.training.data import read_rgb, to_tensor
 from streamstyle.weights import load_features
 
 OCTAVES, OCTAVE_SCALE = 4, 1.4
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12, help="at each octave")
     parser.add_argument("--size", type=float, default=0.012, help="mean change of a step")
     options = parser.parse_args()
-    picture = read_picture(options.image)
+    picture = read_rgb(options.image)
     scale = SIDE / max(picture.size)
     width, height = (round(side * scale / MULTIPLE) * MULTIPLE for side in picture.size)
     image = to_tensor(picture.resize((width, height), Image.Resampling.LANCZOS))

@@ -36,7 +36,7 @@ from streamstyle.pipeline import run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources import open_source
 from streamstyle.sources.memory import MemorySource
-from streamstyle.training import Recipe, read_painting
+from streamstyle.training import Recipe, painting_for
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.weights import load_features
 
@@ -92,7 +92,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
     judge = None
     if options.painting:
         plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1, levels=1.0)
-        judge = PerceptualLoss(load_features(), plain, read_painting(options.painting, plain))
+        judge = PerceptualLoss(load_features(), plain, painting_for(options.painting, plain))
     print(f"\n{name}: {len(frames)} frames of {frames[0].pixels.shape[1]}x{frames[0].pixels.shape[0]}")
     print(f"{'':24}{'warp error':>12}{'share':>8}{'flicker':>9}{'sharpness':>11}{'style loss':>12}")
     alone: dict[str, float] = {}

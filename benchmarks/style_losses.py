@@ -28,9 +28,9 @@ from streamstyle.evaluation import warp_error
 from streamstyle.losses import luma, total_variation
 from streamstyle.networks import StyleNet, style_net
 from streamstyle.networks.style_net import Shuffle
-from streamstyle.training import Photographs, Recipe, Training, read_painting
+from streamstyle.training import Photographs, Recipe, Training, painting_for
 from streamstyle.training import perceptual_loss as judging
-from streamstyle.training.data import read_picture, split, to_tensor
+from streamstyle.training.data import read_rgb, split, to_tensor
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import CUT
 from streamstyle.training.synthetic_motion import move
@@ -126,7 +126,7 @@ def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recip
     recipe = replace(recipe, **variant.recipe)
     base = None if variant.network else load("base").network
     assert base is None or isinstance(base, StyleNet)
-    training = Training(read_painting(painting, recipe), photos, load_features(judge), recipe, base=base)
+    training = Training(painting_for(painting, recipe), photos, load_features(judge), recipe, base=base)
     if variant.network:
         variant.network(training.network)
         training.network.to(memory_format=torch.channels_last)
@@ -200,10 +200,10 @@ def main() -> None:
     recipe = replace(Recipe(minutes=options.minutes), **changes)
     photos = Photographs(options.photos)
     photos.files, held_back = split(photos.files, HELD_BACK)
-    judged_on = [to_tensor(ImageOps.fit(read_picture(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
-    shown = [ImageOps.fit(read_picture(path), (384, 288)) for path in options.shown or held_back[40:45]]
+    judged_on = [to_tensor(ImageOps.fit(read_rgb(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
+    shown = [ImageOps.fit(read_rgb(path), (384, 288)) for path in options.shown or held_back[40:45]]
     plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1)
-    judge = PerceptualLoss(load_features(options.features), plain, read_painting(options.painting, recipe))
+    judge = PerceptualLoss(load_features(options.features), plain, painting_for(options.painting, recipe))
     for name in options.only:
         with patched(VARIANTS[name]):
             training = trained(VARIANTS[name], options.painting, photos, recipe, options.features)

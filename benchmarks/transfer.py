@@ -35,7 +35,7 @@ from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources import open_source
 from streamstyle.sources.memory import MemorySource
 from streamstyle.training import Recipe
-from streamstyle.training.data import read_painting
+from streamstyle.training.data import painting_for
 
 ROOT = Path(__file__).parents[1]
 SIDE = 320  # pixels, of the film
@@ -68,7 +68,7 @@ def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]
     """Each painting on each photograph, with its curves below."""
     cells, plots = [], []
     for path in paintings:
-        painting = read_painting(path, Recipe())[0]
+        painting = painting_for(path, Recipe())[0]
         for photo in photos:
             steps: list[OptimizationStep] = []
             effect = Transfer(keyframes_of("a"), {"a": painting}, on_step=steps.append)
@@ -97,7 +97,7 @@ def film_ways(film: Path, painting: Path, count: int) -> tuple[float, list[Cell]
     frames = [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
     print(f"\n{film.name}: {count} frames\n{'':22}{'warp error':>11}{'share':>8}{'ms':>8}")
     base, share, cells = 0.0, 0.0, []
-    picture = read_painting(painting, Recipe())[0]
+    picture = painting_for(painting, Recipe())[0]
     for way, how in WAYS.items():
         effect, sink = Transfer(keyframes_of("a"), {"a": picture}, how), MemorySink()
         begin = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Picture files: which they are, and their pixels upright, in sRGB, at 8 bits.
+"""The one reader of image files: it gives upright 8-bit sRGB pixels.
 
-Pillow decodes everything but 16-bit PNG, which OpenCV reads at its full depth. The format is told from the
-first bytes and handed to Pillow by name, so that a file cannot choose a decoder nobody meant; the size is
-read from the header before a pixel is allocated; whatever Pillow raises leaves this file as an InputError.
+Pillow decodes everything but 16-bit PNG, which OpenCV reads at its full depth. The format is recognized by
+the first bytes and given to Pillow by name, so that a file cannot choose its decoder. The size is read from
+the header before pixels are allocated. Whatever Pillow raises becomes an InputError.
 """
 
 from __future__ import annotations
@@ -14,61 +14,31 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ImageFile as PillowFile
 
 from streamstyle.errors import InputError, OutOfMemoryError, StreamstyleError
+from streamstyle.image_formats import format_of, supported_format
 
 MAX_PIXELS = 2**28  # 16384 × 16384, four times 8K × 8K; its RGB pixels fill 0.8 GB
 
 _log = logging.getLogger("streamstyle")
 
-_MAGIC = (  # first bytes, and what Pillow calls the format
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),  # BigTIFF
-    (b"MM\0+", "TIFF"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
-)
-_BMP_HEADER_BYTES = {12, 40, 52, 56, 64, 108, 124}  # "BM" alone is too weak a sign
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-_READABLE = {"JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM"}
-_ANIMATED = {"PNG", "GIF", "WEBP"}
-_PICTURES = _READABLE | {"AVIF", "HEIF", "JPEG XL"}
-_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".apng", ".gif", ".tif", ".tiff", ".webp", ".bmp"}
-_SUFFIXES |= {".pbm", ".pgm", ".ppm", ".avif", ".heic", ".heif", ".jxl"}
-# Camera raw files are TIFF by their first bytes, but what Pillow would read is their thumbnail.
-_RAW_SUFFIXES = {".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".pef", ".srw"}
+_ANIMATED = {"PNG", "GIF", "WEBP"}  # formats of images, as Pillow calls them, that may move
 _PILLOW = threading.Lock()  # held while Pillow's process-wide settings are ours
-
-
-def is_picture(path: Path) -> bool:
-    """Whether `path` is a picture: told by its first bytes, by its suffix where they say nothing.
-
-    True also for formats that are recognised but not supported, so that an error can name the format; False
-    for folders, pipes, devices, missing files, and AVIF sequences, which are films.
-    """
-    try:
-        found = _format(path)
-    except (InputError, OSError):
-        return False
-    return found in _PICTURES or (not found and path.suffix.lower() in _SUFFIXES)
 
 
 def is_animation(path: Path) -> bool:
     """Whether `path` is a GIF, WebP or PNG of more than one frame; False where it cannot be read."""
     try:
         with _guard(path):
-            if _format(path) not in _ANIMATED:
+            if format_of(path) not in _ANIMATED:
                 return False
             with _opened(path) as image:
                 return bool(getattr(image, "is_animated", False))
@@ -77,79 +47,140 @@ def is_animation(path: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A decoded picture.
+class DecodedImage:
+    """A decoded image.
 
     Attributes:
         pixels: (H, W, 3) uint8, sRGB, C-contiguous, upright.
         alpha: (H, W) uint8, 255 = opaque, or None.
-        milliseconds: how long it is shown in an animation, 0 in a still.
+        milliseconds: how long it is shown in an animation, 0 in a still image.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
-    milliseconds: float
+    milliseconds: float = 0
+
+    def on_white(self) -> np.ndarray:
+        """(H, W, 3) uint8 without transparency."""
+        return self.pixels if self.alpha is None else on_white(self.pixels, self.alpha)
 
 
 class Notices:
-    """Warnings to the user, each said once, with the first file that it is true of."""
+    """Warnings for the user. Each is logged once, with the first file that it applies to."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
 
     def warn(self, path: Path, what: str) -> None:
-        """Log `what` about `path`, unless that was said before."""
+        """Log `what` about `path`, unless that was logged before."""
         if what not in self._said:
             self._said.add(what)
             _log.warning("%s: %s", path, what)
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The size that a picture is brought to, at most one of the two.
+def read_image(
+    path: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    max_size: int | None = None,
+    notices: Notices | None = None,
+) -> DecodedImage:
+    """Read an image file: upright, in sRGB, at 8 bits. Of several frames or pages, the first.
 
-    Attributes:
-        size: exact (width, height) in pixels.
-        max_size: longest side at most, in pixels; smaller pictures stay as they are.
+    Args:
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, or AVIF where Pillow can read it.
+        size: scale to exactly this (width, height), in pixels.
+        max_size: scale down to at most this on the longer side, in pixels.
+        notices: shared by the files of a folder, so that each warning is logged once.
+
+    Raises:
+        InputError: the file is missing, damaged, of no supported format, or has more than MAX_PIXELS.
+        OutOfMemoryError: it does not fit into main memory.
     """
-
-    size: tuple[int, int] | None = None
-    max_size: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.size and self.max_size:
-            raise ValueError("size and max_size were both given, expected one of them")
-        if min(self.size or (self.max_size or 1,)) < 1:
-            raise ValueError(f"unexpected size: {self.size or self.max_size}, expected at least 1 pixel")
-
-    def of(self, width: int, height: int) -> tuple[int, int]:
-        """The (width, height) that a picture of this width and height gets."""
-        if self.size:
-            return self.size
-        if not self.max_size or max(width, height) <= self.max_size:
-            return width, height
-        shrink = self.max_size / max(width, height)
-        return max(round(width * shrink), 1), max(round(height * shrink), 1)
+    with ImageFile(path, size=size, max_size=max_size, notices=notices) as file:
+        return file.still()
 
 
-class PictureFile:
-    """An open picture file, of one or more frames. A context manager.
+def fitted_size(
+    width: int,
+    height: int,
+    size: tuple[int, int] | None = None,
+    max_size: int | None = None,
+    *,
+    even: bool = False,
+) -> tuple[int, int]:
+    """(width, height) in pixels of an image or video after scaling.
+
+    Args:
+        width, height: of the upright source.
+        size: exactly this, whatever the shape of the source.
+        max_size: at most this on the longer side, in the source's shape. Smaller sources keep their size.
+        even: round the sides that `max_size` gives to even numbers, as videos need them.
+    """
+    if size is not None:
+        return size
+    longest = max(width, height)
+    if max_size is None or longest <= max_size:
+        return width, height
+    step = 2 if even else 1
+    across, down = (round(Fraction(side * max_size, longest * step)) * step for side in (width, height))
+    return max(across, step), max(down, step)
+
+
+def on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 pixels over white, rounded to the nearest; `pixels` itself where all is opaque.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        alpha: (H, W) uint8, 255 = opaque.
+    """
+    if alpha.min() == 255:
+        return pixels
+    # 255 - (255 - p) a / 255; 127 rounds the division
+    cover = alpha[..., None].astype(np.uint16)
+    return (255 - ((255 - pixels) * cover + 127) // 255).astype(np.uint8)
+
+
+def mask_values(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """(H, W) uint8, an image as a mask: its alpha where it has any transparency, else its brightness."""
+    if alpha is not None and alpha.min() < 255:
+        return alpha
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+
+
+class ImageFile:
+    """An open image file of one or more frames. A context manager.
+
+    Args:
+        path, size, max_size, notices: as for `read_image`.
 
     Attributes:
         path: the file.
         first: number of the first frame of the animation; 1 in a PNG whose still is not part of it, else 0.
-        frames: how many frames or pages the file says it has.
+        frames: how many frames or pages the file claims to have.
 
     Raises:
-        InputError: on opening, the file is missing, no picture, of no supported format, or of more pixels
+        InputError: on opening, the file is missing, not an image, of no supported format, or has more pixels
             than MAX_PIXELS; on opening and reading, it is damaged.
         OutOfMemoryError: on reading.
+        ValueError: both sizes are given, or one is below 1 pixel.
     """
 
-    def __init__(self, path: Path, scale: Scale, notices: Notices) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int] | None = None,
+        max_size: int | None = None,
+        notices: Notices | None = None,
+    ) -> None:
+        if size and max_size:
+            raise ValueError("size and max_size were both given, expected one of them")
+        if min(size or (max_size or 1,)) < 1:
+            raise ValueError(f"unexpected size: {size or max_size}, expected at least 1 pixel")
         self.path = path
-        self._scale = scale
-        self._notices = notices
+        self._size, self._max_size = size, max_size
+        self._notices = notices or Notices()
         with _guard(path), ExitStack() as on_error:
             self._image = on_error.enter_context(_opened(path))
             self._deep_png = self._image.format == "PNG" and _png_bits(path) > 8
@@ -163,18 +194,18 @@ class PictureFile:
     def __exit__(self, *exc: object) -> None:
         self._image.close()
 
-    def still(self) -> Picture:
-        """The first picture of the file."""
-        # The further pictures of an MPO are the camera's own previews of the same view.
+    def still(self) -> DecodedImage:
+        """The first image of the file."""
+        # The further images of an MPO are the camera's own previews of the same view.
         if self.frames > 1 and self._image.format != "MPO":
-            self._notices.warn(self.path, "holds several pictures, only the first is read")
+            self._notices.warn(self.path, "holds several images, only the first is read")
         with _guard(self.path):
             deep = self._deep_png and self.frames == 1
             image = _deep_png(self.path, self._image.info) if deep else self._image
             return self._finish(image, milliseconds=0)
 
-    def frame(self, number: int) -> Picture:
-        """Frame `number` of an animation, complete: what the file stores may cover less than the picture."""
+    def frame(self, number: int) -> DecodedImage:
+        """Frame `number` of an animation, complete, even where the file stores only what changes."""
         with _guard(self.path):
             self._image.seek(number)
             self._image.load()  # WebP knows the duration only after this
@@ -182,20 +213,21 @@ class PictureFile:
             # As browsers do: such frames come from tools that meant "as fast as is sensible".
             return self._finish(self._image, milliseconds=shown if shown > 10 else 100)
 
-    def _finish(self, image: Image.Image, milliseconds: float) -> Picture:
+    def _finish(self, image: Image.Image, milliseconds: float) -> DecodedImage:
         deep = self._deep_png or max(_tiff_bits(image)) > 8
-        image = self._straighten_colour(_eight_bits(_upright(image), self.path))
+        image = self._in_srgb(_eight_bits(_upright(image), self.path))
         if deep:
             self._notices.warn(self.path, "more than 8 bits per channel, reduced to 8")
-        wanted = self._scale.of(*image.size)
+        wanted = fitted_size(*image.size, self._size, self._max_size)
         if wanted != image.size:
             image = image.resize(wanted, Image.Resampling.LANCZOS)  # multiplies by alpha and divides again
         if image.mode == "RGB":
-            return Picture(np.array(image), None, milliseconds)
-        both = np.asarray(image)
-        return Picture(np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3]), milliseconds)
+            return DecodedImage(np.array(image), None, milliseconds)
+        rgba = np.asarray(image)
+        pixels, alpha = np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
+        return DecodedImage(pixels, alpha, milliseconds)
 
-    def _straighten_colour(self, image: Image.Image) -> Image.Image:
+    def _in_srgb(self, image: Image.Image) -> Image.Image:
         """Mode RGB or RGBA, in sRGB."""
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         if image.mode not in ("L", "RGB", "CMYK", "LAB"):
@@ -205,7 +237,7 @@ class PictureFile:
             try:
                 image = _to_srgb(image, profile)
             except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-                self._notices.warn(self.path, "its colour profile cannot be used; taken as sRGB")
+                self._notices.warn(self.path, "its color profile cannot be used; taken as sRGB")
         image = image.convert("RGB")
         if alpha is not None:
             image.putalpha(alpha)
@@ -214,9 +246,9 @@ class PictureFile:
 
 @contextmanager
 def _guard(path: Path) -> Iterator[None]:
-    """Keeps Pillow's warnings in, its bomb limit at ours, and turns what it raises into our errors.
+    """Silences Pillow's warnings, sets its bomb limit to ours, and turns what it raises into our errors.
 
-    One thread at a time, for the limit and the warning filters belong to the whole process.
+    One thread at a time, as the limit and the warning filters belong to the whole process.
     """
     with _PILLOW, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -237,46 +269,14 @@ def _translated(path: Path, exc: Exception) -> StreamstyleError:
     if isinstance(exc, MemoryError) or no_memory:
         return OutOfMemoryError(f"{path}: does not fit into main memory")
     if isinstance(exc, UnidentifiedImageError):
-        return InputError(f"{path}: damaged picture, its header cannot be read")
+        return InputError(f"{path}: damaged image, its header cannot be read")
     damage = " ".join(str(exc).split()) or type(exc).__name__
-    return InputError(f"{path}: {getattr(exc, 'strerror', None) or f'damaged picture ({damage})'}")
+    return InputError(f"{path}: {getattr(exc, 'strerror', None) or f'damaged image ({damage})'}")
 
 
-def _format(path: Path) -> str:
-    """What Pillow calls the format that the first bytes show; "film" or "" where they show no picture."""
-    if not path.is_file():
-        raise InputError(f"{path}: {'is no file' if path.exists() else 'no such file'}")
-    with path.open("rb") as file:
-        head = file.read(64)
-    for magic, name in _MAGIC:
-        if head.startswith(magic):
-            return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
-        return "BMP"
-    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
-        return "PPM"
-    return _heif(head) if head[4:8] == b"ftyp" else ""
-
-
-def _heif(head: bytes) -> str:
-    """Which of the formats that begin like an MP4 file."""
-    brand = head[8:12]
-    if brand == b"avif" or (brand == b"mif1" and b"avif" in head):
-        return "AVIF"
-    return "HEIF" if brand in _HEIF_BRANDS else "film"
-
-
-def _opened(path: Path) -> ImageFile.ImageFile:
-    """The picture with its header read, and small enough. To be called inside `_guard`."""
-    found = _format(path)
-    if found not in _PICTURES:
-        raise InputError(f"{path}: damaged at its start, or no picture")
-    raw = found == "TIFF" and path.suffix.lower() in _RAW_SUFFIXES
-    if raw or not (found in _READABLE or (found == "AVIF" and features.check("avif"))):
-        what = "camera raw" if raw else found
-        raise InputError(f"{path}: format not supported: {what}; convert it to PNG or JPEG")
+def _opened(path: Path) -> PillowFile.ImageFile:
+    """The file with its header read, and not too large. To be called inside `_guard`."""
+    found = supported_format(path)
     Image.MAX_IMAGE_PIXELS, limit = None, Image.MAX_IMAGE_PIXELS  # our own check names both sides
     image = Image.open(path, formats=[found])
     Image.MAX_IMAGE_PIXELS = limit
@@ -305,7 +305,7 @@ def _deep_png(path: Path, info: dict[str | tuple[int, int], object]) -> Image.Im
         check.verify()  # first, as libpng inside OpenCV writes what it finds straight to stderr
     samples = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None:
-        raise InputError(f"{path}: damaged picture")
+        raise InputError(f"{path}: damaged image")
     if samples.dtype == np.uint16:
         samples = cv2.convertScaleAbs(samples, alpha=1 / 257)  # 65535 / 255; rounds to the nearest
     if samples.ndim == 3:
@@ -317,7 +317,7 @@ def _deep_png(path: Path, info: dict[str | tuple[int, int], object]) -> Image.Im
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF orientation says; a damaged EXIF block is passed over."""
+    """The image turned as its EXIF orientation says; a damaged EXIF block is ignored."""
     image.load()
     try:
         return ImageOps.exif_transpose(image)
@@ -326,10 +326,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
-    """16-bit grey as 8-bit grey, other modes as they are."""
+    """16-bit gray as 8-bit gray, other modes as they are."""
     if image.mode.startswith("I;16"):
-        grey = cv2.convertScaleAbs(np.asarray(image).astype(np.uint16), alpha=1 / 257)
-        reduced = Image.fromarray(grey)
+        gray = cv2.convertScaleAbs(np.asarray(image).astype(np.uint16), alpha=1 / 257)
+        reduced = Image.fromarray(gray)
         reduced.info = image.info
         return reduced
     if image.mode in ("I", "F"):
@@ -338,7 +338,7 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Mode RGB, in sRGB; untouched where the profile is sRGB by another name."""
+    """Mode RGB, in sRGB; unchanged where the profile is sRGB by another name."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     to_srgb = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, "RGB")
     if image.mode == "RGB":

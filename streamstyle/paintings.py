@@ -10,10 +10,10 @@ from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 
 from streamstyle.errors import InputError
-from streamstyle.images import Notices, PictureFile, Scale
+from streamstyle.images import read_image
 
 PAINTING_SIDE = 640  # long side in pixels at which a painting has strokes of size 1
-SMALLEST_PAINTING = 128  # shortest side in pixels; below, there is no stroke to learn
+SMALLEST_PAINTING = 128  # shorter side in pixels; smaller paintings show no strokes to learn
 
 
 def read_painting(
@@ -34,17 +34,16 @@ def read_painting(
         levels: percent of the pixels that become black at the dark end and white at the light end.
 
     Raises:
-        InputError: it cannot be read, or its shortest side is below SMALLEST_PAINTING pixels.
+        InputError: it cannot be read, or its shorter side is below SMALLEST_PAINTING pixels.
     """
-    with PictureFile(path, Scale(), Notices()) as file:
-        whole = Image.fromarray(file.still().pixels)
+    whole = Image.fromarray(read_image(path).on_white())
     left, right = (round(share * whole.width) for share in part[::2])
     top, bottom = (round(share * whole.height) for share in part[1::2])
     image = whole.crop((left, top, right, bottom))
     if min(image.size) < SMALLEST_PAINTING:
         raise InputError(
             f"{path}: the painting is {image.width}x{image.height} pixels; "
-            f"its shortest side must have at least {SMALLEST_PAINTING}"
+            f"its shorter side must have at least {SMALLEST_PAINTING}"
         )
     scale = PAINTING_SIDE * stroke_size / max(whole.size)
     width, height = (max(64, round(side * scale)) for side in image.size)

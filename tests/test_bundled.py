@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from streamstyle.errors import InputError
+from streamstyle.files import sha256_of
 from streamstyle.training.bundled import entry_of, find_painting, train_bundled
 from streamstyle.training.recipe import Recipe, read_recipe
 from streamstyle.weights import STYLES, WEIGHTS, load
-from streamstyle.weights.files import sha256_of
 from streamstyle.weights.table import FOLDER, read_table, write_table
 
 ROOT = Path(__file__).parents[1]

@@ -73,7 +73,7 @@ def test_ten_bits_become_eight_with_one_warning(caplog: pytest.LogCaptureFixture
     convert = ToRGB("film", (16, 16))
     assert np.abs(convert(grey).astype(int) - 120).max() <= 1
     convert(grey)
-    assert [record.getMessage() for record in caplog.records] == ["film: 10-bit pictures become 8-bit"]
+    assert [record.getMessage() for record in caplog.records] == ["film: 10-bit frames become 8-bit"]
 
 
 def test_high_dynamic_range_becomes_standard(caplog: pytest.LogCaptureFixture) -> None:
@@ -86,3 +86,14 @@ def test_high_dynamic_range_becomes_standard(caplog: pytest.LogCaptureFixture) -
         shown.append(ToRGB("film", (64, 64))(frame).mean())
     assert 10 < shown[0] < 30 and shown[1] > 250
     assert "high dynamic range" in caplog.text
+
+
+def test_transparent_parts_become_white(caplog: pytest.LogCaptureFixture) -> None:
+    rgba = np.random.default_rng(0).integers(0, 256, (16, 16, 4), np.uint8)
+    shown = ToRGB("video", (16, 16))(av.VideoFrame.from_ndarray(rgba, "rgba"))
+    cover = rgba[..., 3:] / 255
+    assert np.array_equal(shown, np.round(rgba[..., :3] * cover + 255 * (1 - cover)))
+    assert shown.flags.c_contiguous
+    assert [record.getMessage() for record in caplog.records] == [
+        "video: transparent parts of the video become white"
+    ]

@@ -18,7 +18,7 @@ from streamstyle.networks import (
     Pretrained,
 )
 from streamstyle.networks.mobilenet import same_padding
-from streamstyle.training.data import read_picture, to_tensor
+from streamstyle.training.data import read_rgb, to_tensor
 from streamstyle.weights import load_features
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -64,7 +64,7 @@ def test_the_bundled_network_is_small_and_answers_at_four_depths():
 def test_the_bundled_network_has_learnt_what_stays_the_same():
     """A mirrored picture is closer to itself than another picture is, far more than to random weights."""
     lighthouse, still_life = (
-        to_tensor(read_picture(SAMPLES / name).resize((240, 160)))
+        to_tensor(read_rgb(SAMPLES / name).resize((240, 160)))
         for name in ("lighthouse.png", "still_life.png")
     )
 

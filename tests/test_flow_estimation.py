@@ -1,5 +1,7 @@
 """Estimated flow: motion that is known is found, and what hides or appears is not trusted."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.frames import Frame, Packet
 from streamstyle.optical_flow import FLOWS, FlowEstimation, resized_flow, warp
 from streamstyle.optical_flow.dis import Dis
+from streamstyle.optical_flow.files import FlowFolder
 from streamstyle.optical_flow.occlusion import feathered, in_bounds, looks_alike, returns
 from streamstyle.optical_flow.warping import warped_pixels
 from tests.motions import HEIGHT, WIDTH, affine, film, moved, pan, texture
@@ -178,6 +181,30 @@ def test_exact_flow_comes_from_a_folder(tmp_path):
     motions = [motion for item, motion, *_ in half if isinstance(item, Frame)]
     assert motions[1] is not None and motions[1].flow.shape == (2, HEIGHT // 2, WIDTH // 2)
     assert (motions[1].flow[0] == -2).all()
+
+
+def folder_with_mask(folder: Path, mask: np.ndarray) -> FlowFolder:
+    """Flow of one frame, zero, and a mask for it."""
+    np.save(folder / "1.npy", np.zeros((*mask.shape[:2], 2), np.float32))
+    cv2.imwrite(str(folder / "1.png"), mask)
+    return FlowFolder(folder)
+
+
+def test_the_mask_of_a_flow_may_have_16_bits_or_be_transparent(tmp_path):
+    left = np.arange(8)[None].repeat(6, 0) < 4
+    cut_out = np.zeros((6, 8, 4), np.uint8)
+    cut_out[..., 3] = 255 * left
+    for mask in (255 * left.astype(np.uint8), 65535 * left.astype(np.uint16), cut_out):
+        _, known = folder_with_mask(tmp_path, mask).at(1, (6, 8), (6, 8))
+        assert np.array_equal(known, left)
+
+
+def test_a_mask_that_cannot_be_read_is_named(tmp_path, capfd):
+    folder = folder_with_mask(tmp_path, np.zeros((6, 8), np.uint8))
+    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:40])
+    with pytest.raises(InputError, match=r"1\.png: damaged image"):
+        folder.at(1, (6, 8), (6, 8))
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

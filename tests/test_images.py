@@ -1,4 +1,4 @@
-"""Pictures as pixels: upright, in sRGB, at 8 bits, scaled. Truths: constructed pixels, exact turns."""
+"""Images as pixels: upright, in sRGB, at 8 bits, scaled. Truths: constructed pixels, exact turns."""
 
 import struct
 import zlib
@@ -11,9 +11,8 @@ from PIL import Image, ImageCms
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame
-from streamstyle.sources.images import (
-    StillSource,
-)
+from streamstyle.images import fitted_size, mask_values, on_white, read_image
+from streamstyle.sources.images import StillSource
 
 ORIENTATION = 274  # the EXIF tag
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 0]]], np.uint8)
@@ -161,7 +160,7 @@ def test_a_useless_profile_is_passed_over_with_a_warning(tmp_path, caplog, profi
     grey = noise(6, 5, 1)[..., 0]
     Image.fromarray(grey).save(tmp_path / "a.png", icc_profile=profile)
     assert np.array_equal(only(tmp_path / "a.png").pixels[..., 0], grey)
-    assert len(messages(caplog)) == 1 and "colour profile" in messages(caplog)[0]
+    assert len(messages(caplog)) == 1 and "color profile" in messages(caplog)[0]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -249,3 +248,39 @@ def test_scaling_does_not_bleed_hidden_colours_into_the_picture(tmp_path):
 def test_impossible_sizes_are_a_callers_mistake(tmp_path, options):
     with pytest.raises(ValueError, match="size"):
         StillSource(tmp_path / "a.png", **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "expected"),
+    [
+        ((1280, 720), {"size": (33, 77), "even": True}, (33, 77)),
+        ((1279, 719), {"max_size": 1279, "even": True}, (1279, 719)),
+        ((1920, 1080), {"max_size": 641}, (641, 361)),
+        ((1920, 1080), {"max_size": 641, "even": True}, (640, 360)),
+        ((1080, 1920), {"max_size": 640, "even": True}, (360, 640)),
+        ((5000, 10), {"max_size": 100}, (100, 1)),
+        ((5000, 10), {"max_size": 100, "even": True}, (100, 2)),
+    ],
+)
+def test_sides_are_fitted_and_made_even_only_where_asked(source, options, expected):
+    assert fitted_size(*source, **options) == expected
+
+
+def test_transparent_parts_become_white(tmp_path):
+    rgba = noise(16, 16, 4)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    cover = rgba[..., 3:] / 255
+    expected = np.round(rgba[..., :3] * cover + 255 * (1 - cover))
+    assert np.array_equal(read_image(tmp_path / "a.png").on_white(), expected)
+
+
+def test_opaque_pixels_are_not_copied():
+    pixels, opaque = noise(4, 4), np.full((4, 4), 255, np.uint8)
+    assert on_white(pixels, opaque) is pixels
+
+
+def test_a_mask_is_the_transparency_or_else_the_brightness():
+    pixels, alpha = np.full((2, 2, 3), 40, np.uint8), np.array([[0, 255], [9, 255]], np.uint8)
+    assert np.array_equal(mask_values(pixels, alpha), alpha)
+    assert (mask_values(pixels, np.full((2, 2), 255, np.uint8)) == 40).all()
+    assert (mask_values(pixels, None) == 40).all()

@@ -1,4 +1,4 @@
-"""Pictures that are refused: bombs, damage, formats nobody reads; and what counts as a picture."""
+"""Images that are refused: bombs, damage, unsupported formats; and which files count as images."""
 
 import os
 import struct
@@ -11,12 +11,9 @@ import pytest
 from PIL import Image, features
 
 from streamstyle.errors import InputError
-from streamstyle.sources.images import (
-    StillSource,
-    is_animation,
-    is_picture,
-    read_picture,
-)
+from streamstyle.image_formats import is_image
+from streamstyle.images import is_animation, read_image
+from streamstyle.sources.images import StillSource
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -49,29 +46,29 @@ def test_the_limit_lies_above_8k_and_above_pillows_own(tmp_path, side, allowed):
 def test_pillows_own_limit_is_as_before(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12345)
     Image.fromarray(noise(4, 4)).save(tmp_path / "a.png")
-    read_picture(tmp_path / "a.png")
+    read_image(tmp_path / "a.png")
     with pytest.raises(InputError):
-        read_picture(tmp_path / "missing.png")
+        read_image(tmp_path / "missing.png")
     assert Image.MAX_IMAGE_PIXELS == 12345
 
 
 def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.png: no such file"):
         StillSource(tmp_path / "none.png")
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         StillSource(tmp_path)
 
 
 def test_a_device_is_not_opened():
-    assert not is_picture(Path(os.devnull))
-    with pytest.raises(InputError, match="is no file"):
+    assert not is_image(Path(os.devnull))
+    with pytest.raises(InputError, match="is not a file"):
         StillSource(Path(os.devnull))
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1"])
 def test_unsupported_formats_are_named(tmp_path, brand):
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0" + brand + bytes(40))
-    assert is_picture(tmp_path / "a.heic")
+    assert is_image(tmp_path / "a.heic")
     with pytest.raises(InputError, match=r"a\.heic: format not supported: HEIF"):
         StillSource(tmp_path / "a.heic")
 
@@ -90,7 +87,7 @@ def test_avif_is_read_where_pillow_can(tmp_path, monkeypatch, there):
     path.write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(40))
     if there:
         Image.fromarray(np.full((16, 16, 3), 90, np.uint8)).save(path)
-        assert np.abs(read_picture(path).pixels.astype(int) - 90).max() <= 3
+        assert np.abs(read_image(path).pixels.astype(int) - 90).max() <= 3
     else:
         monkeypatch.setattr(features, "check", lambda feature: False)
         with pytest.raises(InputError, match="format not supported: AVIF"):
@@ -146,19 +143,19 @@ def test_any_damage_is_an_input_error_of_one_line(tmp_path, suffix):
     assert refused > 10
 
 
-def test_pictures_are_told_by_content_before_suffix(tmp_path):
-    Image.fromarray(noise(4, 4)).save(tmp_path / "picture.png")
-    (tmp_path / "picture.png").rename(tmp_path / "picture.mp4")
+def test_images_are_told_by_content_before_suffix(tmp_path):
+    Image.fromarray(noise(4, 4)).save(tmp_path / "image.png")
+    (tmp_path / "image.png").rename(tmp_path / "image.mp4")
     (tmp_path / "film.avif").write_bytes(b"\0\0\0\x18ftypavis\0\0\0\0avis" + bytes(40))
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("BM, or not BM, that is the question")
-    assert is_picture(tmp_path / "picture.mp4")
-    assert not is_picture(tmp_path / "film.avif")
-    assert is_picture(tmp_path / "empty.jpg")
-    assert not is_picture(tmp_path / "notes.txt")
-    assert not is_picture(tmp_path / "missing.jpg")
-    assert not is_picture(tmp_path)
-    assert read_picture(tmp_path / "picture.mp4").pixels.shape == (4, 4, 3)
+    assert is_image(tmp_path / "image.mp4")
+    assert not is_image(tmp_path / "film.avif")
+    assert is_image(tmp_path / "empty.jpg")
+    assert not is_image(tmp_path / "notes.txt")
+    assert not is_image(tmp_path / "missing.jpg")
+    assert not is_image(tmp_path)
+    assert read_image(tmp_path / "image.mp4").pixels.shape == (4, 4, 3)
     with pytest.raises(InputError, match=r"empty\.jpg: damaged at its start"):
         StillSource(tmp_path / "empty.jpg")
 

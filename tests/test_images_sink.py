@@ -1,4 +1,4 @@
-"""Pictures written: whole or absent, nothing replaced in silence, nothing embedded that is not true."""
+"""Images written: whole or absent, nothing replaced in silence, nothing embedded that is not true."""
 
 import errno
 import os
@@ -11,8 +11,9 @@ from PIL import Image
 
 from streamstyle.errors import OutputError, UsageError
 from streamstyle.frames import Checkpoint, Frame, Packet
+from streamstyle.images import read_image
 from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
-from streamstyle.sources.images import FolderSource, StillSource, read_picture
+from streamstyle.sources.images import FolderSource, StillSource
 
 
 def frame(shade: int = 90, *, name: str = "", alpha: np.ndarray | None = None, side: int = 8) -> Frame:
@@ -30,7 +31,7 @@ def names(folder: Path) -> list[str]:
 
 
 def shade(path: Path) -> int:
-    return int(read_picture(path).pixels[0, 0, 0])
+    return int(read_image(path).pixels[0, 0, 0])
 
 
 def form(path: Path) -> str | None:
@@ -113,7 +114,7 @@ def test_transparency_is_laid_on_white_where_the_format_holds_none(tmp_path, cap
     cover = written.alpha[..., None] / 255
     assert np.array_equal(read.pixels, np.round(written.pixels * cover + 255 * (1 - cover)))
     assert [r.getMessage() for r in caplog.records] == [
-        f"{tmp_path / 'a.bmp'}: BMP holds no transparency, laid on white"
+        f"{tmp_path / 'a.bmp'}: BMP has no transparency; transparent parts become white"
     ]
 
 
@@ -144,7 +145,7 @@ def test_a_former_picture_is_replaced_on_success_and_kept_on_failure(tmp_path):
 
 def test_a_second_frame_is_refused_and_the_name_stays_absent(tmp_path):
     with (
-        pytest.raises(OutputError, match=r"a\.png: holds one picture"),
+        pytest.raises(OutputError, match=r"a\.png: holds one image"),
         StillSink(tmp_path / "a.png") as sink,
     ):
         sink.write(frame())
@@ -174,7 +175,7 @@ def test_a_missing_folder_and_a_device_are_refused(tmp_path):
     with pytest.raises(OutputError, match="does not exist"):
         StillSink(tmp_path / "none" / "a.png")
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(OutputError, match="no ordinary file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         StillSink(tmp_path / "pipe.png")
 
 
@@ -275,7 +276,7 @@ def test_a_name_leads_nowhere_else(tmp_path):
 
 def test_folder_replaces_a_former_file_only_when_told(tmp_path):
     (tmp_path / "a.png").write_bytes(b"precious")
-    with pytest.raises(UsageError, match=r"a\.png: exists already"), FolderSink(tmp_path) as sink:
+    with pytest.raises(UsageError, match=r"a\.png: exists; -y overwrites it"), FolderSink(tmp_path) as sink:
         sink.write(frame(name="b.png"))
         sink.write(frame(name="a.png"))
     assert (tmp_path / "a.png").read_bytes() == b"precious"

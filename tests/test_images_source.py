@@ -10,13 +10,8 @@ import pytest
 from PIL import Image
 
 from streamstyle.errors import InputError
-from streamstyle.sources.images import (
-    AnimationSource,
-    FolderSource,
-    StillSource,
-    is_animation,
-    read_picture,
-)
+from streamstyle.images import is_animation, read_image
+from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
 SHOWN_MS = [40, 100, 250, 30]
@@ -84,7 +79,7 @@ def test_folder_names_the_count_of_what_is_no_picture(tmp_path, caplog):
         (tmp_path / name).write_text("words")
     (tmp_path / "more.png").mkdir()
     assert len(list(FolderSource(tmp_path))) == 1
-    assert len(messages(caplog)) == 1 and "no pictures, left out: 2" in messages(caplog)[0]
+    assert len(messages(caplog)) == 1 and "not images, left out: 2" in messages(caplog)[0]
 
 
 def test_folder_leaves_out_damaged_pictures_counts_them_and_keeps_the_time(tmp_path, caplog):
@@ -116,10 +111,10 @@ def test_folder_takes_the_first_frame_of_an_animation_and_says_so(tmp_path, capl
 
 
 def test_folders_without_readable_pictures_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no picture in this folder"):
+    with pytest.raises(InputError, match="no image in this folder"):
         FolderSource(tmp_path)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(InputError, match="no readable picture in this folder, damaged: 1"):
+    with pytest.raises(InputError, match="no readable image in this folder, damaged: 1"):
         FolderSource(tmp_path)
     with pytest.raises(InputError, match="No such file"):
         FolderSource(tmp_path / "missing")
@@ -166,7 +161,7 @@ def test_the_still_of_a_png_that_is_not_part_of_its_animation_is_left_out(tmp_pa
     source = AnimationSource(tmp_path / "a.png")
     assert [tuple(frame.pixels[0, 0]) for frame in source] == COLOURS[1:]
     assert source.info.frames == 3
-    assert tuple(read_picture(tmp_path / "a.png").pixels[0, 0]) == COLOURS[0]
+    assert tuple(read_image(tmp_path / "a.png").pixels[0, 0]) == COLOURS[0]
 
 
 def test_animation_is_scaled(tmp_path):

@@ -84,7 +84,7 @@ def test_a_film_that_appears_meanwhile_is_not_overwritten(tmp_path):
     sink = RecordingSink(path, INFO)
     sink.write(frame(0, 0))
     path.write_bytes(b"dear")
-    with pytest.raises(OutputError, match=r"the recording lies in .*a\.part\.mp4"):
+    with pytest.raises(OutputError, match=r"the recording is in .*a\.part\.mp4"):
         sink.close()
     assert path.read_bytes() == b"dear" and len(times(tmp_path / "a.part.mp4")) == 1
 

@@ -15,7 +15,7 @@ from streamstyle.training import (
     Recipe,
     Training,
     TrainingProgress,
-    read_painting,
+    painting_for,
 )
 from streamstyle.training import loop as training
 from streamstyle.weights import load_features
@@ -31,7 +31,7 @@ def features() -> FeatureNetwork:
 
 
 def a_training(pictures: Path, features: FeatureNetwork, recipe: Recipe = QUICK, **more) -> Training:
-    painting = read_painting(pictures / "painting.png", recipe)
+    painting = painting_for(pictures / "painting.png", recipe)
     return Training(painting, Photographs(pictures / "photos"), features, recipe, **more)
 
 

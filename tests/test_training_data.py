@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from streamstyle.errors import InputError, UsageError
 from streamstyle.optical_flow import warp
@@ -14,7 +15,7 @@ from streamstyle.training import (
     Photographs,
     Recipe,
     VideoFrames,
-    read_painting,
+    painting_for,
     read_recipe,
     scenes,
 )
@@ -27,26 +28,73 @@ QUICK = Recipe(steps=4, batch=1, crop=64, seed=3)
 
 
 def test_a_folder_without_pictures_is_named(tmp_path):
-    with pytest.raises(InputError, match=f"{tmp_path}: holds no pictures"):
+    with pytest.raises(InputError, match=f"{tmp_path}: no image in this folder"):
         Photographs(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         Photographs(tmp_path / "absent")
 
 
+def test_photographs_are_told_by_content_and_sorted_by_name(tmp_path, caplog):
+    for name in ("b.png", "a.tif", "B.bmp", "img10.webp", "img2.gif"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "b.png").rename(tmp_path / "no_suffix")
+    (tmp_path / "c.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heic" + bytes(40))
+    (tmp_path / "notes.jpg.txt").write_text("no image")
+    (tmp_path / ".hidden.jpg").touch()
+    (tmp_path / "folder.jpg").mkdir()
+    photos = Photographs(tmp_path)
+    assert [path.name for path in photos.files] == ["B.bmp", "a.tif", "img10.webp", "img2.gif", "no_suffix"]
+    assert "c.heic: format not supported: HEIF" in caplog.text
+
+
+def test_a_photograph_that_cannot_be_read_is_named(tmp_path):
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    photos = Photographs(tmp_path)
+    with pytest.raises(InputError, match=r"a\.png: damaged image"):
+        photos[0]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_plain_images_are_as_pillow_reads_them(tmp_path, suffix):
+    """Recipes stay reproducible: what needs no conversion is not converted."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    for name, pixels in (("color", noise), ("gray", noise[..., 0])):
+        path = tmp_path / f"{name}.{suffix}"
+        Image.fromarray(pixels).save(path)
+        with Image.open(path) as expected:
+            assert np.array_equal(contents.read_rgb(path), expected.convert("RGB"))
+
+
+def test_training_reads_images_as_rendering_does(tmp_path):
+    """Profile, orientation, 16 bits and transparency count."""
+    red = np.zeros((4, 6, 4), np.uint8)
+    red[..., 0], red[:, 3:, 3] = 255, 255
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exchanged = profile.replace(b"rXYZ", b"____").replace(b"bXYZ", b"rXYZ").replace(b"____", b"bXYZ")
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(red).save(tmp_path / "a.png", icc_profile=exchanged, exif=exif)
+    seen = np.asarray(contents.read_rgb(tmp_path / "a.png"))
+    assert (seen[:3] == 255).all() and (seen[3:] == [0, 0, 255]).all() and seen.shape == (6, 4, 3)
+    (tmp_path / "deep.png").write_bytes(cv2.imencode(".png", np.full((4, 4), 40000, np.uint16))[1].tobytes())
+    assert (np.asarray(contents.read_rgb(tmp_path / "deep.png")) == round(40000 / 257)).all()
+
+
 def test_a_painting_that_is_too_small_is_refused_with_both_sizes(tmp_path):
     Image.new("RGB", (300, 100)).save(tmp_path / "small.png")
-    with pytest.raises(InputError, match=r"300x100 pixels; its shortest side must have at least 128"):
-        read_painting(tmp_path / "small.png", QUICK)
+    with pytest.raises(InputError, match=r"300x100 pixels; its shorter side must have at least 128"):
+        painting_for(tmp_path / "small.png", QUICK)
 
 
 def test_a_painting_that_is_none_is_named(pictures):
-    with pytest.raises(InputError, match=r"notes\.txt: cannot read this picture"):
-        read_painting(pictures / "photos" / "notes.txt", QUICK)
+    with pytest.raises(InputError, match=r"notes\.txt: damaged at its start, or not an image"):
+        painting_for(pictures / "photos" / "notes.txt", QUICK)
 
 
 def test_stroke_size_scales_the_painting(pictures):
     for stroke_size in (0.5, 1.0):
-        painting = read_painting(pictures / "painting.png", Recipe(stroke_size=stroke_size))
+        painting = painting_for(pictures / "painting.png", Recipe(stroke_size=stroke_size))
         assert max(painting.shape) == contents.PAINTING_SIDE * stroke_size
 
 
@@ -104,7 +152,7 @@ def test_grain_is_taken_off_a_painting_and_its_edges_stay(tmp_path):
     grainy = np.where(rng.random((200, 640, 1)) < 0.05, rng.choice([0, 255], (200, 640, 1)), clean)
     Image.fromarray(grainy.astype(np.uint8)).save(tmp_path / "painting.png")
     raw, smooth = (
-        read_painting(tmp_path / "painting.png", Recipe(grain=grain))[0].permute(1, 2, 0).numpy() * 255
+        painting_for(tmp_path / "painting.png", Recipe(grain=grain))[0].permute(1, 2, 0).numpy() * 255
         for grain in (1, 3)
     )
     assert np.abs(raw - clean).mean() > 4
@@ -115,7 +163,7 @@ def test_levels_stretch_a_pale_painting_from_black_to_white(tmp_path):
     ramp = np.tile(np.linspace(90, 170, 640).round().astype(np.uint8)[None, :, None], (200, 1, 3))
     Image.fromarray(ramp).save(tmp_path / "painting.png")
     pale, full = (
-        read_painting(tmp_path / "painting.png", Recipe(grain=1, levels=levels)) for levels in (0.0, 2.0)
+        painting_for(tmp_path / "painting.png", Recipe(grain=1, levels=levels)) for levels in (0.0, 2.0)
     )
     assert pale.min() > 0.3 and pale.max() < 0.7
     assert full.min() == 0 and full.max() == 1
@@ -126,11 +174,11 @@ def test_a_part_of_a_painting_has_the_strokes_of_the_whole(tmp_path):
     painting = np.zeros((300, 640, 3), np.uint8)
     painting[100:, 320:] = 200
     Image.fromarray(painting).save(tmp_path / "painting.png")
-    part = read_painting(tmp_path / "painting.png", Recipe(part=(0.5, 1 / 3, 1, 1)))
+    part = painting_for(tmp_path / "painting.png", Recipe(part=(0.5, 1 / 3, 1, 1)))
     assert part.shape == (1, 3, 200, 320)
     assert part.min() == part.max() == pytest.approx(200 / 255)
     with pytest.raises(InputError, match="is 64x300 pixels"):
-        read_painting(tmp_path / "painting.png", Recipe(part=(0, 0, 0.1, 1)))
+        painting_for(tmp_path / "painting.png", Recipe(part=(0, 0, 0.1, 1)))
 
 
 def test_most_made_motion_is_small_as_in_films():

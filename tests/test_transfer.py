@@ -19,7 +19,7 @@ from streamstyle.effects.upsampling import blurred
 from streamstyle.frames import Moment, Motion, OptimizationStep
 from streamstyle.keyframes import keyframes_of
 from streamstyle.losses import covariance, covariance_within
-from streamstyle.training.data import read_picture
+from streamstyle.training.data import read_rgb
 from streamstyle.weights import best_perceptual_network
 from tests.videos import make_film
 
@@ -147,7 +147,7 @@ def test_the_command_paints_shows_and_tells(tmp_path, monkeypatch):
     told = CliRunner().invoke(app, command)
     assert told.exit_code == 0, told.output
     assert "style is judged by distilled" in told.output
-    assert read_picture(out).size == read_picture(watch).size == (80, 64)
+    assert read_rgb(out).size == read_rgb(watch).size == (80, 64)
     with losses.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == [str(step) for step in range(1, len(rows) + 1)]

@@ -102,7 +102,7 @@ def test_damaged_pictures_are_answered_with_a_sentence(visitor: Visitor) -> None
     whole = picture(size=(640, 480))
     for data in [b"", b"not a picture", whole[: len(whole) // 2], b"\xff\xd8\xff\xe0" + bytes(100)]:
         visitor.socket.send(data)
-        assert visitor.hear("refused") == "the picture is damaged, or no JPEG"
+        assert visitor.hear("refused") == "the image is damaged, or not a JPEG"
     assert is_near(visitor.paint(picture()), COLORS["great_wave"])
 
 

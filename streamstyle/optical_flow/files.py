@@ -1,4 +1,4 @@
-"""Reading flow from files."""
+"""Optical flow read from files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamstyle.errors import InputError
+from streamstyle.errors import InputError, OutOfMemoryError
+from streamstyle.images import mask_values, read_image
 
 FLO_MAGIC = 202021.25  # the first number of a Middlebury file: "PIEH" read as a float
 LARGEST_SIDE = 65536  # pixels; a larger one is a damaged header
@@ -18,27 +19,32 @@ SUFFIXES = (".flo", ".npy")
 
 
 def read_flow(path: Path) -> Tensor:
-    """A flow from a file: Middlebury `.flo`, or `.npy` of shape (H, W, 2) or (2, H, W).
+    """Read the flow of a file: Middlebury `.flo`, or `.npy` of shape (H, W, 2) or (2, H, W).
 
     Returns:
         (2, H, W) float32 in pixels. What the file marks as unknown (beyond 1e9) is NaN.
 
     Raises:
         InputError: it is missing, damaged, or of another format or shape.
+        OutOfMemoryError: it does not fit into main memory.
     """
     try:
         if path.suffix.lower() == ".flo":
             flow = read_flo(path)
         elif path.suffix.lower() == ".npy":
-            flow = np.load(path, allow_pickle=False)
+            with path.open("rb") as file:
+                flow = np.lib.format.read_array(file, allow_pickle=False)
         else:
             raise ValueError(f"expected a name that ends in {' or '.join(SUFFIXES)}")
         if flow.ndim != 3 or 2 not in (flow.shape[0], flow.shape[2]):
             raise ValueError(f"shape {flow.shape}, expected (height, width, 2) or (2, height, width)")
         if flow.dtype.kind not in "fiu":
             raise ValueError(f"numbers of type {flow.dtype}")
+    except MemoryError as exc:
+        raise OutOfMemoryError(f"{path}: does not fit into main memory") from exc
     except (OSError, ValueError, EOFError) as exc:
-        raise InputError(f"{path}: no flow that can be read: {exc}") from exc
+        text = getattr(exc, "strerror", None) or " ".join(str(exc).split())
+        raise InputError(f"{path}: not a flow that can be read: {text}") from exc
     if flow.shape[2] == 2:
         flow = flow.transpose(2, 0, 1)
     flow = np.ascontiguousarray(flow, np.float32)
@@ -53,7 +59,8 @@ def read_flo(path: Path) -> np.ndarray:
     https://vision.middlebury.edu/flow/code/flow-code/README.txt
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such a file.
+        OSError: it cannot be read.
     """
     data = path.read_bytes()
     if len(data) < 12 or np.frombuffer(data, "<f4", 1)[0] != np.float32(FLO_MAGIC):
@@ -67,22 +74,26 @@ def read_flo(path: Path) -> np.ndarray:
 
 
 class FlowFolder:
-    """Exact flow that was made elsewhere, as by a renderer: one file for each frame.
+    """Exact flow from elsewhere, as from a 3D renderer: one file for each frame.
 
     The last number in a file's name is that of the frame whose flow it holds, counted from 0; the first
-    frame needs none. A picture of the same name beside it, `.png`, is white where the flow holds.
+    frame needs none. A mask of the same name that ends in `.png` is white where the flow is valid.
 
     Args:
         path: folder with `.flo` or `.npy` files.
 
     Raises:
-        InputError: it holds none, or two with one number.
+        InputError: it cannot be read, holds no flow, or two files of one number.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files: dict[int, Path] = {}
-        for file in sorted(path.iterdir()):
+        try:
+            found = sorted(path.iterdir())
+        except OSError as exc:
+            raise InputError(f"{path}: {exc.strerror}") from exc
+        for file in found:
             numbers = re.findall(r"\d+", file.stem)
             if file.suffix.lower() not in SUFFIXES or not numbers:
                 continue
@@ -93,15 +104,15 @@ class FlowFolder:
             raise InputError(f"{path}: holds no flow, files named as 0001.flo or flow_12.npy")
 
     def at(self, index: int, shape: tuple[int, int], full: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """The flow of a frame and where it is known to hold, at another size.
+        """The flow of a frame and where it is valid, scaled to a size.
 
         Args:
             index: number of the frame.
-            shape: height and width that are wanted.
-            full: those of the frames as they are read, which are those of the files, too.
+            shape: (height, width) of the result.
+            full: (height, width) of the frames as they are read, and of the files.
 
         Returns:
-            (height, width, 2) float32 in pixels of that size, and (height, width) bool.
+            Flow, (*shape, 2) float32 in pixels of the result, and where it is valid, (*shape) bool.
 
         Raises:
             InputError: there is no file of that number, it cannot be read, or is of another size.
@@ -113,26 +124,24 @@ class FlowFolder:
         refuse_other_size(file, flow.shape, full)
         known = np.isfinite(flow).all(axis=2)
         if (mask := file.with_suffix(".png")).is_file():
-            grey = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
-            if grey is None:
-                raise InputError(f"{mask}: no mask that can be read")
-            refuse_other_size(mask, grey.shape, full)
-            known = known & (grey > 127)
+            image = read_image(mask)
+            refuse_other_size(mask, image.pixels.shape, full)
+            known = known & (mask_values(image.pixels, image.alpha) > 127)
         flow = np.nan_to_num(flow)
         if shape == full:
             return flow, known
         scale = np.array([shape[1] / full[1], shape[0] / full[0]], np.float32)
         flow = cv2.resize(flow, shape[::-1], interpolation=cv2.INTER_AREA) * scale
-        # A pixel is known where all that fell into it is.
+        # Valid where all pixels that were averaged are.
         share = cv2.resize(known.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
         return flow, share > 0.99
 
 
 def refuse_other_size(file: Path, shape: tuple[int, ...], full: tuple[int, int]) -> None:
-    """Make sure that flow and frames are of one size.
+    """Make sure that a file has the size of the frames.
 
     Raises:
-        InputError: they are not.
+        InputError: it has not.
     """
     if shape[:2] != full:
         raise InputError(f"{file}: {shape[1]}x{shape[0]} pixels, the frames have {full[1]}x{full[0]}")

@@ -1,4 +1,4 @@
-"""Recordings of what happens live: films that play whatever ends them."""
+"""Recordings of live streams: videos that play even if the recording is interrupted."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from contextlib import suppress
 from pathlib import Path
 
 from streamstyle.errors import OutputError, UsageError
+from streamstyle.files import refuse_overwrite
 from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 from streamstyle.video.codecs import EncodeOptions
 from streamstyle.video.recording import Recording, check_ending
 
-# One thread: more would each hold a frame back, and take cores from the painting.
+# One thread: each further one would delay a frame, and take cores from the network.
 OPTIONS = EncodeOptions(preset="superfast", quality=20, threads=1, low_delay=True)
 
 
 class RecordingSink(Sink):
-    """Records frames at the times at which they were taken, without sound.
+    """Records frames at the times when they were captured, without audio.
 
-    Until it is complete the film is called NAME.part.mp4; it plays, and stays when something goes wrong.
+    Until it is complete, the video is called NAME.part.mp4. It plays, and is kept if something goes wrong.
 
     Args:
-        path: of the film; its ending chooses the container.
-        info: of the stream: its size.
+        path: of the video; its suffix selects the container.
+        info: of the stream, for its size.
         options: for the encoder.
-        overwrite: replace what is there.
+        overwrite: replace a former file.
 
     Raises:
-        UsageError: the film exists, or has no ending of a film that can be recorded.
+        UsageError: on opening, as `check_recording`.
         OutputError: it cannot be written.
     """
 
@@ -51,17 +52,17 @@ class RecordingSink(Sink):
             self._recording.write(item)
 
     def close(self) -> None:
-        """Finish the film and give it its name."""
+        """Finish the video and give it its name."""
         if self._done:
             return
         self._done = True
         self._recording.close()
         if self._path.exists() and not self._overwrite:
-            raise OutputError(f"{self._path}: exists by now; the recording lies in {self._recording.path}")
+            raise OutputError(f"{self._path}: exists by now; the recording is in {self._recording.path}")
         self._recording.finish(self._path)
 
     def abort(self) -> None:
-        """Stop here; what was recorded stays under its other name."""
+        """Stop here; what was recorded keeps its temporary name."""
         if not self._done:
             self._done = True
             with suppress(OutputError):  # the disk may be what failed
@@ -72,17 +73,17 @@ def check_recording(path: Path, *, overwrite: bool) -> None:
     """Make sure that a recording may have that name.
 
     Raises:
-        UsageError: the film exists, its folder does not, or its ending is not one of a film.
+        UsageError: the video exists and `overwrite` is False, its folder does not exist, or its suffix is not
+            that of a video that can be recorded.
     """
     check_ending(path)
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path}: exists; -y overwrites it")
+    refuse_overwrite(path, overwrite)
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
 
 
 def part_of(path: Path) -> Path:
-    """Where an unfinished recording lies; never where one that was killed lies."""
+    """A name for an unfinished recording that no other unfinished recording has."""
     number = 1
     while True:
         part = path.with_name(f"{path.stem}.part{f'-{number}' if number > 1 else ''}{path.suffix}")

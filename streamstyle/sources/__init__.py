@@ -8,7 +8,8 @@ from pathlib import Path
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Source
-from streamstyle.images import is_animation, is_picture
+from streamstyle.image_formats import is_image
+from streamstyle.images import is_animation
 from streamstyle.sources.camera import CameraSource
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 from streamstyle.sources.memory import MemorySource
@@ -60,7 +61,7 @@ def open_source(
         path = regular_file(name)
         if not _is_film(path) and is_animation(path):
             return AnimationSource(Path(name), size=size, max_size=max_size)
-        if not _is_film(path) and is_picture(path):
+        if not _is_film(path) and is_image(path):
             return StillSource(Path(name), size=size, max_size=max_size)
     return VideoSource(
         name, start=start, length=length, size=size, max_size=max_size, fps=fps, deinterlace=deinterlace

@@ -19,7 +19,7 @@ import numpy as np
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Source, StreamInfo
-from streamstyle.images import is_picture
+from streamstyle.image_formats import is_image
 from streamstyle.sources.images import StillSource
 from streamstyle.sources.video import VideoSource
 from streamstyle.video.live_inputs import Grabbed, Screen, device_names, is_screen
@@ -160,7 +160,7 @@ def is_device(name: str) -> bool:
 def opened(path: Path, size: tuple[int, int] | None) -> Source:
     """A film, or a still picture."""
     largest = None if size else LARGEST_SIDE
-    if is_picture(path):
+    if is_image(path):
         return StillSource(path, size=size, max_size=largest)
     return VideoSource(str(path), size=size, max_size=largest)
 

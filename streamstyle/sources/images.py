@@ -1,6 +1,6 @@
-"""Still pictures, folders of pictures, animated pictures.
+"""Still images, folders of images, and animated images, as frames.
 
-What a picture file is and how it is decoded is said in `media/pictures.py`; here pictures become frames.
+`streamstyle/images.py` decodes the files.
 """
 
 from __future__ import annotations
@@ -9,53 +9,41 @@ import logging
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, StreamInfo
-from streamstyle.images import Notices, Picture, PictureFile, Scale, is_animation, is_picture
-
-__all__ = ["AnimationSource", "FolderSource", "StillSource", "is_animation", "is_picture", "read_picture"]
+from streamstyle.image_formats import images_in
+from streamstyle.images import DecodedImage, ImageFile, Notices, read_image
 
 _log = logging.getLogger("streamstyle")
 
 _MILLISECOND = Fraction(1, 1000)
 
 
-def read_picture(path: Path, *, size: tuple[int, int] | None = None, max_size: int | None = None) -> Frame:
-    """One picture as a Frame: upright, sRGB, 8 bits, at time 0.
-
-    Args:
-        path: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, or AVIF where Pillow can read it.
-        size: exact (width, height) in pixels.
-        max_size: longest side at most, in pixels; a smaller picture stays as it is.
-
-    Raises:
-        InputError: the file is missing, damaged, of no supported format or of more than MAX_PIXELS.
-    """
-    with PictureFile(path, Scale(size, max_size), Notices()) as file:
-        picture = file.still()
-    return Frame(picture.pixels, 0, _MILLISECOND, alpha=picture.alpha, reset=True)
-
-
 class StillSource:
-    """One picture; of an animation or of a file with several pages the first.
+    """One image; of an animation or a file of several pages, the first.
 
-    The picture is decoded on opening, so that errors come at once and `info` is certain.
+    The image is decoded on opening, so that errors come at once and `info` is certain.
 
     Args:
-        path, size, max_size: as for `read_picture`.
+        path, size, max_size: as for `read_image`.
+
+    Attributes:
+        lost: always 0.
 
     Raises:
-        InputError: on opening, as `read_picture`.
+        InputError: on opening, as `read_image`.
     """
 
     def __init__(
         self, path: Path, *, size: tuple[int, int] | None = None, max_size: int | None = None
     ) -> None:
         self.lost = 0
-        self._frame = read_picture(path, size=size, max_size=max_size)
+        image = read_image(path, size=size, max_size=max_size)
+        self._frame = Frame(image.pixels, 0, _MILLISECOND, alpha=image.alpha, reset=True)
         self.info = _info(path, "still", self._frame, frames=1)
 
     def __enter__(self) -> Self:
@@ -69,25 +57,25 @@ class StillSource:
 
 
 class FolderSource:
-    """The pictures of a folder in natural order (img2 before img10), each with its name, size and reset.
+    """The images of a folder in natural order (img2 before img10), each with its name, size and reset.
 
-    Hidden files and subfolders are passed over in silence, other files that are no pictures with one warning.
-    A picture that cannot be read is named in a warning, left out, and counted in `lost`. Its place in time
-    stays empty: the pts go on counting, so that a film made of the folder keeps its timing.
-    `info` has the size of the first readable picture; the others may differ.
+    Hidden files and subfolders are skipped; other files that are not images too, with one warning.
+    An image that cannot be read is named in a warning, left out, and counted in `lost`. Its place in time
+    stays empty, so that a video made of the folder keeps its timing.
+    `info` has the size of the first readable image; the others may differ.
 
     Args:
         path: the folder.
-        size: exact (width, height) in pixels, of every picture.
-        max_size: longest side at most, in pixels; smaller pictures stay as they are.
-        rate: pictures per second.
-        as_film: each picture continues the one before it, where it has the same size.
+        size: scale every image to exactly this (width, height), in pixels.
+        max_size: scale down to at most this on the longer side, in pixels.
+        rate: images per second.
+        as_film: the images are frames of a video: each continues the one before it, where sizes agree.
 
     Attributes:
-        lost: number of pictures found so far that could not be read.
+        lost: number of images so far that could not be read.
 
     Raises:
-        InputError: on opening, there is no such folder, or no readable picture in it.
+        InputError: on opening, there is no such folder, or no readable image in it.
     """
 
     def __init__(
@@ -99,16 +87,15 @@ class FolderSource:
         rate: Fraction = Fraction(25),
         as_film: bool = False,
     ) -> None:
-        self._scale = Scale(size, max_size)
+        self._read = partial(read_image, size=size, max_size=max_size, notices=Notices())
         self._rate = rate
         self._as_film = as_film
-        self._notices = Notices()
         self.lost = 0
         self._damaged: set[Path] = set()
-        self._paths = _pictures_in(path)
+        self._paths = sorted(images_in(path), key=_natural)
         first = next(iter(self), None)
         if first is None:
-            raise InputError(f"{path}: no readable picture in this folder, damaged: {self.lost}")
+            raise InputError(f"{path}: no readable image in this folder, damaged: {self.lost}")
         self.info = _info(path, "folder", first, frames=len(self._paths), rate=rate)
 
     def __enter__(self) -> Self:
@@ -120,26 +107,25 @@ class FolderSource:
     def __iter__(self) -> Iterator[Frame]:
         last: tuple[int, ...] = ()
         for index, path in enumerate(self._paths):
-            picture = self._read_or_warn(path)
-            if picture is not None:
-                continues = self._as_film and picture.pixels.shape == last
-                last = picture.pixels.shape
+            image = self._read_or_warn(path)
+            if image is not None:
+                continues = self._as_film and image.pixels.shape == last
+                last = image.pixels.shape
                 yield Frame(
-                    picture.pixels,
+                    image.pixels,
                     pts=index,
                     time_base=1 / self._rate,
                     duration=1,
-                    alpha=picture.alpha,
+                    alpha=image.alpha,
                     reset=not continues,
                     name=path.name,
                 )
 
-    def _read_or_warn(self, path: Path) -> Picture | None:
+    def _read_or_warn(self, path: Path) -> DecodedImage | None:
         if path in self._damaged:
             return None
         try:
-            with PictureFile(path, self._scale, self._notices) as file:
-                return file.still()
+            return self._read(path)
         except InputError as exc:
             self._damaged.add(path)
             self.lost = len(self._damaged)
@@ -148,15 +134,14 @@ class FolderSource:
 
 
 class AnimationSource:
-    """An animated WebP, PNG or GIF as a film with times in milliseconds.
+    """An animated WebP, PNG or GIF as a video with times in milliseconds.
 
-    After damage Pillow cannot go on: the film ends there with a warning, and the frames that are missing are
-    counted in `lost`. `info.rate` is that of the first frame; the others may be shown longer or shorter.
+    Pillow cannot go on after damage: the video ends there with a warning, and the missing frames are counted
+    in `lost`. `info.rate` is that of the first frame; the others may be shown longer or shorter.
 
     Args:
-        path: the file; a picture that does not move gives one frame.
-        size: exact (width, height) in pixels.
-        max_size: longest side at most, in pixels; a smaller animation stays as it is.
+        path: the file; a still image gives one frame.
+        size, max_size: as for `read_image`.
 
     Attributes:
         lost: number of frames that could not be read.
@@ -168,15 +153,13 @@ class AnimationSource:
     def __init__(
         self, path: Path, *, size: tuple[int, int] | None = None, max_size: int | None = None
     ) -> None:
-        self._path = path
-        self._scale = Scale(size, max_size)
-        self._notices = Notices()
+        self._open = partial(ImageFile, path, size=size, max_size=max_size, notices=Notices())
         self.lost = 0
-        with PictureFile(path, self._scale, self._notices) as file:
-            picture = file.frame(file.first)
+        with self._open() as file:
+            image = file.frame(file.first)
             frames = file.frames - file.first
-        first = Frame(picture.pixels, 0, _MILLISECOND, alpha=picture.alpha)
-        rate = Fraction(1000 / picture.milliseconds).limit_denominator(1001)  # 1001: 30000/1001 and its kin
+        first = Frame(image.pixels, 0, _MILLISECOND, alpha=image.alpha)
+        rate = Fraction(1000 / image.milliseconds).limit_denominator(1001)  # 1001: 30000/1001 and its kin
         self.info = _info(path, "film", first, frames=frames, rate=rate)
 
     def __enter__(self) -> Self:
@@ -187,47 +170,32 @@ class AnimationSource:
 
     def __iter__(self) -> Iterator[Frame]:
         elapsed_ms = 0.0
-        for index, picture in enumerate(self._pictures()):
-            pts, elapsed_ms = round(elapsed_ms), elapsed_ms + picture.milliseconds
+        for index, image in enumerate(self._images()):
+            pts, elapsed_ms = round(elapsed_ms), elapsed_ms + image.milliseconds
             yield Frame(
-                picture.pixels,
+                image.pixels,
                 pts=pts,
                 time_base=_MILLISECOND,
                 duration=round(elapsed_ms) - pts,
-                alpha=picture.alpha,
+                alpha=image.alpha,
                 reset=index == 0,
             )
 
-    def _pictures(self) -> Iterator[Picture]:
+    def _images(self) -> Iterator[DecodedImage]:
         """The frames up to the end or the first damage."""
-        with PictureFile(self._path, self._scale, self._notices) as file:
+        with self._open() as file:
             for number in range(file.first, file.frames):
                 try:
-                    picture = file.frame(number)
+                    image = file.frame(number)
                 except InputError as exc:
                     self.lost = file.frames - number
                     _log.warning("%s; it ends here, frames lost: %d", exc, self.lost)
                     return
-                yield picture
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, in natural order."""
-    try:
-        files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    except OSError as exc:
-        raise InputError(f"{folder}: {exc.strerror}") from exc
-    pictures = sorted(filter(is_picture, files), key=_natural)
-    if not pictures:
-        raise InputError(f"{folder}: no picture in this folder")
-    if len(pictures) < len(files):
-        others = len(files) - len(pictures)
-        _log.warning("%s: files that are no pictures, left out: %d", folder, others)
-    return pictures
+                yield image
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Sorts img2 before img10: numbers by value, words whatever their case."""
+    """Sort key that puts img2 before img10: numbers by value, words in any case."""
     parts = re.split("([0-9]+)", path.name)  # words at even places, numbers at odd ones
     return [int(part) if place % 2 else part.casefold() for place, part in enumerate(parts)], path.name
 

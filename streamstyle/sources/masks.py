@@ -1,4 +1,4 @@
-"""Where an effect is to be seen: a picture, a film or a folder of pictures, bright where it is."""
+"""Masks: an image, a video or a folder of images that is bright where an effect is applied."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
-import cv2
 import numpy as np
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame
+from streamstyle.images import mask_values
 from streamstyle.sources import open_source
 
 
 class Mask:
-    """The mask at each time of a film. A context manager.
+    """The mask at each time of a video. A context manager.
 
-    A picture holds for the whole film; of a film, the frame that is shown at the time, and after its end
-    the last one. Transparency is the mask where there is any, else brightness.
+    An image masks the whole video. A video gives the frame shown at the time, and its last one after its end.
+    Alpha is the mask where there is any transparency, else brightness.
 
     Args:
-        path: picture, film, or folder of pictures.
-        invert: the effect is to be seen where the mask is dark.
-        start: seconds that are left out at the beginning of a film.
-        fps: pictures per second of a folder.
+        path: image, video, or folder of images.
+        invert: apply the effect where the mask is dark.
+        start: seconds to skip at the beginning of a video.
+        fps: images per second of a folder.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or has no frame from `start` on.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Mask:
         self._open.close()
 
     def __call__(self, seconds: float) -> np.ndarray:
-        """(H, W) uint8, 255 where the effect is to be seen; the same array as long as it does not change.
+        """(H, W) uint8, 255 where the effect is applied; the same array as long as it does not change.
 
         Args:
-            seconds: may not go back.
+            seconds: since the beginning of the video; must not decrease from call to call.
         """
         latest = None
         while self._next is not None and self._next.seconds <= seconds + 1e-6:
@@ -66,8 +66,6 @@ class Mask:
         return self._shown
 
     def values(self, frame: Frame) -> np.ndarray:
-        """The mask that a frame shows."""
-        has_alpha = frame.alpha is not None and frame.alpha.min() < 255
-        values = frame.alpha if has_alpha else cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
-        assert values is not None
+        """(H, W) uint8, the mask that a frame gives."""
+        values = mask_values(frame.pixels, frame.alpha)
         return 255 - values if self._invert else values

@@ -13,12 +13,12 @@ import numpy as np
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet, StreamInfo
+from streamstyle.images import fitted_size
 from streamstyle.video.color import BT709, ToRGB, is_wide, resolve_tags
 from streamstyle.video.decoding import Decoded, Decoder, read_packets
 from streamstyle.video.deinterlacing import Deinterlacer
 from streamstyle.video.opening import DAMAGE, is_url, open_input
 from streamstyle.video.orientation import read_orientation, turn
-from streamstyle.video.scaling import fitted_size
 from streamstyle.video.timestamps import PresentationTimes
 from streamstyle.video.tracks import beside, choose_video, duration_seconds, expected_frames, frame_rate
 
@@ -157,7 +157,7 @@ class VideoSource:
         self._orientation = read_orientation(picture, self._name)
         turned = self._orientation[0]
         natural = (picture.height, picture.width) if turned else (picture.width, picture.height)
-        width, height = fitted_size(*natural, size, max_size)
+        width, height = fitted_size(*natural, size, max_size, even=True)
         self._to_rgb = ToRGB(self._name, (height, width) if turned else (width, height))
         aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         aspect = 1 / aspect if turned else aspect

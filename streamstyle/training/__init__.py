@@ -4,7 +4,7 @@
 `scenes` are what it looks at. `base` and `distillation` make the bundled networks that all styles stand on.
 """
 
-from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, read_painting
+from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
 from streamstyle.training.job import TrainingJob, resume_training, state_of, train_style
 from streamstyle.training.loop import Diverged, Training, TrainingProgress
 from streamstyle.training.recipe import Recipe, read_recipe
@@ -18,7 +18,7 @@ __all__ = [
     "TrainingJob",
     "TrainingProgress",
     "VideoFrames",
-    "read_painting",
+    "painting_for",
     "read_recipe",
     "resume_training",
     "state_of",

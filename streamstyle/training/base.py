@@ -1,6 +1,6 @@
-"""Training of the base, which gives a photograph back and from which every bundled style is fine-tuned.
+"""Training of the base network: it reproduces photographs, and every bundled style is fine-tuned from it.
 
-`python -m streamstyle.training.base PHOTOS RECIPE OUTPUT` is the whole of it.
+Run it with `python -m streamstyle.training.base PHOTOS RECIPE OUTPUT`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from streamstyle.training.data import Photographs, read_picture, split, to_tensor
+from streamstyle.training.data import Photographs, read_rgb, split, to_tensor
 from streamstyle.training.loop import Training, TrainingProgress
 from streamstyle.training.recipe import read_recipe
 from streamstyle.weights import load_features, save_style
@@ -26,10 +26,10 @@ LOG = logging.getLogger("streamstyle")
 
 @torch.no_grad()
 def peak_signal_to_noise(network: nn.Module, photos: list[Path]) -> float:
-    """How close a base comes to photographs, in decibels: -10 log10 of the mean square error, a mean."""
+    """Mean over photographs of -10 log10 of the mean square error, in decibels."""
     values = []
     for path in photos:
-        image = to_tensor(read_picture(path))
+        image = to_tensor(read_rgb(path))
         height, width = (side // 8 * 8 for side in image.shape[-2:])
         image = image[..., :height, :width]
         values.append(-10 * math.log10((network(image) - image).square().mean().item()))
@@ -37,7 +37,7 @@ def peak_signal_to_noise(network: nn.Module, photos: list[Path]) -> float:
 
 
 def main() -> None:
-    """The program: trains, measures on what was held back, saves."""
+    """The command line: train, measure on the photographs held back, save."""
     parser = argparse.ArgumentParser(description="Train the base of all styles.")
     for name, text in (
         ("photos", "folder of photographs"),

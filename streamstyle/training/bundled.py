@@ -1,7 +1,7 @@
 """Training of the bundled styles: `python -m streamstyle.training.bundled PAINTINGS PHOTOS [NAME ...]`.
 
-Each recipe of configs/styles names its painting by its hash; it is looked for in the given folder and in
-samples/. Keep photographs on which styles are to be measured out of the other folder.
+Each recipe of configs/styles names its painting by its hash; it is looked up in the given folder and in
+samples/. Keep photographs that measure styles out of PHOTOS.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from streamstyle.errors import InputError
+from streamstyle.files import sha256_of
 from streamstyle.training.job import TrainingJob, train_style
 from streamstyle.training.loop import TrainingProgress
 from streamstyle.training.recipe import read_recipe
 from streamstyle.weights import load, parameters_of
-from streamstyle.weights.files import sha256_of
 from streamstyle.weights.table import FOLDER, Entry, read_table, write_table
 
 ROOT = Path(__file__).parents[2]

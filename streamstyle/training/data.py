@@ -1,12 +1,13 @@
-"""What training looks at: crops of pictures in random order, and one painting.
+"""Training data: random crops of content images, and the style painting.
 
-Every random choice is a function of the recipe's seed and the number of the step alone, so that training
-can go on from any step as if it had never stopped.
+Every random choice depends only on the recipe's seed and the number of the step, so that training can resume
+at any step as if it had never stopped.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
@@ -15,29 +16,31 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from streamstyle.errors import InputError
+from streamstyle.files import sha256_of
 from streamstyle.frames import Frame
+from streamstyle.image_formats import images_in, supported_format
+from streamstyle.images import Notices, read_image
+from streamstyle.paintings import read_painting
 from streamstyle.sources import open_source
 from streamstyle.training.recipe import Recipe
-from streamstyle.weights.files import sha256_of
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-PAINTING_SIDE = 640  # long side in pixels at which a painting has strokes of size 1
-SMALLEST_PAINTING = 128  # shortest side in pixels; below, there is no stroke to learn
-CONTENT_SIDE = 512  # short side in pixels to which contents are scaled down: crops are smaller than that
-FILM_FRAMES = 96  # taken evenly from a film
-LONG_FILM = 60.0  # seconds; longer ones are not read through, but sought in
-KEPT = 600  # decoded pictures, some 0.5 GB
+CONTENT_SIDE = 512  # shorter side in pixels to which content images are scaled down; crops are smaller
+FILM_FRAMES = 96  # taken evenly from a video
+LONG_FILM = 60.0  # seconds; in longer videos the frames are sought
+KEPT = 600  # decoded images, some 0.5 GB
+
+_log = logging.getLogger("streamstyle")
 
 
 class TrainingImages(Protocol):
-    """Pictures to paint while training, each RGB and upright.
+    """Content images for training, each RGB and upright.
 
     Attributes:
-        identity: tells them from others, so that a training goes on with what it began with.
+        identity: changes with the images, so that an unfinished training resumes only with its own.
     """
 
     identity: str
@@ -47,39 +50,40 @@ class TrainingImages(Protocol):
 
 
 class Photographs:
-    """The pictures of a folder in the order of their names.
+    """The photographs of a folder, sorted by name.
 
     Args:
-        folder: where they are; folders in it are not looked at.
+        folder: where they are; its subfolders are skipped.
 
     Raises:
-        InputError: it is no folder, or holds no pictures; on taking one, that it cannot be read.
+        InputError: as `photograph_files`; on taking a photograph, the file cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.files = picture_files(folder)
+        self.files = photograph_files(folder)
+        self._notices = Notices()
         listing = "".join(f"{path.name} {path.stat().st_size}\n" for path in self.files)
         self.identity = hashlib.sha256(listing.encode()).hexdigest()
-        self.picture = lru_cache(KEPT)(self._read)
+        self._decoded = lru_cache(KEPT)(self._read)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Image.Image:
-        return self.picture(index)
+        return self._decoded(index)
 
     def _read(self, index: int) -> Image.Image:
-        return scaled_down(read_picture(self.files[index]))
+        return scaled_down(read_rgb(self.files[index], self._notices))
 
 
 class VideoFrames:
-    """Frames taken evenly from a film.
+    """Frames taken evenly from a video.
 
     Args:
-        path: the film.
+        path: the video.
 
     Raises:
-        InputError: it cannot be read or holds no frame.
+        InputError: it cannot be read or has no frame.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,55 +110,61 @@ class VideoFrames:
 
 
 def frame_at(path: Path, seconds: float) -> Frame | None:
-    """The first frame of a film at or after a time, or None where there is none that can be read."""
+    """The first frame of a video at or after a time, or None where none can be read."""
     try:
         with open_source(path, max_size=2 * CONTENT_SIDE, start=seconds, length=1.0) as source:
             return next((item for item in source if isinstance(item, Frame)), None)
     except InputError:
-        return None  # behind the end, which the container may promise to lie later
+        return None  # after the end; the container may claim a longer video
 
 
 def as_content(frame: Frame) -> Image.Image:
-    """A frame as a picture of the size that contents have."""
+    """A frame as a content image."""
     return scaled_down(Image.fromarray(frame.pixels))
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of their names.
+def photograph_files(folder: Path) -> list[Path]:
+    """The photographs of a folder, sorted by name. Images of unsupported formats are skipped with a warning.
 
     Raises:
-        InputError: it is no folder, or holds no pictures.
+        InputError: it is not a folder, or has no image that can be read.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of photographs")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = []
+    for path in images_in(folder):
+        try:
+            supported_format(path)
+        except InputError as exc:
+            _log.warning("left out: %s", exc)
+        else:
+            files.append(path)
     if not files:
-        raise InputError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        raise InputError(f"{folder}: no image of a supported format in this folder")
     return files
 
 
 def split(files: Sequence[Path], held_back: int) -> tuple[list[Path], list[Path]]:
-    """Files to train on, and `held_back` others, taken evenly over the sorted whole, to measure on."""
+    """Files to train on, and `held_back` others to measure on, taken evenly from all of them."""
     kept = {round(index * len(files) / held_back) for index in range(held_back)}
     training = [path for index, path in enumerate(files) if index not in kept]
     return training, [path for index, path in enumerate(files) if index in kept]
 
 
-def read_picture(path: Path) -> Image.Image:
-    """A picture as RGB, upright.
+def read_rgb(path: Path, notices: Notices | None = None) -> Image.Image:
+    """An image file as a Pillow image: upright, in sRGB, transparent parts white.
+
+    Args:
+        path, notices: as for `read_image`.
 
     Raises:
-        InputError: it is missing, damaged or too large to be safe.
+        InputError: as `read_image`.
     """
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as exc:
-        raise InputError(f"{path}: cannot read this picture: {exc}") from exc
+    return Image.fromarray(read_image(path, notices=notices).on_white())
 
 
 def scaled_down(image: Image.Image) -> Image.Image:
-    """The picture with a short side of at most CONTENT_SIDE."""
+    """The image with a shorter side of at most CONTENT_SIDE pixels."""
     scale = CONTENT_SIDE / min(image.size)
     if scale >= 1:
         return image
@@ -168,34 +178,17 @@ def to_tensor(image: Image.Image) -> Tensor:
     return pixels.permute(2, 0, 1)[None].float() / 255
 
 
-def read_painting(path: Path, recipe: Recipe) -> Tensor:
-    """(1, 3, H, W) in [0, 1], scaled so that its strokes have the size that the recipe asks for.
-
-    Raises:
-        InputError: it cannot be read, or its shortest side is below SMALLEST_PAINTING pixels.
-    """
-    whole = read_picture(path)
-    left, right = (round(share * whole.width) for share in recipe.part[::2])
-    top, bottom = (round(share * whole.height) for share in recipe.part[1::2])
-    image = whole.crop((left, top, right, bottom))
-    if min(image.size) < SMALLEST_PAINTING:
-        raise InputError(
-            f"{path}: the painting is {image.width}x{image.height} pixels; "
-            f"its shortest side must have at least {SMALLEST_PAINTING}"
-        )
-    scale = PAINTING_SIDE * recipe.stroke_size / max(whole.size)
-    width, height = (max(64, round(side * scale)) for side in image.size)
-    scaled = image.resize((width, height), Image.Resampling.LANCZOS)
-    clean = scaled.filter(ImageFilter.MedianFilter(recipe.grain)) if recipe.grain > 1 else scaled
-    if recipe.levels:
-        clean = ImageOps.autocontrast(clean, recipe.levels, preserve_tone=True)
-    return to_tensor(clean)
+def painting_for(path: Path, recipe: Recipe) -> Tensor:
+    """The style painting as the recipe asks for it; see `paintings.read_painting`."""
+    return read_painting(
+        path, stroke_size=recipe.stroke_size, part=recipe.part, grain=recipe.grain, levels=recipe.levels
+    )
 
 
 def random_crops(contents: TrainingImages, side: int, step: int, recipe: Recipe) -> Tensor:
-    """The photographs of a step: (batch, 3, side, side) in [0, 1].
+    """The content crops of a step: (batch, 3, side, side) float in [0, 1].
 
-    All contents are seen once, in random order, before one is seen again.
+    All content images are used once, in random order, before one is used again.
     """
     rng = np.random.default_rng((recipe.seed, step))
     crops = []
@@ -209,14 +202,14 @@ def random_crops(contents: TrainingImages, side: int, step: int, recipe: Recipe)
 def random_crop(
     image: Image.Image, side: int, rng: np.random.Generator, smallest: float | None = None
 ) -> Tensor:
-    """(1, 3, side, side) from a square of the picture, mirrored half of the time.
+    """(1, 3, side, side) float in [0, 1] from a square of the image, mirrored half of the time.
 
     Args:
         image: RGB, of any size.
         side: of the crop in pixels.
-        rng: decides.
-        smallest: side of the square at least, as a share of the picture's short side; by default such
-            that it is hardly enlarged.
+        rng: source of randomness.
+        smallest: least side of the square, as a share of the image's shorter side. By default the square is
+            hardly enlarged.
     """
     shortest = min(image.size)
     least = min(side, shortest) * 0.9 if smallest is None else shortest * smallest

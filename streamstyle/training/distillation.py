@@ -1,8 +1,8 @@
 """Training of the bundled feature network: a small plain one learns what a deep one sees.
 
-`python -m streamstyle.training.distillation PHOTOS TEACHER RECIPE OUTPUT` is the whole of it.
-A quarter of each batch are dreams: photographs moved a few steps up the features of teacher or student,
-since dreams lead away from photographs, to where a student that saw only those knows nothing.
+`python -m streamstyle.training.distillation PHOTOS TEACHER RECIPE OUTPUT` trains it.
+A quarter of each batch are dreams: photographs moved a few steps up the features of teacher or student.
+Dreams lead away from photographs, where a student trained only on those knows nothing.
 
 Reference: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network; features in place
 of answers after Romero et al. (2015), FitNets; identity branches after Ding et al. (2021), RepVGG.
@@ -26,9 +26,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from streamstyle.device import low_precision
+from streamstyle.images import Notices
 from streamstyle.networks import Distilled, MobileNet
 from streamstyle.networks.features import BRANCHES, TRUNK
-from streamstyle.training.data import picture_files, random_crop, read_picture, split, to_tensor
+from streamstyle.training.data import photograph_files, random_crop, read_rgb, split, to_tensor
 from streamstyle.weights import load_features, save_features
 
 ANSWERS = {
@@ -119,7 +120,7 @@ def distill(
     """Trains the student on the CPU.
 
     Args:
-        photos: picture files to train on.
+        photos: image files to train on.
         teacher: network whose layers are to be foreseen; it is not changed.
         recipe: how to train.
         on_step: called after each step with its number and the error at each depth.
@@ -195,28 +196,29 @@ def spread_of(teacher: MobileNet, images: Tensor) -> dict[str, Tensor]:
 
 
 def crops_of(photos: list[Path], recipe: Distillation, rng: np.random.Generator) -> Iterator[Tensor]:
-    """Endless batches (N, 3, crop, crop): crops in other colours, with noise, some of two pictures mixed."""
-    pictures: list[Image.Image] = [read_picture(path) for path in photos]
+    """Endless batches (N, 3, crop, crop): crops in other colors, with noise, some of two images mixed."""
+    notices = Notices()
+    images: list[Image.Image] = [read_rgb(path, notices) for path in photos]
     while True:
         crops = [
-            random_crop(pictures[int(rng.integers(len(pictures)))], recipe.crop, rng, smallest=0.35)
+            random_crop(images[int(rng.integers(len(images)))], recipe.crop, rng, smallest=0.35)
             for _ in range(recipe.batch)
         ]
-        images = torch.cat(crops)
+        batch = torch.cat(crops)
         count = len(crops)
         gain = torch.from_numpy(rng.uniform(0.6, 1.4, (count, 3, 1, 1)).astype(np.float32))
         offset = torch.from_numpy(rng.uniform(-0.1, 0.1, (count, 3, 1, 1)).astype(np.float32))
         noise = rng.uniform(0, 0.04, (count, 1, 1, 1)).astype(np.float32)
-        images = (images - 0.5) * gain + 0.5 + offset
-        images += torch.from_numpy(noise * rng.standard_normal(images.shape, dtype=np.float32))
+        batch = (batch - 0.5) * gain + 0.5 + offset
+        batch += torch.from_numpy(noise * rng.standard_normal(batch.shape, dtype=np.float32))
         mixed = count // 6  # the first few are mixtures
         share = torch.from_numpy(rng.uniform(0.2, 0.8, (mixed, 1, 1, 1)).astype(np.float32))
-        images[:mixed] = torch.lerp(images[:mixed], images[-mixed:], share) if mixed else images[:0]
-        yield images.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+        batch[:mixed] = torch.lerp(batch[:mixed], batch[-mixed:], share) if mixed else batch[:0]
+        yield batch.clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 def dreamed(images: Tensor, teacher: MobileNet, student: Distilled, rng: np.random.Generator) -> Tensor:
-    """The pictures after a few steps of gradient ascent on a layer of teacher or student."""
+    """The images after a few steps of gradient ascent on a layer of teacher or student."""
     branch = list(ANSWERS)[int(rng.integers(len(ANSWERS)))]
     network, layer = (student, branch) if rng.random() < 0.5 else (teacher, ANSWERS[branch])
     size = float(rng.uniform(0.01, 0.05))
@@ -239,7 +241,7 @@ def errors_on(
     """Error at each depth: squared error of a channel divided by its variance, a mean over the channels.
 
     Args:
-        photos: pictures; of each the middle square is taken, scaled to `side`.
+        photos: image files; of each the center square is taken, scaled to `side`.
         student, teacher: the networks to compare.
         side: in pixels, a multiple of 16.
 
@@ -249,11 +251,11 @@ def errors_on(
     found: dict[str, list[Tensor]] = {branch: [] for branch in ANSWERS}
     wanted: dict[str, list[Tensor]] = {branch: [] for branch in ANSWERS}
     for path in photos:
-        image = middle_square(read_picture(path), side)
-        seen, told = student(image, ANSWERS), teacher(image, ANSWERS.values())
+        image = middle_square(read_rgb(path), side)
+        answer, expected = student(image, ANSWERS), teacher(image, ANSWERS.values())
         for branch, layer in ANSWERS.items():
-            found[branch].append(seen[branch].clamp(max=CEILING))
-            wanted[branch].append(told[layer])
+            found[branch].append(answer[branch].clamp(max=CEILING))
+            wanted[branch].append(expected[layer])
     result = {}
     for branch in ANSWERS:
         truth = torch.cat(wanted[branch])
@@ -264,7 +266,7 @@ def errors_on(
 
 
 def middle_square(image: Image.Image, side: int) -> Tensor:
-    """(1, 3, side, side) from the largest square in the middle of a picture."""
+    """(1, 3, side, side) from the largest square in the center of an image."""
     size = min(image.size)
     left, top = ((length - size) / 2 for length in image.size)
     box = (left, top, left + size, top + size)
@@ -272,7 +274,7 @@ def middle_square(image: Image.Image, side: int) -> Tensor:
 
 
 def main() -> None:
-    """The program: trains, measures on what was held back, saves."""
+    """The command line: train, measure on the photographs held back, save."""
     parser = argparse.ArgumentParser(description="Train the bundled feature network.")
     for name, text in (
         ("photos", "folder of photographs"),
@@ -286,7 +288,7 @@ def main() -> None:
     recipe = Distillation(**tomllib.loads(options.recipe.read_text(encoding="utf-8")))
     teacher = load_features(options.teacher)
     assert isinstance(teacher, MobileNet)
-    training, held_back = split(picture_files(options.photos), recipe.held_back)
+    training, held_back = split(photograph_files(options.photos), recipe.held_back)
     start = time.monotonic()
 
     def log(step: int, errors: Mapping[str, float]) -> None:

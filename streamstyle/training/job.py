@@ -19,14 +19,15 @@ from filelock import FileLock, Timeout
 
 from streamstyle.device import choose
 from streamstyle.errors import InputError, OutputError, UsageError
+from streamstyle.files import refuse_overwrite, sha256_of
 from streamstyle.networks import StyleNet
-from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, read_painting
+from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
 from streamstyle.training.loop import Diverged, Training, TrainingProgress
 from streamstyle.training.preview import Preview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
 from streamstyle.weights import WEIGHTS, load, load_features, save_style
-from streamstyle.weights.files import read_safetensors, sha256_of, write_safetensors
+from streamstyle.weights.files import read_safetensors, write_safetensors
 
 SAVE_SECONDS = 5.0
 PREVIEW_SECONDS = 15.0
@@ -93,8 +94,7 @@ def train_style(
     # A preview beside the folder of a run that was stopped before its first state is that run's own.
     others = [output] if folder_of(output).exists() else [output, preview_of(output)]
     for path in others:
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path}: exists; -y overwrites it")
+        refuse_overwrite(path, overwrite)
     order = replace(
         order,
         painting=str(Path(order.painting).absolute()),
@@ -142,7 +142,7 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
 
 def prepared(order: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages]:
     """A training before its first step, and what it will look at."""
-    painting = read_painting(Path(order.painting), recipe)
+    painting = painting_for(Path(order.painting), recipe)
     contents: TrainingImages
     if order.photos and order.film:
         raise UsageError("photos and film are both given; one of them, please")
@@ -165,7 +165,7 @@ def run(
 ) -> Recipe:
     """Trains to the end with state and preview on disk, writes the style, removes the state."""
     identity = identity_of(order, contents)
-    preview = Preview(preview_of(output), read_painting(Path(order.painting), training.recipe), contents)
+    preview = Preview(preview_of(output), painting_for(Path(order.painting), training.recipe), contents)
     saved = drawn = time.monotonic()
 
     def keep() -> None:

@@ -1,4 +1,4 @@
-"""A sheet that shows how far a style is: the painting, then pictures above what the network makes of them."""
+"""A preview sheet of a style in training: the painting, then content images above their stylized versions."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from streamstyle.device import download
+from streamstyle.files import write_whole
 from streamstyle.training.data import TrainingImages, to_tensor
-from streamstyle.weights.files import write_whole
 
-SIDE = 256  # of each picture on the sheet, in pixels
-SHOWN = 3  # pictures
+SIDE = 256  # of each image on the sheet, in pixels
+SHOWN = 3  # content images
 
 
 class Preview:
-    """Draws the sheet, again and again.
+    """Draws the sheet each time `draw` is called.
 
     Args:
-        path: PNG file to write; each time it is replaced.
-        painting: (1, 3, H, W) in [0, 1], or None.
-        contents: of these some are shown.
+        path: PNG file to write; it is replaced each time.
+        painting: (1, 3, H, W) float in [0, 1], or None.
+        contents: content images, of which SHOWN are taken.
     """
 
     def __init__(self, path: Path, painting: Tensor | None, contents: TrainingImages) -> None:
@@ -40,7 +40,7 @@ class Preview:
 
     @torch.no_grad()
     def draw(self, network: nn.Module) -> None:
-        """Paints the pictures and writes the sheet.
+        """Stylize the content images and write the sheet.
 
         Raises:
             OutputError: the file cannot be written.

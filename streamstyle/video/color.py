@@ -1,6 +1,6 @@
-"""Colour: which matrix, range, primaries and transfer the samples have, and RGB out of them.
+"""Color: the matrix, range, primaries and transfer of the samples, and their conversion from and to RGB.
 
-Codes are those of ITU-T H.273. Untagged films are read as players read them: BT.709 from 720 lines up,
+Codes are those of ITU-T H.273. Untagged videos are read as players read them: BT.709 from 720 lines up,
 BT.601 below. High dynamic range and wide gamut become SDR BT.709.
 """
 
@@ -15,6 +15,7 @@ from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from streamstyle.frames import ColourTags
+from streamstyle.images import on_white
 
 _log = logging.getLogger("streamstyle")
 
@@ -33,15 +34,15 @@ _OUT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_
 _THREADS = 1  # the cores belong to the network; a second thread here gains little
 
 
-def resolve_tags(picture: av.VideoFrame) -> ColourTags:
-    """The tags by which `picture` is read, with every unspecified one replaced by the usual guess."""
-    full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
-    matrix = int(picture.colorspace)
-    if picture.format.is_rgb or matrix in _UNSPECIFIED or matrix not in _SWS_MATRIX:
-        matrix = 1 if picture.height >= 720 else 6
-    if picture.format.is_rgb:
+def resolve_tags(frame: av.VideoFrame) -> ColourTags:
+    """The tags by which `frame` is read; unspecified ones are guessed as players do."""
+    full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+    matrix = int(frame.colorspace)
+    if frame.format.is_rgb or matrix in _UNSPECIFIED or matrix not in _SWS_MATRIX:
+        matrix = 1 if frame.height >= 720 else 6
+    if frame.format.is_rgb:
         full = False
-    primaries, transfer = int(picture.color_primaries), int(picture.color_trc)
+    primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
     if primaries in _UNSPECIFIED:
         primaries = {1: 1, 9: 9, 10: 9, 5: 5}.get(matrix, 6)
     if transfer in _UNSPECIFIED:
@@ -50,14 +51,14 @@ def resolve_tags(picture: av.VideoFrame) -> ColourTags:
 
 
 def is_wide(tags: ColourTags) -> bool:
-    """Whether the colours do not fit SDR BT.709 and have to be mapped to it."""
+    """Whether the colors do not fit SDR BT.709 and have to be mapped to it."""
     return tags.transfer in _HDR_TRANSFERS or tags.primaries in _WIDE_PRIMARIES
 
 
 class ToRGB:
-    """Turns decoded pictures into RGB of one size.
+    """Converts decoded frames to RGB of one size.
 
-    One converter for a stream: swscale keeps about 15 MB for each that is made.
+    Make one for each stream: swscale keeps about 15 MB for each converter.
 
     Args:
         name: of the input, for warnings.
@@ -72,25 +73,25 @@ class ToRGB:
         self._tone_map_key: object = None
         self._warned: set[str] = set()
 
-    def __call__(self, picture: av.VideoFrame) -> np.ndarray:
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """(H, W, 3) uint8 RGB, C-contiguous."""
-        tags = resolve_tags(picture)
-        depth = max((component.bits for component in picture.format.components), default=8)
+        tags = resolve_tags(frame)
+        depth = max((component.bits for component in frame.format.components), default=8)
         if is_wide(tags):
             what = _HDR_TRANSFERS.get(tags.transfer, "wide gamut")
             self._warn("wide", f"high dynamic range or wide gamut ({what}) becomes 8-bit SDR BT.709")
-            picture = self._mapped(picture, tags)
+            frame = self._mapped(frame, tags)
         elif depth > 8:
-            self._warn("depth", f"{depth}-bit pictures become 8-bit")
-        if any(component.is_alpha for component in picture.format.components):
-            return self._on_white(picture)
-        return self._reformat(picture, "rgb24", tags).to_ndarray()
+            self._warn("depth", f"{depth}-bit frames become 8-bit")
+        if any(component.is_alpha for component in frame.format.components):
+            return self._opaque(frame)
+        return self._reformat(frame, "rgb24", tags).to_ndarray()
 
-    def _reformat(self, picture: av.VideoFrame, pixel_format: str, tags: ColourTags) -> av.VideoFrame:
+    def _reformat(self, frame: av.VideoFrame, pixel_format: str, tags: ColourTags) -> av.VideoFrame:
         width, height = self._size
-        rgb = picture.format.is_rgb
+        rgb = frame.format.is_rgb
         return self._reformatter.reformat(
-            picture,
+            frame,
             width=width,
             height=height,
             format=pixel_format,
@@ -101,31 +102,28 @@ class ToRGB:
             threads=_THREADS,
         )
 
-    def _on_white(self, picture: av.VideoFrame) -> np.ndarray:
-        rgba = self._reformat(picture, "rgba", resolve_tags(picture)).to_ndarray()
-        alpha = rgba[..., 3:]
-        if alpha.min() == 255:
-            return np.ascontiguousarray(rgba[..., :3])
-        self._warn("alpha", "transparent parts of the film become white")
-        weight = alpha.astype(np.uint16)
-        blended = rgba[..., :3] * weight + 255 * (255 - weight)
-        return ((blended + 127) // 255).astype(np.uint8)
+    def _opaque(self, frame: av.VideoFrame) -> np.ndarray:
+        rgba = self._reformat(frame, "rgba", resolve_tags(frame)).to_ndarray()
+        alpha = rgba[..., 3]
+        if alpha.min() < 255:
+            self._warn("alpha", "transparent parts of the video become white")
+        return np.ascontiguousarray(on_white(rgba[..., :3], alpha))
 
-    def _mapped(self, picture: av.VideoFrame, tags: ColourTags) -> av.VideoFrame:
-        """The picture in SDR BT.709, by swscale's perceptual tone and gamut mapping (ITU-R BT.2446)."""
-        key = (picture.width, picture.height, picture.format.name, tags)
+    def _mapped(self, frame: av.VideoFrame, tags: ColourTags) -> av.VideoFrame:
+        """The frame in SDR BT.709, by swscale's perceptual tone and gamut mapping (ITU-R BT.2446)."""
+        key = (frame.width, frame.height, frame.format.name, tags)
         if key != self._tone_map_key:
-            self._tone_map, self._tone_map_key = self._build_tone_map(picture, tags), key
+            self._tone_map, self._tone_map_key = self._build_tone_map(frame, tags), key
         assert self._tone_map is not None
-        picture.pts, picture.time_base = 0, Fraction(1, 1000)
-        self._tone_map.push(picture)
+        frame.pts, frame.time_base = 0, Fraction(1, 1000)
+        self._tone_map.push(frame)
         return self._tone_map.vpull()
 
     @staticmethod
-    def _build_tone_map(picture: av.VideoFrame, tags: ColourTags) -> Graph:
+    def _build_tone_map(frame: av.VideoFrame, tags: ColourTags) -> Graph:
         graph = Graph()
         source = graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 1000)
+            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
         )
         steps = (
             f"in_color_matrix={_SWS_NAMES.get(tags.matrix, 'bt709')}:in_primaries={tags.primaries}"
@@ -151,11 +149,11 @@ _SWS_NAMES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "
 
 
 class FromRGB:
-    """Turns RGB into the samples an encoder wants.
+    """Converts RGB to the samples that an encoder expects.
 
     Args:
         pixel_format: FFmpeg's name, e.g. "yuv420p".
-        tags: matrix and range of the samples; primaries and transfer are only carried.
+        tags: matrix and range of the samples; primaries and transfer are not used.
     """
 
     def __init__(self, pixel_format: str, tags: ColourTags) -> None:
@@ -164,12 +162,12 @@ class FromRGB:
         self._reformatter = VideoReformatter()
 
     def __call__(self, pixels: np.ndarray) -> av.VideoFrame:
-        """A picture of (H, W, 3) uint8 RGB pixels; the array is borrowed until it is encoded."""
-        picture = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
+        """A frame of (H, W, 3) uint8 RGB; `pixels` must not change until the frame is encoded."""
+        frame = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
         rgb = av.VideoFormat(self._format).is_rgb
         # Without dst_colorspace swscale takes BT.601 whatever the tags say.
         return self._reformatter.reformat(
-            picture,
+            frame,
             format=self._format,
             src_color_range=ColorRange.JPEG,
             dst_colorspace=None if rgb else _SWS_MATRIX[self._tags.matrix],

@@ -17,9 +17,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamstyle.errors import InputError
+from streamstyle.images import fitted_size
 from streamstyle.video.color import ToRGB
 from streamstyle.video.opening import DAMAGE, open_input, reason
-from streamstyle.video.scaling import fitted_size
 from streamstyle.video.tracks import choose_video, frame_rate
 
 TEST_SIZE, RATE = (640, 480), 30.0
@@ -60,7 +60,7 @@ class Grabbed:
             stream = choose_video(self._container, name)
             context = stream.codec_context
             context.thread_type = "SLICE"  # threads for whole frames would each hold one back
-            self.width, self.height = fitted_size(context.width, context.height, size, max_size)
+            self.width, self.height = fitted_size(context.width, context.height, size, max_size, even=True)
             if not (self.width and self.height):
                 raise InputError(f"{name}: does not tell the size of its pictures")
         except BaseException:

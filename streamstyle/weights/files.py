@@ -5,9 +5,7 @@ Files are safetensors; a foreign .pth is read with `weights_only`, so that it ca
 
 from __future__ import annotations
 
-import hashlib
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
@@ -18,7 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from streamstyle.errors import InputError, OutputError
+from streamstyle.errors import InputError
+from streamstyle.files import sha256_of as sha256_of
+from streamstyle.files import write_whole
 
 LARGEST_FILE = 64 * 2**20  # bytes; the largest network we know, VGG apart, has a tenth of it
 
@@ -44,22 +44,6 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
     """
     data = save({key: value.detach().contiguous() for key, value in tensors.items()}, metadata=dict(metadata))
     write_whole(path, data)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name, then renames it.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as exc:
-        raise OutputError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_safetensors(path: Path, largest: int = LARGEST_FILE) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -152,19 +136,6 @@ def cache_folder() -> Path:
     """Where fetched weights are kept: $STREAMSTYLE_HOME, or else the user's cache folder."""
     home = os.environ.get("STREAMSTYLE_HOME")
     return Path(home) if home else Path(platformdirs.user_cache_dir("streamstyle"))
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise InputError(f"{path}: cannot be read: {exc.strerror}") from exc
 
 
 def check_sha256(path: Path, expected: str) -> None:

@@ -106,11 +106,11 @@ def _check_size(path: str) -> None:
     """Refuse films of enormous pictures before one is decoded; pictures have limits of their own."""
     from pathlib import Path
 
-    from streamstyle.images import is_picture
+    from streamstyle.image_formats import is_image
     from streamstyle.video.opening import open_input
     from streamstyle.video.tracks import choose_video
 
-    if is_picture(Path(path)):
+    if is_image(Path(path)):
         return
     with open_input(path) as container:
         coded = choose_video(container, path).codec_context
