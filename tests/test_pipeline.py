@@ -14,7 +14,7 @@ from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Moment, Packet, Progress
 from streamstyle.optical_flow import FlowEstimation
-from streamstyle.pipeline import ahead, run
+from streamstyle.pipeline import Buffer, Reader, run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
 from tests.motions import film, pan
@@ -174,11 +174,13 @@ def test_reading_ahead_is_bounded() -> None:
             taken += 1
             yield number
 
-    items = ahead(numbers(), lambda item: 4)
+    items: Buffer[int] = Buffer(4)
+    reader = Reader(numbers(), items.put, items.end)
     for expected in range(50):
-        assert next(items) == expected
+        assert items.take() == expected
         assert taken <= expected + 1 + 4 + 1  # given out, waiting, and one in the reader's hand
-    items.close()  # type: ignore[attr-defined]
+    items.stop()
+    assert reader.join(5)
 
 
 def test_progress_ends_with_all_frames() -> None:
