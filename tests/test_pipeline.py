@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
@@ -12,9 +13,9 @@ import torch
 
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
-from streamstyle.frames import Frame, Item, Moment, Packet, Progress
+from streamstyle.frames import Frame, Item, Moment, Packet, Progress, SinkItem
 from streamstyle.optical_flow import FlowEstimation
-from streamstyle.pipeline import Buffer, Reader, run
+from streamstyle.pipeline import Buffer, Reader, Writer, run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
 from tests.motions import film, pan
@@ -163,6 +164,34 @@ def test_an_error_in_any_thread_reaches_the_caller_and_aborts_all_sinks(place: s
         run(source, effect, sinks, device="cpu")
     assert [sink.aborted for sink in sinks] == [True, True]
     assert threading.active_count() == before
+
+
+def test_a_read_that_hangs_does_not_hold_up_the_end_after_an_error() -> None:
+    gate = threading.Event()
+
+    class Silent(MemorySource):
+        def __iter__(self) -> Iterator[Item]:
+            yield from self._items
+            gate.wait(60)
+
+    sink, begin = MemorySink(), time.monotonic()
+    for motion in (None, FlowEstimation()):
+        with pytest.raises(OSError, match="the network is gone"):
+            run(Silent(frames(6)), FailingEffect(), [sink], motion=motion, device="cpu")
+        assert sink.aborted and time.monotonic() - begin < 20
+    gate.set()
+
+
+def test_frames_that_the_sinks_did_not_take_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Writer.put
+
+    def lossy(writer: Writer, item: SinkItem) -> None:
+        if not (isinstance(item, Frame) and item.pts == 7):
+            take(writer, item)
+
+    monkeypatch.setattr(Writer, "put", lossy)
+    result = run(MemorySource(frames(10)), Identity(), [MemorySink()], device="cpu")
+    assert (result.frames_in, result.frames_out) == (10, 9)
 
 
 def test_reading_ahead_is_bounded() -> None:

@@ -1,4 +1,4 @@
-"""Pictures that come at their own pace through FFmpeg: a network stream, a test picture, the screen."""
+"""Frames that come at their own pace through FFmpeg: a network stream, a test picture, the screen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from streamstyle.errors import InputError
 from streamstyle.video.color import ToRGB
-from streamstyle.video.opening import DAMAGE, open_input, reason
+from streamstyle.video.opening import DAMAGE, close_input, open_input, reason
 from streamstyle.video.scaling import fitted_size
 from streamstyle.video.tracks import choose_video, frame_rate
 
@@ -69,7 +69,6 @@ class Grabbed:
         self._stream: VideoStream = stream
         self.rate = frame_rate(stream)
         self._to_rgb = ToRGB(name, (self.width, self.height))
-
         self._pictures = self._decoded()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
@@ -85,8 +84,7 @@ class Grabbed:
 
     def close(self) -> None:
         """Let go of the input."""
-        self._pictures.close()  # a decoder that outlives its container crashes
-        self._container.close()
+        close_input(self._container, self._pictures)
 
 
 def is_screen(name: str) -> bool:
