@@ -193,8 +193,9 @@ def test_a_read_that_hangs_does_not_hold_up_the_end_after_an_error() -> None:
             yield from self._items
             gate.wait(60)
 
-    sink, begin = MemorySink(), time.monotonic()
+    begin = time.monotonic()
     for motion in (None, FlowEstimation()):
+        sink = MemorySink()
         with pytest.raises(OSError, match="the network is gone"):
             run(Silent(frames(6)), FailingEffect(), [sink], motion=motion, device="cpu")
         assert sink.aborted and time.monotonic() - begin < 20
