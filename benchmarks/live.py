@@ -25,7 +25,8 @@ from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.effects import StylizeSettings
 from streamstyle.frames import Frame, StreamInfo
-from streamstyle.sources.camera import TIME_BASE, paced
+from streamstyle.sources.camera import TIME_BASE
+from streamstyle.sources.pacing import paced
 from streamstyle.sources.video import VideoSource
 from streamstyle.weights import STYLES
 
@@ -56,7 +57,7 @@ class ClipCamera:
 
     def __iter__(self) -> Iterator[Frame]:
         timed = ((number, number / RATE) for number in range(1_000_000_000))
-        for number in paced(timed, 0.0):
+        for number in paced(timed):
             pixels = self._frames[number % len(self._frames)]
             yield Frame(pixels, time.monotonic_ns() // 1000, TIME_BASE)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame
 from streamstyle.sources import camera as module
-from streamstyle.sources.camera import CameraSource, Device, list_cameras, open_camera, paced
+from streamstyle.sources.camera import CameraSource, Device, list_cameras, open_camera
 
 
 def film(folder: Path, frames: int = 3, rate: int = 50) -> Path:
@@ -148,56 +148,6 @@ def test_cameras_are_listed_with_their_names_and_without_their_other_nodes(tmp_p
     (tmp_path / "video3").mkdir()
     assert list_cameras(tmp_path) == {"0": "Cam", "2": "Near", "10": "Far"}
     assert list(list_cameras(tmp_path)) == ["0", "2", "10"]
-
-
-class Clock:
-    def __init__(self):
-        self.time, self.slept = 1000.0, []
-
-    def now(self):
-        return self.time
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.time += seconds
-
-
-def test_pictures_come_when_it_is_time_for_them():
-    clock, given = Clock(), []
-    for picture in paced([("a", 5.0), ("b", 5.5), ("c", 5.75)], 0.0, now=clock.now, sleep=clock.sleep):
-        given.append((picture, clock.time))
-    assert given == [("a", 1000.0), ("b", 1000.5), ("c", 1000.75)]
-
-
-def test_a_stream_that_runs_ahead_is_held_back_only_then():
-    clock, given = Clock(), []
-    for _ in paced([(n, n / 10) for n in range(10)], 0.5, now=clock.now, sleep=clock.sleep):
-        given.append(clock.time - 1000)
-    assert given[:6] == [0] * 6 and given[6:] == pytest.approx([0.1, 0.2, 0.3, 0.4])
-
-
-def test_a_stream_whose_clock_jumps_ahead_goes_on_at_once():
-    """An encoder that was begun anew may count from elsewhere; its picture must not stand for minutes."""
-    clock = Clock()
-    given = list(paced([("a", 0.0), ("b", 3600.0), ("c", 3600.1)], 0.5, now=clock.now, sleep=clock.sleep))
-    assert given == ["a", "b", "c"] and clock.time < 1001
-
-
-def test_after_a_long_stop_nothing_is_hurried():
-    clock = Clock()
-    pictures = paced([(n, n / 10) for n in range(4)], 0.0, now=clock.now, sleep=clock.sleep)
-    next(pictures)
-    clock.time += 5
-    times = [clock.time for _ in pictures]
-    assert times == pytest.approx([1005.0, 1005.1, 1005.2])
-
-
-def test_in_a_long_gap_the_last_picture_is_given_again():
-    """A film that stands still for long is no camera that has fallen silent."""
-    clock, given = Clock(), []
-    for picture in paced([("a", 0.0), ("b", 1.7)], 0.0, now=clock.now, sleep=clock.sleep):
-        given.append((picture, round(clock.time - 1000, 3)))
-    assert given == [("a", 0), ("a", 0.5), ("a", 1.0), ("a", 1.5), ("b", 1.7)]
 
 
 def test_the_screen_can_be_captured():

@@ -9,7 +9,7 @@ import torch
 
 from streamstyle.errors import InputError, UsageError
 from streamstyle.frames import Frame, Packet
-from streamstyle.optical_flow import FLOWS, FlowEstimation, resized_flow, warp
+from streamstyle.optical_flow import FLOWS, FlowEstimation, FlowSequence, resized_flow, warp
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.files import FlowFolder
 from streamstyle.optical_flow.occlusion import feathered, in_bounds, looks_alike, returns
@@ -221,6 +221,37 @@ def test_a_folder_that_does_not_fit_is_named(tmp_path, names, shape, message):
         np.save(tmp_path / name, np.zeros(shape, np.float32))
     with pytest.raises(InputError, match=message):
         list(FlowEstimation(tmp_path)(film(pan(2))))
+
+
+def test_motion_is_known_at_once_where_there_is_no_look_ahead():
+    frames, flow = pan(4), FlowSequence(FlowEstimation("fast", size=256), onward=False)
+    flow.add(frames[0])
+    assert flow.motion is None
+    flow.add(frames[1])
+    assert flow.motion is not None
+    inner = flow.motion.flow[:, 20:-20, 30:-30]
+    scale = 256 / WIDTH
+    assert inner[0].median() == pytest.approx(-2 * scale, abs=0.2)
+    assert inner[1].median() == pytest.approx(0, abs=0.2)
+    flow.add(texture(5))
+    assert flow.motion is None, "a cut"
+    flow.add(frames[2][:48])
+    assert flow.motion is None, "another size does not continue"
+    flow.forget()
+    flow.add(frames[2][:48])
+    assert flow.motion is None
+
+
+def test_with_and_without_a_look_ahead_motion_is_the_same():
+    frames, flow = pan(4), FlowSequence(FlowEstimation(), onward=False)
+    ahead = [found.motion for found in FlowEstimation()(film(frames)) if isinstance(found.item, Frame)]
+    for index, frame in enumerate(frames):
+        flow.add(frame)
+        expected, motion = ahead[index], flow.motion
+        assert (expected is None) == (motion is None) == (index == 0)
+        if expected is not None and motion is not None:
+            assert torch.equal(expected.flow, motion.flow)
+            assert torch.equal(expected.reliable, motion.reliable)
 
 
 def test_an_unknown_flow_is_named_with_the_known_ones():

@@ -33,7 +33,7 @@ def test_all_frames_are_written_in_order_and_the_sink_is_closed():
     sink = MemorySink()
     output = Output("memory", lambda info: sink)
     for number in range(5):
-        output.offer(frame(number))
+        output.put(frame(number))
         until(lambda wanted=number + 1: output.frames == wanted)
     output.close()
     assert [item.pts for item in sink.frames] == list(range(5))
@@ -44,7 +44,7 @@ def test_the_sink_is_opened_with_the_first_frame_and_told_its_size():
     told = []
     output = Output("memory", lambda info: told.append(info) or MemorySink())
     assert not told
-    output.offer(frame(1, 40, 30))
+    output.put(frame(1, 40, 30))
     output.close()
     assert [(info.width, info.height) for info in told] == [(40, 30)]
 
@@ -58,7 +58,7 @@ def test_what_a_driver_raises_ends_the_output_alone_and_is_said(caplog):
             pass
 
     output = Output("--virtual-camera", lambda info: Odd())
-    output.offer(frame(1))
+    output.put(frame(1))
     until(lambda: output.error is not None)
     output.close()
     assert "--virtual-camera: RuntimeError: device is gone" in str(output.error)
@@ -72,8 +72,8 @@ def test_without_a_frame_nothing_is_opened():
 def test_frames_of_another_size_are_fitted_into_the_first():
     sink = MemorySink()
     output = Output("memory", lambda info: sink)
-    output.offer(frame(100, 16, 8))
-    output.offer(frame(200, 8, 8))
+    output.put(frame(100, 16, 8))
+    output.put(frame(200, 8, 8))
     output.close()
     second = sink.frames[1].pixels
     assert second.shape == (8, 16, 3)
@@ -90,7 +90,7 @@ def test_a_slow_sink_loses_frames_which_are_counted_and_never_holds_the_giver_up
 
     output = Output("slow", lambda info: Slow())
     for number in range(WAITING + 10):
-        output.offer(frame(number))
+        output.put(frame(number))
     assert output.drops >= 9
     gate.set()
     output.close()
@@ -101,9 +101,9 @@ def test_a_failure_ends_the_output_alone():
     Failing.broken = True
     output = Output("disk", lambda info: Failing())
     for number in range(3):
-        output.offer(frame(number))
+        output.put(frame(number))
     until(lambda: output.ended)
-    output.offer(frame(9))
+    output.put(frame(9))
     output.close()
     assert isinstance(output.error, OutputError) and output.drops == 4
 
@@ -117,10 +117,10 @@ def test_a_receiver_that_comes_back_is_found_again(caplog):
         return sinks[-1]
 
     output = Output("rtmp://there", opened, again=True, pause=0.01)
-    until(lambda: output.offer(frame(7)) or len(sinks) > 3)
+    until(lambda: output.put(frame(7)) or len(sinks) > 3)
     assert sinks[0].aborted
     Failing.broken = False
-    until(lambda: output.error is None and (output.offer(frame(7)) or output.frames > 0))
+    until(lambda: output.error is None and (output.put(frame(7)) or output.frames > 0))
     output.close()
     assert sinks[-1].closed
     assert len(caplog.records) == 1, "said once, however often it fails"

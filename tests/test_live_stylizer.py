@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
 
-from streamstyle.apps.live.frame_tracking import FrameTracker
 from streamstyle.apps.live.motion_gate import TOLERANCE, MotionGate
 from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.apps.live.transition import FADE, Transition
@@ -213,21 +211,6 @@ def test_slow_changes_add_up():
     stillness.keep()
     still = [stillness(np.full((480, 640, 3), 100 + n, np.uint8)) for n in range(8)]
     assert still == [n <= TOLERANCE for n in range(8)]
-
-
-def test_tracking_knows_motion_at_once_and_cuts_without_the_frame_behind():
-    tracking = FrameTracker(torch.device("cpu"))
-    frames = pictures(4, 96, 128)
-    assert tracking(frames[0]) is None
-    motion = tracking(frames[1])
-    assert motion is not None
-    inner = motion.flow[:, 20:-20, 30:-30]
-    assert inner[0].median() == pytest.approx(-2, abs=0.3) and inner[1].median() == pytest.approx(0, abs=0.3)
-    other = np.random.default_rng(5).integers(0, 60, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
-    assert tracking(other) is None
-    assert tracking(frames[2][:48]) is None, "another size does not continue"
-    tracking.forget()
-    assert tracking(frames[2][:48]) is None
 
 
 def test_strokes_grow_in_few_sizes_and_end_in_the_one_that_is_wanted():

@@ -212,7 +212,7 @@ def test_recording_is_switched_on_and_off(view):
     recording = view.recording
     assert recording is not None and recording.name.endswith(".mp4")
     assert view.drawn((640, 480)).max() > 200
-    recording.offer(Frame(RESULT, 0, Fraction(1, 25)))
+    recording.put(Frame(RESULT, 0, Fraction(1, 25)))
     view.press("r")
     assert view.recording is None
     recording.close()
@@ -236,7 +236,7 @@ def test_a_recording_that_fails_is_told_and_no_longer_shown_as_running(view):
     view.recorder = lambda path: Output(str(path), full)
     view.press("r")
     recording = view.recording
-    recording.offer(Frame(RESULT, 0, Fraction(1, 25)))
+    recording.put(Frame(RESULT, 0, Fraction(1, 25)))
     recording.close()
     view.drawn((640, 480))
     assert view.recording is None and "No space left" in view._message

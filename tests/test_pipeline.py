@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
@@ -12,9 +13,9 @@ import torch
 
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
-from streamstyle.frames import Frame, Item, Moment, Packet, Progress
+from streamstyle.frames import Frame, Item, Moment, Packet, Progress, SinkItem
 from streamstyle.optical_flow import FlowEstimation
-from streamstyle.pipeline import ahead, run
+from streamstyle.pipeline import Buffer, Reader, Step, Writer, run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
 from tests.motions import film, pan
@@ -107,6 +108,25 @@ def test_motion_reaches_the_effect_and_cuts_reset_it() -> None:
     assert [type(item) for item in sink.items] == [Frame, Packet] * 8
 
 
+def test_a_frame_that_was_looked_at_ahead_is_uploaded_once() -> None:
+    images: list[torch.Tensor] = []
+    ahead: list[torch.Tensor | None] = []
+
+    class Watch(Identity):
+        def __call__(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
+            images.append(image)
+            ahead.append(moment.next.image if moment.next else None)
+            return image
+
+    run(MemorySource(list(film(pan(4)))), Watch(), [MemorySink()], motion=FlowEstimation(), device="cpu")
+    assert all(one is other for one, other in zip(images[1:], ahead, strict=False)) and ahead[-1] is None
+
+
+def test_what_an_effect_leaves_alone_is_not_converted() -> None:
+    pixels, step = pan(1)[0], Step(Identity(), torch.device("cpu"))
+    assert step(pixels, 0.0) is pixels and step.index == 1
+
+
 def test_a_run_resumed_with_motion_gives_the_same_moments() -> None:
     pictures = [*pan(4), *pan(4, seed=5)]
     for done in range(1, 8):
@@ -165,6 +185,35 @@ def test_an_error_in_any_thread_reaches_the_caller_and_aborts_all_sinks(place: s
     assert threading.active_count() == before
 
 
+def test_a_read_that_hangs_does_not_hold_up_the_end_after_an_error() -> None:
+    gate = threading.Event()
+
+    class Silent(MemorySource):
+        def __iter__(self) -> Iterator[Item]:
+            yield from self._items
+            gate.wait(60)
+
+    begin = time.monotonic()
+    for motion in (None, FlowEstimation()):
+        sink = MemorySink()
+        with pytest.raises(OSError, match="the network is gone"):
+            run(Silent(frames(6)), FailingEffect(), [sink], motion=motion, device="cpu")
+        assert sink.aborted and time.monotonic() - begin < 20
+    gate.set()
+
+
+def test_frames_that_the_sinks_did_not_take_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Writer.put
+
+    def lossy(writer: Writer, item: SinkItem) -> None:
+        if not (isinstance(item, Frame) and item.pts == 7):
+            take(writer, item)
+
+    monkeypatch.setattr(Writer, "put", lossy)
+    result = run(MemorySource(frames(10)), Identity(), [MemorySink()], device="cpu")
+    assert (result.frames_in, result.frames_out) == (10, 9)
+
+
 def test_reading_ahead_is_bounded() -> None:
     taken = 0
 
@@ -174,11 +223,13 @@ def test_reading_ahead_is_bounded() -> None:
             taken += 1
             yield number
 
-    items = ahead(numbers(), lambda item: 4)
+    items: Buffer[int] = Buffer(4)
+    reader = Reader(numbers(), items.put, items.end)
     for expected in range(50):
-        assert next(items) == expected
+        assert items.take() == expected
         assert taken <= expected + 1 + 4 + 1  # given out, waiting, and one in the reader's hand
-    items.close()  # type: ignore[attr-defined]
+    items.stop()
+    assert reader.join(5)
 
 
 def test_progress_ends_with_all_frames() -> None:

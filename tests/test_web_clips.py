@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from PIL import Image
 
 from streamstyle.apps.web import clips as clips_module
 from streamstyle.apps.web import site as sites
-from streamstyle.apps.web.clip_reader import MOST_SKIPPED, PATIENCE_SECONDS, paced
 from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.errors import InputError
 from tests.videos import make_film
@@ -288,63 +286,6 @@ def test_not_even_a_kill_leaves_a_file_or_a_process(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL and not list(tmp_path.iterdir())
     reader = Path(f"/proc/{int(done.stdout)}/cmdline")
     assert soon(lambda: not reader.exists() or not reader.read_bytes())  # gone, or waits to be buried
-
-
-class Clock:
-    """Time that passes only when somebody waits or works."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-    def wait(self, seconds: float) -> None:
-        self.time += seconds
-
-
-def shown(step: float, work: float, total: int) -> tuple[list[int], float]:
-    """Numbers of the pictures that one sees who takes `work` seconds for each, and when the last was due."""
-    clock, numbers = Clock(), []
-    pictures = paced(((np.array(n), n * step) for n in count()), clock.now, clock.wait)
-    for _ in range(total):
-        numbers.append(int(next(pictures)))
-        clock.time += work
-    return numbers, clock.time
-
-
-def test_who_is_quick_sees_every_picture_at_its_time() -> None:
-    numbers, end = shown(0.04, 0.01, 50)
-    assert numbers == list(range(50)) and end == pytest.approx(49 * 0.04 + 0.01)
-
-
-def test_who_is_slow_sees_fewer_and_keeps_the_pace() -> None:
-    numbers, end = shown(0.04, 0.1, 50)
-    assert numbers[-1] == pytest.approx(end / 0.04, abs=5)
-
-
-def test_a_film_that_is_too_much_plays_slower_rather_than_in_leaps() -> None:
-    numbers, _ = shown(0.04, 1.0, 20)
-    assert max(np.diff(numbers)) <= MOST_SKIPPED + 1
-
-
-def test_who_stays_away_for_a_while_finds_the_film_where_it_was() -> None:
-    clock = Clock()
-    pictures = paced(((np.array(n), n * 0.04) for n in count()), clock.now, clock.wait)
-    assert int(next(pictures)) == 0
-    clock.time += 3600
-    assert int(next(pictures)) <= MOST_SKIPPED + 1
-    before = clock.time
-    next(pictures)
-    assert clock.time - before == pytest.approx(0.04)
-
-
-def test_where_the_next_picture_is_far_away_the_last_one_is_given_again() -> None:
-    clock = Clock()
-    pictures = paced([(np.array(0), 0.0), (np.array(1), 2.0)], clock.now, clock.wait)
-    seen = [int(pixels) for pixels in pictures]
-    assert seen == [0] * (len(seen) - 1) + [1] and len(seen) > 2 / PATIENCE_SECONDS - 1
-    assert clock.time == pytest.approx(2.0)
 
 
 def test_a_clip_that_is_being_opened_is_let_go_of_when_the_page_ends(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ current one is not the same: it is right at the pixels where things were.
 
 from __future__ import annotations
 
-from streamstyle.optical_flow.estimation import FLOWS, FlowEstimation, FlowItem
+from streamstyle.optical_flow.estimation import FLOWS, FlowEstimation, FlowItem, FlowSequence
 from streamstyle.optical_flow.files import FLO_MAGIC, read_flow
 from streamstyle.optical_flow.warping import inside, means, resized_flow, resized_map, warp
 
@@ -17,6 +17,7 @@ __all__ = [
     "FLO_MAGIC",
     "FlowEstimation",
     "FlowItem",
+    "FlowSequence",
     "inside",
     "means",
     "read_flow",

@@ -81,33 +81,35 @@ class FlowEstimation:
             first: number of frames that need no motion, since they are done already.
         """
         waiting: deque[Item] = deque()  # the last frame, and what came behind it
-        previous: Reduced | None = None
-        pair, before, index = NO_PAIR, AS_BEFORE, 0
+        frames, index = FlowSequence(self), 0
         for item in items:
             if isinstance(item, Frame):
+                pair, before, after = frames.pair, frames.before, NO_PAIR
                 # One pair more than is needed: it decides whether the next one is a cut.
-                current = self.reduced(item) if index >= first - 2 else None
-                after = NO_PAIR
-                if current and previous and not item.reset and current.pixels.shape == previous.pixels.shape:
-                    after = self.compared(current, previous, index)
+                if index >= first - 2:
+                    after = frames.add(item.pixels, index=index, continues=not item.reset)
                 yield from moved(waiting, pair, before, after, item)
-                before, pair = pair.likeness, after
-                previous, index = current, index + 1
+                index += 1
             waiting.append(item)
-        yield from moved(waiting, pair, before, NO_PAIR, None)
+        yield from moved(waiting, frames.pair, frames.before, NO_PAIR, None)
 
-    def reduced(self, frame: Frame) -> Reduced:
-        """The frame at the size in which flow is estimated."""
-        height, width = frame.pixels.shape[:2]
+    def reduced(self, pixels: np.ndarray) -> Reduced:
+        """The frame, (H, W, 3) uint8 RGB, at the size in which flow is estimated."""
+        height, width = pixels.shape[:2]
         scale = min(1.0, self.size / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if size == (width, height):
-            return Reduced(frame.pixels, (height, width))
-        pixels = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
-        return Reduced(pixels, (height, width))
+            return Reduced(pixels, (height, width))
+        return Reduced(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), (height, width))
 
-    def compared(self, current: Reduced, previous: Reduced, index: int) -> Pair:
-        """Flow between two frames, both ways, and what follows from it."""
+    def compared(self, current: Reduced, previous: Reduced, index: int, *, onward: bool = True) -> Pair:
+        """Flow between two frames, and how similar they are.
+
+        Args:
+            current, previous: of the same shape.
+            index: number of the current frame.
+            onward: also the motion from the previous frame to the current one.
+        """
         flow = self.estimate(current.pixels, previous.pixels)
         reverse = self.estimate(previous.pixels, current.pixels)
         reliable = in_bounds(flow) & returns(flow, reverse)
@@ -117,9 +119,12 @@ class FlowEstimation:
             flow, reliable = self.folder.at(index, current.pixels.shape[:2], current.shape)
             reliable &= in_bounds(flow)
         reliable &= looks_alike(current.pixels, warped_pixels(previous.pixels, flow))
-        onward = in_bounds(reverse) & returns(reverse, flow)
-        onward &= looks_alike(previous.pixels, warped_pixels(current.pixels, reverse))
-        return Pair(self.motion(flow, reliable), self.motion(reverse, onward), alike)
+        motion = self.motion(flow, reliable)
+        if not onward:
+            return Pair(motion, None, alike)
+        reliable = in_bounds(reverse) & returns(reverse, flow)
+        reliable &= looks_alike(previous.pixels, warped_pixels(current.pixels, reverse))
+        return Pair(motion, self.motion(reverse, reliable), alike)
 
     def motion(self, flow: np.ndarray, reliable: np.ndarray) -> Motion:
         """(H, W, 2) and (H, W) bool as tensors on the device."""
@@ -149,6 +154,60 @@ class Pair:
 NO_PAIR = Pair()
 
 
+class FlowSequence:
+    """Frames that are given one after the other, each compared with the one before it.
+
+    With a look ahead the motion of a frame is known once the next frame is given, and cuts for sure;
+    `FlowEstimation` works so. Without one, as for a camera, `motion` gives it at once.
+
+    Args:
+        estimation: compares two frames.
+        onward: also the motion to the next frame is estimated.
+
+    Attributes:
+        pair: the last two frames; NO_PAIR where the last one does not continue.
+        before: how similar the two frames before it were.
+    """
+
+    def __init__(self, estimation: FlowEstimation, *, onward: bool = True) -> None:
+        self._estimation, self._onward = estimation, onward
+        self.forget()
+
+    def forget(self) -> None:
+        """The next frame does not continue."""
+        self._last: Reduced | None = None
+        self.pair, self.before = NO_PAIR, AS_BEFORE
+
+    def add(self, pixels: np.ndarray, *, index: int = 0, continues: bool = True) -> Pair:
+        """Give the next frame.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB; a frame of another size does not continue.
+            index: its number; only a folder of flow files asks for it.
+            continues: it may continue the one before it.
+        """
+        current, last = self._estimation.reduced(pixels), self._last
+        pair = NO_PAIR
+        if last is not None and continues and current.shape == last.shape:
+            pair = self._estimation.compared(current, last, index, onward=self._onward)
+        self._last, self.before, self.pair = current, self.pair.likeness, pair
+        return pair
+
+    @property
+    def motion(self) -> Motion | None:
+        """How the last frame moved, without a look ahead; None where it does not continue.
+
+        Only the next frame tells a cut from a flash. Here the next frame is taken to be similar, so a flash
+        may pass for a cut: one frame is not stabilized then.
+        """
+        return continued(self.pair, self.before, AS_BEFORE)
+
+
+def continued(pair: Pair, before: Similarity, after: Similarity) -> Motion | None:
+    """The motion between two frames, None across a cut, given how similar the frames around them are."""
+    return None if is_cut(pair.likeness, before, after) else pair.motion
+
+
 class FlowItem(NamedTuple):
     """An item and its motion.
 
@@ -174,7 +233,7 @@ def moved(
         if not isinstance(item, Frame):
             yield FlowItem(item)
             continue
-        motion = None if is_cut(pair.likeness, before, after.likeness) else pair.motion
+        motion = continued(pair, before, after.likeness)
         if after.onward is None or collapsed(after.likeness, pair.likeness):
             yield FlowItem(item, motion)
         else:

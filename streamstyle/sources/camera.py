@@ -1,18 +1,18 @@
 """Cameras, and what stands in for one: a file that plays at its own pace, a test picture, the screen, a URL.
 
-Frames bear the time at which they were taken, on the clock of `time.monotonic`: what cameras claim of their
-rate is seldom true.
+Frames carry the time at which they were taken, on the clock of `time.monotonic`: the rate that a camera
+claims is seldom true.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Source, StreamInfo
 from streamstyle.image_formats import is_image
 from streamstyle.sources.images import StillSource
+from streamstyle.sources.pacing import looped, paced
 from streamstyle.sources.video import VideoSource
 from streamstyle.video.live_inputs import Grabbed, Screen, device_names, is_screen
 from streamstyle.video.opening import is_url, regular_file
@@ -28,19 +29,14 @@ from streamstyle.video.opening import is_url, regular_file
 TIME_BASE = Fraction(1, 1_000_000)
 SIZE, RATE = (640, 480), 30.0  # what cameras are asked for
 LARGEST_SIDE = 1280  # pixels, of what is no camera, unless a size is asked for
-STILL_RATE = 25  # at which a still picture is given again
-JUMP = 2.0  # seconds by which pictures of a stream come too early, where its clock has jumped
-LONGEST_GAP = 0.5  # seconds between two pictures of a film
 AHEAD = 0.5  # seconds by which a stream that is stored somewhere may run ahead of its own times
-
-T = TypeVar("T")
 
 
 class Camera(Source, Protocol):
     """A source that never ends by itself.
 
     Attributes:
-        freezes: it is lost when it gives the very same picture for a while: sensors have noise.
+        freezes: it is lost if it repeats one frame for a while: sensors have noise.
     """
 
     freezes: bool
@@ -50,7 +46,7 @@ class CameraSource:
     """A camera of this computer, or what stands in for one.
 
     Args:
-        name: number or device path of a camera; a film or picture; "testsrc"; "screen", or "screen:N" for
+        name: number or device path of a camera; a video or image; "testsrc"; "screen", or "screen:N" for
             X display N; or a URL.
         size: (width, height): cameras are asked for it, all else is scaled to it.
         fps: rate that is asked for.
@@ -60,7 +56,7 @@ class CameraSource:
         lost: always 0: what a camera does not give cannot be known.
 
     Raises:
-        InputError: it is not there, is in use, or gives no picture; also while iterating, when it ends.
+        InputError: it is missing, is in use, or gives no frame; also while iterating, when it ends.
     """
 
     def __init__(
@@ -80,12 +76,12 @@ class CameraSource:
             self._describe(screen.width, screen.height, screen.rate)
         elif self._name == "testsrc" or is_url(self._name):
             grabbed = Grabbed(self._name, size=size, max_size=LARGEST_SIDE, fps=fps)
-            self._pictures = paced(grabbed, AHEAD if is_url(self._name) else 0.0)
+            self._pictures = paced(grabbed, ahead=AHEAD if is_url(self._name) else 0.0)
             self._close = grabbed.close
             self._describe(grabbed.width, grabbed.height, grabbed.rate)
         else:
             path = regular_file(self._name)
-            self._pictures = paced(repeated(path, size), 0.0)
+            self._pictures = paced(looped(lambda: opened(path, size)))
             with opened(path, size) as first:
                 self._describe(first.info.width, first.info.height, first.info.rate)
             self._close = lambda: None
@@ -114,7 +110,7 @@ class Device:
     """A camera through OpenCV.
 
     Attributes:
-        width, height, rate: what came of the wishes.
+        width, height, rate: what the camera agreed to.
     """
 
     def __init__(self, name: str, size: tuple[int, int], fps: float) -> None:
@@ -129,7 +125,7 @@ class Device:
                 "`streamstyle live --list` shows what there is"
             )
         self._capture = capture
-        # Compressed before the size: uncompressed, USB carries large pictures at a few frames a second only.
+        # Compression before the size: uncompressed, USB carries large frames at a few a second only.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
@@ -158,65 +154,16 @@ def is_device(name: str) -> bool:
 
 
 def opened(path: Path, size: tuple[int, int] | None) -> Source:
-    """A film, or a still picture."""
+    """A video, or a still image."""
     largest = None if size else LARGEST_SIDE
     if is_image(path):
         return StillSource(path, size=size, max_size=largest)
     return VideoSource(str(path), size=size, max_size=largest)
 
 
-def repeated(path: Path, size: tuple[int, int] | None) -> Iterator[tuple[np.ndarray, float]]:
-    """The pictures of a file over and over, with times that go on.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    begin = 0.0
-    while True:
-        end = begin
-        with opened(path, size) as source:
-            step = float(1 / (source.info.rate or STILL_RATE))
-            for item in source:
-                if isinstance(item, Frame):
-                    end = begin + item.seconds
-                    yield item.pixels, end
-        begin = end + step
-
-
-def paced(
-    pictures: Iterable[tuple[T, float]],
-    ahead: float,
-    *,
-    now: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[T]:
-    """Gives pictures when it is time for them; where that has passed by more than a second, from now on.
-
-    Where the next one is long in coming the last one is given again, as a camera would do.
-
-    Args:
-        pictures: with the times at which they are to be seen, in seconds.
-        ahead: seconds that they may come too early.
-        now, sleep: the clock.
-    """
-    start: float | None = None
-    last: T | None = None
-    for picture, seconds in pictures:
-        late = 0.0 if start is None else now() - (start + seconds)
-        # A stream that comes as it is made does not come minutes early: its clock has jumped.
-        if start is None or late > 1.0 or (ahead > 0 and late < -JUMP):
-            start = now() - seconds
-        while (early := start + seconds - now() - ahead) > 0:
-            sleep(min(early, LONGEST_GAP))
-            if early > LONGEST_GAP and last is not None:
-                yield last
-        last = picture
-        yield picture
-
-
 @contextmanager
 def silent() -> Iterator[None]:
-    """OpenCV says nothing on stderr of its own; what matters we say ourselves."""
+    """Keeps OpenCV from writing to stderr; our errors say what matters."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ from streamstyle.images import fitted_size
 from streamstyle.video.color import BT709, ToRGB, is_wide, resolve_tags
 from streamstyle.video.decoding import Decoded, Decoder, read_packets
 from streamstyle.video.deinterlacing import Deinterlacer
-from streamstyle.video.opening import DAMAGE, is_url, open_input
+from streamstyle.video.opening import DAMAGE, close_input, is_url, open_input
 from streamstyle.video.orientation import read_orientation, turn
 from streamstyle.video.timestamps import PresentationTimes
 from streamstyle.video.tracks import beside, choose_video, duration_seconds, expected_frames, frame_rate
@@ -88,7 +88,7 @@ class VideoSource:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._container.close()
+        close_input(self._container, self._pictures)
 
     def __iter__(self) -> Iterator[Item]:
         items = self._items()
@@ -107,7 +107,7 @@ class VideoSource:
             except (*DAMAGE, OSError):
                 _log.warning("%s: cannot seek; reading from the beginning", self._name)
 
-    def _decoded(self) -> Iterator[Decoded | Packet]:
+    def _decoded(self) -> Generator[Decoded | Packet, None, None]:
         """Decoded pictures in presentation order, and packets of the other tracks as they come."""
         streams = [self._stream, *self._tracks.values()]
         for packet in read_packets(self._container, streams):
@@ -122,6 +122,7 @@ class VideoSource:
                     break
         if self._deinterlacer:
             yield from self._deinterlacer.flush()
+        self._count_lost()
 
     def _wanted(self, pts: int | None, time_base: Fraction) -> bool:
         """Whether a packet of another track lies in the part that is read."""
@@ -201,7 +202,6 @@ class VideoSource:
         self._head.clear()
         for item in self._pictures:
             yield from self._item(item)
-        self._count_lost()
 
     def _item(self, item: Decoded | Packet) -> Iterator[Item]:
         if isinstance(item, Packet):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
+
+import av
+from av.stream import Stream
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Packet
 from streamstyle.video.decoding import read_packets
-from streamstyle.video.opening import open_sound
+from streamstyle.video.opening import close_input, open_sound
 
 
 class Sound:
@@ -32,10 +35,11 @@ class Sound:
             self._container.close()
             raise InputError(f"{name}: holds no sound")
         self.start = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
+        self._reading = self._read()
 
     def packets(self, seconds: float) -> Iterator[tuple[float, Packet]]:
         """Packets that begin before that time, each with its time, in the order of the file."""
-        for packet in read_packets(self._container, list(self.tracks.values())):
+        for packet in self._reading:
             if not packet.size:  # the end
                 return
             time = packet.dts if packet.dts is not None else packet.pts
@@ -46,4 +50,7 @@ class Sound:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._container.close()
+        close_input(self._container, self._reading)
+
+    def _read(self) -> Generator[av.Packet[Stream], None, None]:
+        yield from read_packets(self._container, list(self.tracks.values()))

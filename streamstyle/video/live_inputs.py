@@ -1,4 +1,4 @@
-"""Pictures that come at their own pace through FFmpeg: a network stream, a test picture, the screen."""
+"""Frames that come at their own pace through FFmpeg: a network stream, a test picture, the screen."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from av.video.stream import VideoStream
 from streamstyle.errors import InputError
 from streamstyle.images import fitted_size
 from streamstyle.video.color import ToRGB
-from streamstyle.video.opening import DAMAGE, open_input, reason
+from streamstyle.video.opening import DAMAGE, close_input, open_input, reason
 from streamstyle.video.tracks import choose_video, frame_rate
 
 TEST_SIZE, RATE = (640, 480), 30.0
 
 
 class Grabbed:
-    """Decoded pictures of one of these inputs. A context manager.
+    """Decoded frames of one of these inputs.
 
     Args:
         name: "testsrc", or a URL.
@@ -35,8 +35,8 @@ class Grabbed:
         fps: rate of the test picture; 30.
 
     Attributes:
-        width, height: of the pictures as they are given.
-        rate: pictures a second, as the input claims; None where it says nothing.
+        width, height: of the frames as they are given.
+        rate: frames a second, as the input claims; None where it says nothing.
 
     Raises:
         InputError: it cannot be opened.
@@ -69,11 +69,10 @@ class Grabbed:
         self._stream: VideoStream = stream
         self.rate = frame_rate(stream)
         self._to_rgb = ToRGB(name, (self.width, self.height))
-
         self._pictures = self._decoded()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Each picture, (H, W, 3) uint8 RGB, and its presentation time in seconds; 0 where it has none."""
+        """Each frame, (H, W, 3) uint8 RGB, and its presentation time in seconds; 0 where it has none."""
         return self._pictures
 
     def _decoded(self) -> Generator[tuple[np.ndarray, float], None, None]:
@@ -85,8 +84,7 @@ class Grabbed:
 
     def close(self) -> None:
         """Let go of the input."""
-        self._pictures.close()  # a decoder that outlives its container crashes
-        self._container.close()
+        close_input(self._container, self._pictures)
 
 
 def is_screen(name: str) -> bool:
@@ -110,17 +108,17 @@ def _test_picture(width: int, height: int, fps: float) -> InputContainer:
 
 
 class Screen:
-    """Pictures of an X display, grabbed by a process of its own. A context manager.
+    """Frames of an X display, grabbed by a process of its own.
 
     Args:
         name: "screen", or "screen:N" for X display N.
         size: scale to exactly (width, height).
         max_size: scale down so that the longer side is at most this.
-        fps: pictures a second; 30.
+        fps: frames a second; 30.
 
     Attributes:
-        width, height: of the pictures as they are given.
-        rate: pictures a second.
+        width, height: of the frames as they are given.
+        rate: frames a second.
 
     Raises:
         InputError: there is no such display.
@@ -147,7 +145,7 @@ class Screen:
         self.width, self.height = map(int, head)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Each picture, (H, W, 3) uint8 RGB."""
+        """Each frame, (H, W, 3) uint8 RGB."""
         length = self.height * self.width * 3
         while len(read := self._pictures.read(length)) == length:
             yield np.frombuffer(read, np.uint8).reshape(self.height, self.width, 3)

@@ -7,7 +7,7 @@ other files and network connections. Two whitelists, of protocols and of formats
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,7 +60,9 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
         InputError: the file is missing, no regular file, not readable, or holds no known film.
     """
     if name == "-":
-        return _open(sys.stdin.buffer, name, _FILE_FORMATS, "pipe,file")
+        # Without a buffer, which Python locks: it could not exit while a thread reads from a silent pipe.
+        pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+        return _open(pipe, name, _FILE_FORMATS, "pipe,file")
     if is_url(name):
         if low_delay:
             return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _SHORT_TIMEOUT_SECONDS, _LOW_DELAY)
@@ -70,6 +72,25 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
         raise InputError(f"{name}: this kind of URL is not opened; allowed are {allowed}")
     path = regular_file(name)
     return _open(str(path), name, _FILE_FORMATS, "file")
+
+
+def close_input(container: InputContainer, reading: Generator[Any, None, None]) -> None:
+    """Close a container, once nothing reads from it any more.
+
+    FFmpeg frees a container when it is closed, and PyAV lets a read go on in the freed memory: both a read
+    under way in another thread and one that a suspended generator begins later crash the process. So do the
+    container's streams as templates. Packets, frames and codec contexts live on.
+    The rule for all who read: do it in one generator, and close the container here. If a thread is within
+    the generator, as in a read of a silent pipe, the container stays open; that thread may return any time.
+
+    Args:
+        reading: the generator that reads from the container, in whatever thread.
+    """
+    try:
+        reading.close()  # from now on it reads no more
+    except ValueError:  # it is executing, in another thread
+        return
+    container.close()
 
 
 def open_sound(name: str) -> InputContainer:

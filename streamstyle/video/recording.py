@@ -1,4 +1,4 @@
-"""A film file that is written as it happens, so that it plays however the writing ends.
+"""A video file that is written as it happens, so that it plays however the writing ends.
 
 MP4 is written in fragments, each with an index of its own, and turned into an ordinary one at the end;
 Matroska is made that way already.

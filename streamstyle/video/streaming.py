@@ -1,4 +1,4 @@
-"""A film that is sent while it is made: no segments, no going back in the file."""
+"""A video that is sent while it is made: no segments, no going back in the file."""
 
 from __future__ import annotations
 
@@ -61,9 +61,13 @@ class VideoStreamWriter:
             self._container = av.open(target, "w", format=form.muxer)
         except (*DAMAGE, OSError) as error:
             raise output_error(name, error) from error
-        self._encoder = Encoder(self._container, codec, options, info, Fraction(info.time_base))
-        self._side = SideTracks(self._container, info.tracks, ways, form, info.start)
-        carry_container(info, self._container, film_tags(info))
+        try:
+            self._encoder = Encoder(self._container, codec, options, info, Fraction(info.time_base))
+            self._side = SideTracks(self._container, info.tracks, ways, form, info.start)
+            carry_container(info, self._container, film_tags(info))
+        except BaseException:
+            self._container.close()
+            raise
 
     def write(self, item: Frame | Packet) -> None:
         """Send a frame, or a packet of another track."""
@@ -76,10 +80,12 @@ class VideoStreamWriter:
             raise output_error(self._name, error) from error
 
     def close(self) -> None:
-        """Send what encoders still hold, and end the film."""
+        """Send what encoders still hold, and end the video."""
         try:
-            self._container.mux(self._encoder.flush())
-            self._side.flush()
-            self._container.close()
+            try:
+                self._container.mux(self._encoder.flush())
+                self._side.flush()
+            finally:
+                self._container.close()
         except (*DAMAGE, OSError) as error:
             raise output_error(self._name, error) from error

@@ -1,4 +1,4 @@
-"""The loops of the main thread: one shows a window, one waits without."""
+"""The loops of the main thread: one shows a window, one only waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamstyle.apps.live.view import View
 from streamstyle.frames import Frame
 from streamstyle.sinks.window import WindowSink
 
-KEYS_SECONDS = 0.03  # between two looks at the keyboard, where no picture comes
+KEYS_SECONDS = 0.03  # between two looks at the keyboard, where no frame comes
 REDRAW_SECONDS = 0.25  # where none comes: the slate, the clock of a recording
 _TICKS = Fraction(1, 1_000_000)
 
@@ -19,14 +19,14 @@ _TICKS = Fraction(1, 1_000_000)
 def show(
     live: Live, view: View, window: WindowSink, *, until: float, on_tick: Callable[[], None] | None = None
 ) -> None:
-    """Show the newest picture and obey keys, until the user quits or a time has come.
+    """Show the newest result and obey keys, until the user quits or a time has come.
 
     Args:
         until: time of `time.monotonic`.
-        on_tick: called between pictures, many times a second.
+        on_tick: called between frames, many times a second.
 
     Raises:
-        StreamstyleError: painting has failed.
+        StreamstyleError: a frame could not be stylized.
     """
     number, drawn, full = 0, 0.0, False
     while not view.done and not window.closed and time.monotonic() < until:
@@ -56,11 +56,11 @@ def wait(
 
     Args:
         until: time of `time.monotonic`.
-        on_tick: called between pictures.
-        watched: somebody sees it elsewhere, as on a page.
+        on_tick: called between frames.
+        watched: somebody watches elsewhere, as on the page.
 
     Raises:
-        StreamstyleError: painting has failed, or all outputs have and nobody watches.
+        StreamstyleError: a frame could not be stylized, or all outputs have failed and nobody watches.
     """
     number = 0
     while time.monotonic() < until:

@@ -1,9 +1,9 @@
-"""A camera, painted live: capture, painting and outputs, each in threads of its own.
+"""A camera, stylized live: capture, stylizing and outputs, each in threads of its own.
 
-camera thread -> one slot -> painting thread -> one slot -> whoever shows it (window, page)
-                                            -> a short queue and a thread for each output
+reader (newest frame) -> step -> newest result, for the window and the page
+                              -> writers (drop what they have no time for), for recordings and streams
 
-The newest frame wins everywhere, so that nothing grows when something is slow; drops are counted. The network
+The newest frame wins everywhere, so nothing grows when something is slow; drops are counted. The network
 may have all cores: on two of them, with one left to the other threads, a frame of 640x480 took 45 ms, not 24.
 """
 
@@ -26,7 +26,7 @@ from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.errors import StreamstyleError
 from streamstyle.sources.camera import Camera
 
-WINDOW_SECONDS = 5.0  # over which rate and latency are told
+WINDOW_SECONDS = 5.0  # over which rate and latency are measured
 PAUSED = "paused"
 _POLL = 0.25  # seconds
 
@@ -34,17 +34,17 @@ Picture = tuple[int, np.ndarray, np.ndarray]
 
 
 class Live:
-    """A camera, painted live. A context manager; it runs within.
+    """A camera, stylized live. A context manager; it runs within.
 
     Args:
         open: opens the camera.
-        painter: paints; nobody else may call it meanwhile.
-        outputs: get every painted frame that they have time for.
+        painter: stylizes the frames; nobody else may call it meanwhile.
+        outputs: get every stylized frame that they have time for.
 
     Attributes:
         capture: of the camera.
-        paused: no new frames are painted.
-        frames: number of painted frames.
+        paused: no new frames are stylized.
+        frames: number of stylized frames.
     """
 
     def __init__(self, open: Callable[[], Camera], painter: Stylizer, outputs: Sequence[Output] = ()) -> None:
@@ -55,14 +55,16 @@ class Live:
         self._outputs = list(outputs)
         self._all = list(outputs)  # also those that were taken away
         self._lock = threading.Lock()
-        self._painted = threading.Condition()
+        self._changed = threading.Condition()
         self._picture: Picture | None = None
-        self._taken: deque[tuple[int, float]] = deque(maxlen=64)  # number and capture time of late pictures
-        self._times: deque[float] = deque()  # when pictures were painted
+        self._taken: deque[tuple[int, float]] = deque(
+            maxlen=64
+        )  # number and capture time of the last results
+        self._times: deque[float] = deque()  # when frames were stylized
         self._latencies: dict[bool, deque[tuple[float, float]]] = {False: deque(), True: deque()}
         self._stop = False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._paint, name="painting", daemon=True)
+        self._thread = threading.Thread(target=self._stylize, name="stylizing", daemon=True)
 
     def __enter__(self) -> Self:
         self.capture.__enter__()
@@ -73,10 +75,10 @@ class Live:
         self.close()
 
     def close(self) -> None:
-        """End all threads, and finish the outputs; may be called twice."""
-        with self._painted:
+        """End all threads and finish the outputs; may be called twice."""
+        with self._changed:
             self._stop = True
-            self._painted.notify_all()
+            self._changed.notify_all()
         self.capture.close()
         self._thread.join()
         for output in self._all:
@@ -84,23 +86,23 @@ class Live:
 
     @property
     def wanted(self) -> Controls:
-        """What is to be seen."""
+        """The controls as they are set now."""
         return self.painter.wanted
 
     @property
     def styles(self) -> list[str]:
-        """What may be asked for."""
+        """Which styles can be chosen."""
         return self.painter.styles
 
     def change(self, **values: object) -> Controls:
-        """Want something else; see `Stylizer.change`."""
+        """Change the controls; see `Stylizer.change`."""
         return self.painter.change(**values)
 
     def newest(self, after: int, timeout: float) -> Picture | None:
-        """The newest picture, if it is newer than `after`; waits for one.
+        """The newest result, if it is newer than `after`; waits for one.
 
         Args:
-            after: number of the last picture that was seen; 0 for none.
+            after: number of the last result that was seen; 0 for none.
             timeout: seconds to wait.
 
         Returns:
@@ -108,10 +110,10 @@ class Live:
             nothing newer comes.
 
         Raises:
-            StreamstyleError: painting has failed.
+            StreamstyleError: a frame could not be stylized.
         """
-        with self._painted:
-            self._painted.wait_for(lambda: self._is_newer(after) or self._stop or self._error, timeout)
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_newer(after) or self._stop or self._error, timeout)
             if self._error is not None:
                 raise self._error
             return self._picture if self._is_newer(after) else None
@@ -120,7 +122,7 @@ class Live:
         return self._picture is not None and self._picture[0] > after
 
     def shown(self, number: int) -> float:
-        """A picture has been handed to a display; gives its latency in seconds, 0 where it is long past."""
+        """A result has been handed to a display. Gives its latency in seconds, 0 if it is long past."""
         now = time.monotonic()
         with self._lock:
             for known, taken in self._taken:
@@ -136,7 +138,7 @@ class Live:
             self._all.append(output)
 
     def remove(self, output: Output) -> None:
-        """Let an output finish while all else goes on; see `Output.ended`."""
+        """Let an output finish while everything else goes on; see `Output.ended`."""
         with self._lock:
             self._outputs.remove(output)
         output.end()
@@ -157,14 +159,14 @@ class Live:
         return [output.error for output in self._all if output.error is not None and not output.again]
 
     def status(self) -> dict[str, float | int | str]:
-        """How it goes.
+        """Figures of the session.
 
         Returns:
             fps and fps_in over the last seconds; latency_ms and latency_p95_ms from capture to display, or to
-            the painted picture where nothing is displayed; drops of frames that were not painted; device;
-            state: "starting", "live", "lost" or "paused"; reason, where it is lost; size of the camera's
-            pictures; skipped: pictures given again, since nothing had moved; coarseness of the strokes, where
-            a rate is held.
+            the result where nothing is displayed; drops: frames that were not stylized; device; state:
+            "starting", "live", "lost" or "paused"; reason, where it is lost; size of the camera's frames;
+            skipped: results given again, since nothing had moved; coarseness of the strokes, where a rate
+            is held.
         """
         now = time.monotonic()
         with self._lock:
@@ -185,13 +187,12 @@ class Live:
             "coarseness": round(self.painter.coarseness, 2),
         }
 
-    def _paint(self) -> None:
+    def _stylize(self) -> None:
         try:
             while not self._stop:
-                shot = self.capture.newest(_POLL)
-                if shot is None or self.paused:
+                frame = self.capture.newest(_POLL)
+                if frame is None or self.paused:
                     continue
-                frame = shot.frame
                 if self._pace is not None and not self._pace(frame.seconds):
                     continue
                 result = self.painter(frame.pixels, frame.seconds)
@@ -201,11 +202,11 @@ class Live:
                 with self._lock:
                     outputs = list(self._outputs)
                 for output in outputs:
-                    output.offer(replace(frame, pixels=result))
+                    output.put(replace(frame, pixels=result))
         except BaseException as error:
-            with self._painted:
+            with self._changed:
                 self._error = error
-                self._painted.notify_all()
+                self._changed.notify_all()
 
     def _publish(self, taken: float, source: np.ndarray, result: np.ndarray) -> None:
         now = time.monotonic()
@@ -213,10 +214,10 @@ class Live:
             self._times.append(now)
             note(self._latencies[False], now, now - taken)
             self._taken.append((self.frames + 1, taken))
-        with self._painted:
+        with self._changed:
             self.frames += 1
             self._picture = self.frames, source, result
-            self._painted.notify_all()
+            self._changed.notify_all()
 
 
 def note(latencies: deque[tuple[float, float]], now: float, latency: float) -> None:

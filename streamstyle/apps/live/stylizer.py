@@ -1,4 +1,4 @@
-"""Paints the frames of a camera as a person wants them at this moment; nothing waits for a change."""
+"""Stylizes the frames of a camera; the controls may change at any moment, without a stop."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from contextlib import ExitStack
 
 import cv2
 import numpy as np
-import torch
 
 from streamstyle import device as devices
 from streamstyle.apps.live.controls import Controls
-from streamstyle.apps.live.frame_tracking import FrameTracker
 from streamstyle.apps.live.motion_gate import MotionGate
 from streamstyle.apps.live.rate import Rate
 from streamstyle.apps.live.transition import Transition
@@ -21,17 +19,20 @@ from streamstyle.effects import EffectContext, RenderSettings
 from streamstyle.effects.composite import Composite
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.errors import UsageError
-from streamstyle.frames import Moment
 from streamstyle.keyframes import NONE, read_mixture
+from streamstyle.optical_flow import FlowEstimation, FlowSequence
+from streamstyle.pipeline.step import Step
 
 __all__ = ["Controls", "Stylizer"]
 
+FLOW_SIZE = 256  # pixels along the longer side at which optical flow is estimated
+
 
 class Stylizer:
-    """Paints the frames of one camera or browser as wanted at this moment.
+    """Stylizes the frames of one camera or browser by its controls of this moment.
 
-    All styles are loaded beforehand; those of one base are one network whose weights follow what is wanted.
-    Where nothing has moved since the last picture it is given again.
+    All styles are loaded beforehand; those of one base are one network whose weights follow the controls.
+    Where nothing has moved since the last frame, its result is given again.
 
     Args:
         effect: what to apply.
@@ -42,10 +43,10 @@ class Stylizer:
 
     Attributes:
         styles: to choose from; everything in them may be mixed.
-        device: where it paints.
-        fps: rate that is to be held, or None.
-        source: the last picture that was given, mirrored where that is wanted.
-        skipped: pictures that were given again, since nothing had moved.
+        device: where it computes.
+        fps: rate to hold, or None.
+        source: the last frame that was given, mirrored where that is wanted.
+        skipped: results that were given again, since nothing had moved.
 
     Raises:
         UsageError: there is no such style or device.
@@ -73,34 +74,34 @@ class Stylizer:
         self._composite = Composite(self._stabilize, self.transition, colors=effect.keep_colors_by)
         self._composite.coarseness = finest
         self._rate = None if fps is None else Rate(fps, finest)
-        self._tracking = FrameTracker(self.device)
+        self._flow = FlowSequence(FlowEstimation("fast", size=FLOW_SIZE, device=self.device), onward=False)
+        self._step = Step(self._composite, self.device)
         self._stillness = MotionGate()
         self._lock = threading.Lock()
         self._wanted = self._seen = controls
-        self._index = 0
-        self._settled = False  # the last result shows all of what is wanted
+        self._settled = False  # the last result shows the controls as they are, no transition runs
         self._result: np.ndarray | None = None
         self.source: np.ndarray | None = None
         self.skipped = 0
 
     @property
     def wanted(self) -> Controls:
-        """What is wanted now."""
+        """The controls as they are set now."""
         return self._wanted
 
     @property
     def coarseness(self) -> float:
-        """How many times coarser strokes are than wanted, to hold the rate."""
+        """How many times coarser strokes are than set, to hold the rate."""
         return self._composite.coarseness
 
     def change(self, **values: object) -> Controls:
-        """Want something else from the next frame on; from any thread.
+        """Change the controls from the next frame on; from any thread.
 
         Args:
             values: by the names of `Controls`.
 
         Raises:
-            UsageError: a value is not allowed, or a style is not at hand; nothing changes.
+            UsageError: a value is not allowed, or a style is not loaded; nothing changes.
         """
         with self._lock:
             wanted = self._wanted.but(**values)
@@ -112,7 +113,7 @@ class Stylizer:
         return wanted
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
-        """The picture, painted; from one thread at a time.
+        """The stylized frame; from one thread at a time.
 
         Args:
             pixels: (H, W, 3) uint8 RGB, of any size. It is not changed.
@@ -122,7 +123,7 @@ class Stylizer:
             (H, W, 3) uint8 RGB, not to be changed: it may be given again.
 
         Raises:
-            OutOfMemoryError: the picture is too large for the device.
+            OutOfMemoryError: the frame is too large for the device.
         """
         begin, wanted = time.perf_counter(), self._wanted
         if wanted.mirror:
@@ -142,7 +143,7 @@ class Stylizer:
         if self._stillness(pixels) and may_skip and self._result is not None:
             self.skipped += 1
             return self._result
-        self._result = self._painted(pixels, seconds)
+        self._result = self._stylized(pixels, seconds)
         self._stillness.keep()
         if self._rate is not None:
             self._rate.spent(time.perf_counter() - begin)
@@ -150,25 +151,18 @@ class Stylizer:
         return self._result
 
     def forget(self) -> None:
-        """What comes next does not continue what was painted last."""
-        self._tracking.forget()
+        """The next frame does not continue the last one."""
+        self._flow.forget()
         self._stillness.forget()
         self._result = None
 
-    def _painted(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
+    def _stylized(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         steady = self._seen.steady
         self._stabilize.steady = steady
-        needs_motion = steady > 0 or self._continues
         motion = None
-        if needs_motion:
-            motion = self._tracking(pixels)
+        if steady > 0 or self._continues:
+            self._flow.add(pixels)
+            motion = self._flow.motion
         else:
-            self._tracking.forget()
-        if motion is None:
-            self._composite.reset()
-        moment = Moment(self._index, seconds, motion is None, motion)
-        self._index += 1
-        with torch.inference_mode():
-            image = devices.upload(pixels, self.device)
-            result = self._composite(image, moment)
-            return pixels if result is image else devices.download(result)
+            self._flow.forget()
+        return self._step(pixels, seconds, cut=motion is None, motion=motion)

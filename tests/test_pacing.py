@@ -1,0 +1,136 @@
+"""A file that stands in for a camera: frames come when they are due, over and over."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import partial
+from itertools import count, islice
+
+import numpy as np
+import pytest
+
+from streamstyle.apps.web.clip_reader import LATE_SECONDS, MOST_SKIPPED, PATIENCE_SECONDS
+from streamstyle.errors import InputError
+from streamstyle.frames import Frame
+from streamstyle.sources.memory import MemorySource
+from streamstyle.sources.pacing import STILL_SECONDS, looped, paced
+
+
+class Clock:
+    """Time that passes only when somebody waits or works."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def source(frames: int, duration: int = 2) -> MemorySource:
+    pixels = [np.full((2, 2, 3), number, np.uint8) for number in range(frames)]
+    return MemorySource([Frame(pixels[n], n, Fraction(1, 10), duration) for n in range(frames)])
+
+
+def test_a_video_begins_anew_and_its_times_go_on():
+    frames = list(islice(looped(lambda: source(3)), 7))
+    assert [int(pixels[0, 0, 0]) for pixels, _ in frames] == [0, 1, 2, 0, 1, 2, 0]
+    assert [seconds for _, seconds in frames] == pytest.approx([0, 0.1, 0.2, 0.4, 0.5, 0.6, 0.8])
+
+
+def test_a_still_image_is_read_once():
+    opened = []
+
+    def read() -> MemorySource:
+        opened.append(1)
+        return source(1, duration=0)
+
+    frames = list(islice(looped(read), 4))
+    assert len(opened) == 1
+    assert [seconds for _, seconds in frames] == pytest.approx([n * STILL_SECONDS for n in range(4)])
+
+
+def test_a_file_without_a_frame_is_refused():
+    with pytest.raises(InputError, match="holds no frame"):
+        next(looped(lambda: MemorySource([], source(1).info)))
+
+
+def test_frames_come_when_they_are_due():
+    clock, given = Clock(), []
+    for frame in paced([("a", 5.0), ("b", 5.5), ("c", 5.75)], now=clock.now, sleep=clock.sleep):
+        given.append((frame, clock.time))
+    assert given == [("a", 1000.0), ("b", 1000.5), ("c", 1000.75)]
+
+
+def test_a_stream_that_runs_ahead_is_held_back_only_then():
+    clock, given = Clock(), []
+    for _ in paced([(n, n / 10) for n in range(10)], ahead=0.5, now=clock.now, sleep=clock.sleep):
+        given.append(clock.time - 1000)
+    assert given[:6] == [0] * 6 and given[6:] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
+def test_a_stream_whose_clock_jumps_ahead_goes_on_at_once():
+    """An encoder that was started anew may count from elsewhere; its frame must not stand for minutes."""
+    clock = Clock()
+    frames = [("a", 0.0), ("b", 3600.0), ("c", 3600.1)]
+    given = list(paced(frames, ahead=0.5, now=clock.now, sleep=clock.sleep))
+    assert given == ["a", "b", "c"] and clock.time < 1001
+
+
+def test_after_a_long_stop_nothing_is_hurried():
+    clock = Clock()
+    frames = paced([(n, n / 10) for n in range(4)], now=clock.now, sleep=clock.sleep)
+    next(frames)
+    clock.time += 5
+    times = [clock.time for _ in frames]
+    assert times == pytest.approx([1005.0, 1005.1, 1005.2])
+
+
+def test_in_a_long_gap_the_last_frame_is_given_again():
+    """A video that stands still for long is no camera that has fallen silent."""
+    clock, given = Clock(), []
+    for frame in paced([("a", 0.0), ("b", 1.7)], now=clock.now, sleep=clock.sleep):
+        given.append((frame, round(clock.time - 1000, 3)))
+    assert given == [("a", 0), ("a", 0.5), ("a", 1.0), ("a", 1.5), ("b", 1.7)]
+
+
+# An uploaded clip is paced for whoever asks for a frame when the last one is done.
+asked = partial(paced, late=LATE_SECONDS, most_skipped=MOST_SKIPPED, gap=PATIENCE_SECONDS)
+
+
+def shown(step: float, work: float, total: int) -> tuple[list[int], float]:
+    """Numbers of the frames that one sees who takes `work` seconds for each, and the seconds it took."""
+    clock, numbers = Clock(), []
+    frames = asked(((n, n * step) for n in count()), now=clock.now, sleep=clock.sleep)
+    for _ in range(total):
+        numbers.append(next(frames))
+        clock.time += work
+    return numbers, clock.time - 1000
+
+
+def test_who_is_quick_sees_every_frame_at_its_time():
+    numbers, end = shown(0.04, 0.01, 50)
+    assert numbers == list(range(50)) and end == pytest.approx(49 * 0.04 + 0.01)
+
+
+def test_who_is_slow_sees_fewer_and_keeps_the_pace():
+    numbers, end = shown(0.04, 0.1, 50)
+    assert numbers[-1] == pytest.approx(end / 0.04, abs=5)
+
+
+def test_a_video_that_is_too_much_plays_slower_rather_than_in_leaps():
+    numbers, _ = shown(0.04, 1.0, 20)
+    assert max(np.diff(numbers)) <= MOST_SKIPPED + 1
+
+
+def test_who_stays_away_for_a_while_finds_the_video_where_it_was():
+    clock = Clock()
+    frames = asked(((n, n * 0.04) for n in count()), now=clock.now, sleep=clock.sleep)
+    assert next(frames) == 0
+    clock.time += 3600
+    assert next(frames) <= MOST_SKIPPED + 1
+    before = clock.time
+    next(frames)
+    assert clock.time - before == pytest.approx(0.04)
