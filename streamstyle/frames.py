@@ -65,11 +65,9 @@ class Checkpoint:
     """A point from which a render can be resumed exactly: all frames before it are done.
 
     Attributes:
-        frames: number of frames before this point.
         state: what `Effect.state` returned after the last of them, tensors as arrays.
     """
 
-    frames: int
     state: Mapping[str, np.ndarray | float | int]
 
 

@@ -178,6 +178,7 @@ def run(
     device: str | torch.device = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     resume_at: int = 0,
+    stop_at: int | None = None,
     state: Mapping[str, np.ndarray | float | int] | None = None,
 ) -> Result:
     """Send every frame of `source` through `effect` into all `sinks`; nothing is lost, nothing is added.
@@ -192,6 +193,8 @@ def run(
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: called a few times a second from this thread.
         resume_at: number of frames that are done already.
+        stop_at: number of the first frame that is left out, with all behind it; a checkpoint is written in
+            its place. None for the end of the source.
         state: the effect's state behind them, from their checkpoint.
 
     Raises:
@@ -200,7 +203,7 @@ def run(
     chosen = choose(device) if isinstance(device, str) else device
     if state:
         effect.restore(_on_device(state, chosen))
-    return _Run(source, effect, sinks, motion, chosen, on_progress, resume_at).run()
+    return _Run(source, effect, sinks, motion, chosen, on_progress, resume_at, stop_at).run()
 
 
 class _Run:
@@ -215,6 +218,7 @@ class _Run:
         device: torch.device,
         on_progress: Callable[[Progress], None] | None,
         resume_at: int,
+        stop_at: int | None = None,
     ) -> None:
         self._source = source
         self._effect = effect
@@ -223,6 +227,7 @@ class _Run:
         self._device = device
         self._on_progress = on_progress
         self._resume_at = resume_at
+        self._stop_at = stop_at
         self._seconds = {"read": 0.0, "effect": 0.0}
         self._done = 0
         self._concealed = 0
@@ -241,7 +246,12 @@ class _Run:
         items = self._moved(read)
         try:
             for item in items:
+                if self._done == self._stop_at and isinstance(item.item, Frame):
+                    writer.put(self._checkpoint())
+                    break
                 self._process(item, writer)
+            items.close()
+            read.close()
             writer.finish()
             self._report(writer, last=True)
             for sink in self._sinks:
@@ -286,13 +296,16 @@ class _Run:
         self._concealed += item.concealed
         if index >= self._resume_at:
             if self._ends_segment(item):
-                writer.put(Checkpoint(index, _on_host(self._effect.state())))
+                writer.put(self._checkpoint())
             begin = time.perf_counter()
             styled = self._styled(item, index, moved)
             self._seconds["effect"] += time.perf_counter() - begin
             writer.put(styled)
         self._done = index + 1
         self._report(writer)
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(_on_host(self._effect.state()))
 
     def _ends_segment(self, frame: Frame) -> bool:
         """Whether a segment ends before `frame`; decided by times alone, so that a resumed run agrees."""

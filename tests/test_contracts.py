@@ -275,7 +275,7 @@ def test_sink_takes_the_checkpoints_it_asks_for_and_others(sink_and_name):
     assert sink.checkpoint_seconds is None or sink.checkpoint_seconds > 0
     with sink:
         sink.write(frames(1)[0])
-        sink.write(Checkpoint(1, {"phase": 0.5}))
+        sink.write(Checkpoint({"phase": 0.5}))
 
 
 def image(number: int, height: int, width: int, device: str) -> Any:

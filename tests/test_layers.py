@@ -23,6 +23,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"optical_flow", "losses"},
     {"networks", "weights", "device", "settings"},
     {"keyframes", "contact_sheet"},
+    {"part_folder"},
     {"frames", "errors"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
@@ -31,7 +32,7 @@ MAY_BUILD_EDGES = {"__main__", "apps", "preview", "jobs", "pipeline", "training"
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "video", "images", "frames", "errors"},
     "sinks": {"sinks", "video", "frames", "errors"},
-    "video": {"video", "frames", "errors"},
+    "video": {"video", "part_folder", "frames", "errors"},
     "images": {"errors"},
 }
 THIRD_PARTY_AT_THE_ENDS = {"cv2", "numpy", "PIL", "pyvirtualcam"}

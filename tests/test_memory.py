@@ -49,7 +49,7 @@ def test_source_without_frames_and_info_is_refused():
 
 
 def test_sink_keeps_items_by_kind_and_in_order():
-    items = [frame(0), Packet(1, b"sound"), Checkpoint(1, {"phase": 2.0}), frame(1)]
+    items = [frame(0), Packet(1, b"sound"), Checkpoint({"phase": 2.0}), frame(1)]
     with MemorySink(checkpoint_seconds=2.5) as sink:
         for item in items:
             sink.write(item)

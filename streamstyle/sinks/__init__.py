@@ -15,7 +15,6 @@ from streamstyle.sinks.video import VideoSink
 from streamstyle.sinks.virtual_camera import VirtualCameraSink
 from streamstyle.sinks.window import WindowSink
 from streamstyle.video.codecs import EncodeOptions
-from streamstyle.video.job_folder import Job
 from streamstyle.video.opening import is_url
 
 SINKS: dict[str, Callable[..., Sink]] = {
@@ -50,7 +49,6 @@ def open_sink(
     overwrite: bool = False,
     quality: int = 95,
     format: str | None = None,
-    job: Job | None = None,
 ) -> Sink:
     """Open a film, picture, folder, URL, or "-" for stdout, by its name.
 
@@ -62,7 +60,6 @@ def open_sink(
         overwrite: replace what is there.
         quality: of JPEG and WebP pictures, 1 to 100.
         format: container for pipes and URLs.
-        job: an unfinished film to go on with.
 
     Raises:
         UsageError: it exists and is not to be overwritten, or the ending or the options do not fit.
@@ -77,4 +74,4 @@ def open_sink(
         if path.exists() and not overwrite:
             raise UsageError(f"{path}: exists; -y overwrites it")
         return StillSink(path, quality=quality, recipe=info.recipe)
-    return VideoSink(path, info, options, audio=audio, overwrite=overwrite, job=job)
+    return VideoSink(path, info, options, audio=audio, overwrite=overwrite)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -112,7 +113,6 @@ class SegmentWriter:
         try:
             self._container.mux(self._encoder.flush())
             self._container.close()
-            self.path.replace(self.path.with_name(f"unfinished{self.path.suffix}"))
         except (*DAMAGE, OSError):
             self.discard()
 
@@ -122,7 +122,8 @@ class SegmentWriter:
             self._container.close()
         except (*DAMAGE, OSError):
             pass  # the reason for giving up is reported already
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def packet_times(path: Path, time_base: Fraction) -> list[int]:
