@@ -11,35 +11,25 @@ A video is planned in spans, a runner renders them into segments, and the segmen
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from streamstyle import __version__
-from streamstyle.device import choose
 from streamstyle.effects.transfer import Step
 from streamstyle.errors import UsageError
 from streamstyle.frames import Progress
-from streamstyle.jobs.provenance import name_of_effect, names_in, recipe_of, weights_hashes
+from streamstyle.jobs.provenance import names_in, recipe_of
+from streamstyle.jobs.record import read_record, record_of
 from streamstyle.jobs.runners import RUNNERS
 from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
 from streamstyle.part_folder import ordinary_target
 from streamstyle.pipeline import Result
-from streamstyle.settings import (
-    SETTINGS,
-    RenderSettings,
-    StylizeSettings,
-    make_settings,
-)
+from streamstyle.settings import RenderSettings, StylizeSettings
 from streamstyle.sinks import open_sink, sink_kind
 from streamstyle.video.codecs import EncodeOptions
-from streamstyle.video.job_folder import MANIFEST, JobFolder
+from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.joining import finish
-from streamstyle.video.opening import is_url
 from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.video_format import VideoFormat, choose_format
 
@@ -81,7 +71,7 @@ def render(
         if kind == "video":
             # All that can be refused is, before the folder of an unfinished run is touched.
             video = choose_format(Path(output), opened.info, encode_options(settings), settings.audio)
-            record = asdict(_record(str(source), settings, recipe, opened))
+            record = asdict(record_of(str(source), settings, recipe, opened.device))
             with JobFolder.start(Path(output), opened.info, record, overwrite) as folder:
                 return _complete(opened, video, folder, on_progress)
         sink = open_sink(
@@ -113,7 +103,7 @@ def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None
         StreamstyleError: as `render`.
     """
     with JobFolder.reopen(Path(output)) as folder:
-        record, settings = _recorded(folder)
+        record, settings = read_record(folder)
         with open_render(record.input, settings, record.recipe) as opened:
             folder.check_source(opened.info)
             video = choose_format(Path(output), opened.info, encode_options(settings), settings.audio)
@@ -158,66 +148,3 @@ def _complete(
         frames = folder.frames
         finish(folder, video, log)
     return replace(result, frames_out=frames)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a resumed run needs of the first one; stored in the manifest.
-
-    Attributes:
-        input: name of the input, absolute: the run may be resumed in another folder.
-        effect: key into SETTINGS.
-        settings: all of them.
-        recipe: how the output is made, for its tags.
-        device: "cpu" or "cuda", as they round differently.
-        files: SHA-256 of each file that decides the result, by name.
-    """
-
-    input: str
-    effect: str
-    settings: dict[str, Any]
-    recipe: str
-    device: str
-    files: dict[str, str]
-
-
-_RECORD = TypeAdapter(Record)
-
-
-def _record(source: str, settings: RenderSettings, recipe: str, opened: OpenRender) -> Record:
-    return Record(
-        input=source if source == "-" or is_url(source) else str(Path(source).absolute()),
-        effect=name_of_effect(settings),
-        settings=settings.model_dump(mode="json"),
-        recipe=recipe,
-        device=opened.device.type,
-        files=weights_hashes(settings),
-    )
-
-
-def _recorded(folder: JobFolder) -> tuple[Record, RenderSettings]:
-    """What the first run recorded, and its settings, where nothing that decides the result has changed."""
-    output, manifest = folder.output, folder.path / MANIFEST
-    version = folder.head.get("streamstyle")
-    if version != __version__:
-        raise UsageError(f"{output}: was begun by version {version} of streamstyle, this is {__version__}")
-    try:
-        record = _RECORD.validate_python(folder.head)
-    except ValidationError as error:
-        name = ".".join(map(str, error.errors()[0]["loc"]))
-        raise UsageError(f"{manifest}: {name} is missing or damaged; start anew with -y") from error
-    if record.effect not in SETTINGS:
-        known = ", ".join(SETTINGS)
-        raise UsageError(f"{manifest}: unknown effect {record.effect}; known are {known}")
-    settings = make_settings(record.settings, str(manifest), SETTINGS[record.effect])
-    device = choose(settings.device).type
-    if device != record.device:
-        raise UsageError(f"{output}: was begun on {record.device}, but would go on on {device}")
-    if changed := _differing(record.files, weights_hashes(settings)):
-        raise UsageError(f"{changed}: has changed since {output} was begun; start anew with -y")
-    return record, settings
-
-
-def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """The first name of which the values differ."""
-    return next((name for name in {**before, **now} if before.get(name) != now.get(name)), None)
