@@ -177,6 +177,14 @@ def test_a_device_and_a_circle_of_links_are_refused(film: Path, tmp_path: Path) 
     assert Path("/dev/null").is_char_device() and (tmp_path / "loop.mp4").is_symlink()
 
 
+def test_a_name_that_is_too_long_is_one_line(film: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written"):
+        render(film, tmp_path / f"{'x' * 300}.mp4", SETTINGS)
+    with pytest.raises(OutputError, match="cannot be written"):  # its folder's name has five letters more
+        render(film, tmp_path / f"{'x' * 250}.mp4", SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
 @pytest.mark.parametrize("dangling", [True, False])
 def test_a_link_as_output_stays_a_link(dangling: bool, film: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()

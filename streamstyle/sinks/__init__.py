@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from streamstyle.errors import UsageError
+from streamstyle.errors import OutputError, UsageError
 from streamstyle.frames import Sink, StreamInfo
 from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
 from streamstyle.sinks.memory import MemorySink
@@ -30,12 +30,20 @@ SINKS: dict[str, Callable[..., Sink]] = {
 
 
 def sink_kind(name: str | Path) -> str:
-    """Which of SINKS writes `name`."""
+    """Which of SINKS writes `name`.
+
+    Raises:
+        OutputError: the name cannot be used.
+    """
     name = str(name)
     if name == "-" or is_url(name):
         return "pipe"
     path = Path(name)
-    if path.is_dir() or name.endswith(("/", "\\")) or not path.suffix:
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from error
+    if is_folder or name.endswith(("/", "\\")) or not path.suffix:
         return "folder"
     return "still" if path.suffix.lower() in FORMATS else "video"
 
