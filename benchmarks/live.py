@@ -46,7 +46,7 @@ class ClipCamera:
     def __init__(self, frames: list[np.ndarray]) -> None:
         self.lost = 0
         height, width = frames[0].shape[:2]
-        self.info = StreamInfo("clip", "film", width, height, TIME_BASE, replayable=False)
+        self.info = StreamInfo("clip", "video", width, height, TIME_BASE, replayable=False)
         self._frames = [*frames, *frames[-2:0:-1]]
 
     def __enter__(self) -> Self:

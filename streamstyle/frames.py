@@ -65,11 +65,9 @@ class Checkpoint:
     """A point from which a render can be resumed exactly: all frames before it are done.
 
     Attributes:
-        frames: number of frames before this point.
         state: what `Effect.state` returned after the last of them, tensors as arrays.
     """
 
-    frames: int
     state: Mapping[str, np.ndarray | float | int]
 
 
@@ -100,7 +98,7 @@ class StreamInfo:
 
     Attributes:
         name: path or URL as the user gave it, for messages.
-        kind: "film", "still" or "folder".
+        kind: "video", "still" or "folder".
         width, height: of the upright, scaled frames, in pixels.
         time_base: seconds per pts unit.
         rate: nominal frames per second, or None where there is none.

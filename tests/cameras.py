@@ -35,7 +35,7 @@ class Scripted:
         self.size, self.period = (32, 24), 1 / rate
         self.opened = self.closed = self.lost = 0
         self.gate = threading.Event()  # lets a blocked read go on
-        self.info = StreamInfo("scripted", "film", *self.size, TIME_BASE, replayable=False)
+        self.info = StreamInfo("scripted", "video", *self.size, TIME_BASE, replayable=False)
         self._number = 0
 
     def open(self) -> Scripted:

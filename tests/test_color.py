@@ -33,7 +33,7 @@ def patches() -> np.ndarray:
 def test_colours_and_tags_survive_a_lossless_film(tags: ColourTags, tmp_path: Path) -> None:
     pixels = patches()
     height, width = pixels.shape[:2]
-    info = StreamInfo("x", "film", width, height, Fraction(1, 25), Fraction(25), colour=tags)
+    info = StreamInfo("x", "video", width, height, Fraction(1, 25), Fraction(25), colour=tags)
     writer = SegmentWriter(
         tmp_path / "a.mp4", "mp4", CODECS["h264"], EncodeOptions(quality=0), info, info.time_base
     )
@@ -70,7 +70,7 @@ def test_ten_bits_become_eight_with_one_warning(caplog: pytest.LogCaptureFixture
     grey = av.VideoFrame.from_ndarray(np.full((16, 16, 3), 120, np.uint8), "rgb24").reformat(
         format="yuv420p10le"
     )
-    convert = ToRGB("film", (16, 16))
+    convert = ToRGB("video", (16, 16))
     assert np.abs(convert(grey).astype(int) - 120).max() <= 1
     convert(grey)
     assert [record.getMessage() for record in caplog.records] == ["film: 10-bit frames become 8-bit"]
@@ -83,7 +83,7 @@ def test_high_dynamic_range_becomes_standard(caplog: pytest.LogCaptureFixture) -
         frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), round(code * 65535), np.uint16), "rgb48le")
         frame = frame.reformat(format="yuv420p10le", dst_colorspace=9, dst_color_range="MPEG")
         frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range = 9, 9, 16, 1
-        shown.append(ToRGB("film", (64, 64))(frame).mean())
+        shown.append(ToRGB("video", (64, 64))(frame).mean())
     assert 10 < shown[0] < 30 and shown[1] > 250
     assert "high dynamic range" in caplog.text
 

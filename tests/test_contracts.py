@@ -231,7 +231,7 @@ def test_source_info_is_known_before_and_true(source):
     first = next(item for item in source if isinstance(item, Frame))
     assert first.pixels.shape == (info.height, info.width, 3)
     assert info.has_alpha == (first.alpha is not None)
-    assert info.kind in ("film", "still", "folder")
+    assert info.kind in ("video", "still", "folder")
     assert info.name
 
 
@@ -261,7 +261,7 @@ def test_sink_takes_the_checkpoints_it_asks_for_and_others(sink_and_name):
     assert sink.checkpoint_seconds is None or sink.checkpoint_seconds > 0
     with sink:
         sink.write(frames(1)[0])
-        sink.write(Checkpoint(1, {"phase": 0.5}))
+        sink.write(Checkpoint({"phase": 0.5}))
 
 
 def image(number: int, height: int, width: int, device: str) -> Any:

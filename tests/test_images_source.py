@@ -132,7 +132,7 @@ def test_animation_gives_whole_pictures_at_their_times(tmp_path, suffix):
         assert [frame.reset for frame in frames] == [True, False, False, False]
         assert frames[2].seconds == 0.14
     info = source.info
-    assert (info.kind, info.width, info.height, info.frames, info.rate) == ("film", 16, 10, 4, 25)
+    assert (info.kind, info.width, info.height, info.frames, info.rate) == ("video", 16, 10, 4, 25)
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png"])

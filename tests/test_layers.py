@@ -22,18 +22,19 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"effects"},
     {"optical_flow", "losses"},
     {"networks", "weights", "device", "settings"},
-    {"keyframes", "contact_sheet"},
+    {"keyframes", "contact_sheet", "paintings"},
+    {"part_folder"},
     {"images", "image_formats"},
     {"frames", "files", "errors"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
 EDGES = {"sources", "sinks", "video"}  # beside the layers, built on the lowest of them
-MAY_BUILD_EDGES = {"__main__", "apps", "preview", "jobs", "pipeline", "training", "evaluation"}
+MAY_BUILD_EDGES = {*("__main__", "apps", "preview", "jobs", "pipeline", "training", "evaluation", "effects")}
 LOWEST = {"images", "image_formats", "frames", "files", "errors"}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "video"} | LOWEST,
     "sinks": {"sinks", "video"} | LOWEST,
-    "video": {"video"} | LOWEST,
+    "video": {"video", "part_folder"} | LOWEST,
 }
 THIRD_PARTY = {  # what these may import from elsewhere; "video" may import all but torch
     "sources": {"cv2", "numpy", "PIL"},

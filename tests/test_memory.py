@@ -24,7 +24,7 @@ def test_source_gives_what_it_was_given_every_time():
 
 def test_source_tells_size_rate_and_count_from_its_frames():
     info = MemorySource([frame(0, duration=40), Packet(1, b""), frame(40)]).info
-    assert (info.width, info.height, info.frames, info.kind) == (6, 4, 2, "film")
+    assert (info.width, info.height, info.frames, info.kind) == (6, 4, 2, "video")
     assert info.rate == 25
     assert not info.has_alpha
 
@@ -49,7 +49,7 @@ def test_source_without_frames_and_info_is_refused():
 
 
 def test_sink_keeps_items_by_kind_and_in_order():
-    items = [frame(0), Packet(1, b"sound"), Checkpoint(1, {"phase": 2.0}), frame(1)]
+    items = [frame(0), Packet(1, b"sound"), Checkpoint({"phase": 2.0}), frame(1)]
     with MemorySink(checkpoint_seconds=2.5) as sink:
         for item in items:
             sink.write(item)

@@ -1,6 +1,7 @@
 """Training as a job on disk: written, interrupted, gone on with, refused."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from streamstyle import weights
 from streamstyle.errors import InputError, Interrupted, OutputError, UsageError
 from streamstyle.networks import StyleNet
+from streamstyle.part_folder import PartFolder
 from streamstyle.training import (
     Diverged,
     Recipe,
@@ -76,7 +78,7 @@ def test_an_interrupted_training_resumed_gives_the_same_file(order, tmp_path, mo
     for key, value in load_file(halves).items():
         assert torch.equal(value, expected[key])
     assert weights.load(halves).metadata == weights.load(tmp_path / "whole.safetensors").metadata
-    assert not job.folder_of(halves).exists()
+    assert not job.state_of(halves).parent.exists()
 
 
 def test_a_training_stopped_before_its_first_state_can_begin_again(order, tmp_path):
@@ -112,13 +114,52 @@ def test_what_changed_meanwhile_is_named(order, pictures, tmp_path, monkeypatch)
 
 def test_a_state_that_is_none_is_named(tmp_path):
     output = tmp_path / "mine.safetensors"
-    job.folder_of(output).mkdir()
+    PartFolder(output, job.MANIFEST).create({})
     save_file({"step": torch.tensor(1)}, job.state_of(output), metadata={"order": "{}"})
     with pytest.raises(InputError, match="no state of a training"):
         resume_training(output)
     job.state_of(output).unlink()
     with pytest.raises(UsageError, match=r"mine\.safetensors: no unfinished training"):
         resume_training(output)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(order, tmp_path):
+    output, folder = tmp_path / "mine.safetensors", tmp_path / "mine.safetensors.part"
+    folder.mkdir()
+    (folder / "diary.txt").write_text("dear")
+    for begin in (lambda: train_style(order, output, QUICK, overwrite=True), lambda: resume_training(output)):
+        with pytest.raises(UsageError, match=r"mine\.safetensors\.part: is not the folder of a run"):
+            begin()
+    assert [path.name for path in folder.iterdir()] == ["diary.txt"] and not output.exists()
+
+
+def test_a_foreign_file_outlives_the_training(order, tmp_path):
+    output, folder = tmp_path / "mine.safetensors", tmp_path / "mine.safetensors.part"
+    with pytest.raises(Interrupted):
+        train_style(order, output, QUICK, on_progress=interrupt_at(1))
+    (folder / "deep").mkdir()
+    (folder / "deep" / "diary.txt").write_text("dear")
+    train_style(order, output, QUICK)
+    assert output.exists()
+    assert [path.name for path in folder.rglob("*")] == ["deep", "diary.txt"]
+
+
+def test_a_link_as_output_stays_a_link(order, tmp_path):
+    link = tmp_path / "link.safetensors"
+    link.symlink_to("real.safetensors")
+    train_style(order, link, replace(QUICK, steps=1))
+    assert link.is_symlink() and (tmp_path / "real.safetensors").is_file()
+
+
+def test_a_folder_that_vanishes_ends_the_training_with_a_line(order, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "SAVE_SECONDS", -1.0)
+    output = tmp_path / "mine.safetensors"
+
+    def vanish(progress: TrainingProgress) -> None:
+        shutil.rmtree(job.state_of(output).parent, ignore_errors=True)
+
+    with pytest.raises(OutputError, match=r"training\.safetensors: cannot be written"):
+        train_style(order, output, QUICK, on_progress=vanish)
 
 
 def test_a_training_that_diverges_keeps_its_last_good_network(order, tmp_path, monkeypatch):
@@ -137,7 +178,7 @@ def test_a_training_that_diverges_keeps_its_last_good_network(order, tmp_path, m
     output = tmp_path / "wild.safetensors"
     with pytest.raises(Diverged, match=r"at step 4.*the network of step 3 is kept as .*last_good\.safetens"):
         train_style(order, output, QUICK)
-    last = weights.load(job.folder_of(output) / "last_good.safetensors")
+    last = weights.load(job.state_of(output).with_name("last_good.safetensors"))
     assert torch.isfinite(weights_of(last.network)).all()
     assert not output.exists()
 
@@ -156,8 +197,9 @@ def test_nothing_is_overwritten_unasked(order, tmp_path):
 
 def test_two_runs_do_not_write_one_output(order, tmp_path):
     output = tmp_path / "mine.safetensors"
-    job.folder_of(output).mkdir()
-    with job.locked(output), pytest.raises(OutputError, match="another run is writing it"):
+    folder = PartFolder(output, job.MANIFEST)
+    folder.create({})
+    with job.locked(folder), pytest.raises(OutputError, match="another run is writing it"):
         train_style(order, output, QUICK)
 
 

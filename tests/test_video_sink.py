@@ -12,17 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamstyle import __version__
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import OutputError, StreamstyleError, UsageError
 from streamstyle.frames import Checkpoint, Frame, StreamInfo
 from streamstyle.pipeline import Result, run
 from streamstyle.sinks import open_sink
-from streamstyle.sinks.video import VideoSink
+from streamstyle.sinks.video import SegmentSink, VideoSink
 from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.video import VideoSource
 from streamstyle.video.codecs import CODECS, EncodeOptions
-from streamstyle.video.job_folder import Job
+from streamstyle.video.job_folder import JobFolder
+from streamstyle.video.joining import finish
+from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import SegmentWriter
+from streamstyle.video.video_format import choose_format
 from tests.videos import hashes_of, make_film, picture, pictures_of, sound_of, times_of
 
 import av  # isort: skip
@@ -185,30 +189,31 @@ class Dies(Exception):
     """Stands for a crash."""
 
 
-def interrupted(film: Path, target: Path, after: int, **more: object) -> None:
+def interrupted(film: Path, target: Path, after: int) -> None:
     """Copy `film`, with a crash behind so many frames."""
+
+    class Crashing(Identity):
+        def __call__(self, image, moment):  # type: ignore[no-untyped-def]
+            if moment.index == after:
+                raise Dies
+            return image
+
     with VideoSource(str(film)) as source:
-        job = Job.start(target, source.info, {}, True)
-        sink = VideoSink(target, source.info, FAST, job=job, **more)
+        sink = VideoSink(target, source.info, FAST, overwrite=True)
         sink.checkpoint_seconds = 0.4
-
-        class Crashing(Identity):
-            def __call__(self, image, moment):  # type: ignore[no-untyped-def]
-                if moment.index == after:
-                    raise Dies
-                return image
-
         with pytest.raises(Dies):
             run(source, Crashing(), [sink])
 
 
 def resumed(film: Path, target: Path) -> Result:
-    job = Job.reopen(target)
-    with VideoSource(str(film)) as source:
-        job.check_source(source.info)
-        sink = VideoSink(target, source.info, FAST, job=job)
+    with JobFolder.reopen(target) as folder, VideoSource(str(film)) as source:
+        folder.check_source(source.info)
+        video, log = choose_format(target, source.info, FAST), PacketLog(folder.tracks, source.info.tracks)
+        sink = SegmentSink(folder, video, first=folder.frames, log=log)
         sink.checkpoint_seconds = 0.4
-        return run(source, Identity(), [sink], resume_at=job.frames, state=job.state())
+        result = run(source, Identity(), [sink], resume_at=folder.frames, state=folder.state())
+        finish(folder, video, log)
+        return result
 
 
 @pytest.mark.parametrize("after", [0, 9, 10, 25, 59])
@@ -232,11 +237,11 @@ def test_what_is_done_plays(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path / "out.mp4", source.info, FAST)
     for n, frame in enumerate(source):
         if n in (10, 20):
-            sink.write(Checkpoint(n, {}))
+            sink.write(Checkpoint({}))
         sink.write(frame)
     sink.abort()
     parts = sorted((tmp_path / "out.mp4.part").glob("*.mp4"))
-    assert [path.stem for path in parts] == ["000000", "000001", "unfinished"]
+    assert [path.stem for path in parts] == ["000000", "000010", "unfinished"]
     assert [len(times_of(path)) for path in parts] == [10, 10, 5]
 
 
@@ -248,9 +253,8 @@ def test_a_manifest_cut_anywhere_falls_back_to_the_segment_before(tmp_path: Path
     assert len(lines) == 4
     for cut in range(0, len(lines[-1]), 7):
         manifest.write_bytes(b"".join(lines[:-1]) + lines[-1][:cut])
-        job = Job.reopen(tmp_path / "out.mp4")
-        assert job.frames == 20
-        job.release()
+        with JobFolder.reopen(tmp_path / "out.mp4") as folder:
+            assert folder.frames == 20
     manifest.write_bytes(b"".join(lines[:-1]) + lines[-1][:30])
     assert resumed(film, tmp_path / "out.mp4").frames_out == 40
 
@@ -259,7 +263,7 @@ def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", 40)
     copy(film, tmp_path / "whole.mp4")
     interrupted(film, tmp_path / "out.mp4", 39)
-    broken = tmp_path / "out.mp4.part" / "000001.mp4"
+    broken = tmp_path / "out.mp4.part" / "000010.mp4"
     broken.write_bytes(broken.read_bytes()[:-1] + b"x")
     resumed(film, tmp_path / "out.mp4")
     assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
@@ -277,11 +281,12 @@ def test_another_input_is_refused_on_resume(tmp_path: Path) -> None:
 
 def test_the_second_of_two_runs_refuses(tmp_path: Path) -> None:
     info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
-    first = Job.start(tmp_path / "out.mp4", info, {})
-    with pytest.raises(OutputError, match=r"out\.mp4: another run is writing it"):
-        Job.start(tmp_path / "out.mp4", info, {}, overwrite=True)
-    first.remove()
-    Job.start(tmp_path / "out.mp4", info, {}).remove()
+    with JobFolder.start(tmp_path / "out.mp4", info, {}):
+        with pytest.raises(OutputError, match=r"out\.mp4: another run is writing it"):
+            JobFolder.start(tmp_path / "out.mp4", info, {}, overwrite=True)
+        with pytest.raises(OutputError, match=r"out\.mp4: another run is writing it"):
+            JobFolder.reopen(tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unfinished_run_is_not_thrown_away_unasked(tmp_path: Path) -> None:
@@ -300,18 +305,17 @@ def test_an_existing_film_is_not_overwritten_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "out.mp4").read_text() == "precious"
 
 
-def test_the_settings_and_state_come_back(tmp_path: Path) -> None:
+def test_the_record_and_state_come_back(tmp_path: Path) -> None:
     info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
-    job = Job.start(tmp_path / "out.mp4", info, {"style": "x"})
-    sink = VideoSink(tmp_path / "out.mp4", info, FAST, job=job)
-    sink.write(Frame(picture(0), 0, Fraction(1, 25), 1))
-    sink.write(Checkpoint(1, {"mean": np.arange(3.0), "count": 7}))
-    sink.abort()
-    again = Job.reopen(tmp_path / "out.mp4")
-    state = again.state()
-    assert again.settings == {"style": "x"} and again.frames == 1
+    with JobFolder.start(tmp_path / "out.mp4", info, {"effect": "x"}) as folder:
+        sink = SegmentSink(folder, choose_format(tmp_path / "out.mp4", info, FAST))
+        sink.write(Frame(picture(0), 0, Fraction(1, 25), 1))
+        sink.write(Checkpoint({"mean": np.arange(3.0), "count": 7}))
+        sink.abort()
+    with JobFolder.reopen(tmp_path / "out.mp4") as again:
+        state = again.state()
+        assert again.head["effect"] == "x" and again.frames == 1
     assert state["count"] == 7 and np.array_equal(state["mean"], [0.0, 1.0, 2.0])
-    again.release()
 
 
 Usage = namedtuple("Usage", "total used free")
@@ -319,7 +323,7 @@ Usage = namedtuple("Usage", "total used free")
 
 def test_too_little_space_is_said_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, 17_000_000))
-    info = StreamInfo("x", "film", 1920, 1080, Fraction(1, 25), Fraction(25), frames=10_000, length=400.0)
+    info = StreamInfo("x", "video", 1920, 1080, Fraction(1, 25), Fraction(25), frames=10_000, length=400.0)
     with pytest.raises(OutputError, match=r"too little disk space: about \d+ MB needed, 17 MB free"):
         VideoSink(tmp_path / "out.mp4", info, FAST)
     assert list(tmp_path.iterdir()) == []
@@ -366,5 +370,5 @@ def test_unknown_endings_are_refused(name: str, tmp_path: Path) -> None:
 def test_the_manifest_names_what_made_the_film(tmp_path: Path) -> None:
     interrupted(make_film(tmp_path / "film.mp4", 40), tmp_path / "out.mp4", 30)
     head = json.loads((tmp_path / "out.mp4.part" / "manifest.jsonl").read_text().splitlines()[0])
-    assert set(head) == {"streamstyle", "settings", "source"}
+    assert head["version"] == 1 and head["streamstyle"] == __version__
     assert len(head["source"]["sha256"]) == 64

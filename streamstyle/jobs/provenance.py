@@ -12,8 +12,8 @@ from pathlib import Path
 from streamstyle import __version__
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import InputError
+from streamstyle.files import sha256_of
 from streamstyle.settings import make_settings
-from streamstyle.video.segments import file_hash
 from streamstyle.video.tags import read_recipe
 from streamstyle.weights import WEIGHTS, downloaded
 
@@ -37,10 +37,10 @@ def hash_of(name: str) -> str:
         return WEIGHTS[name].sha256
     path = downloaded(name) or Path(name)
     if path.is_file():
-        return file_hash(path)
+        return sha256_of(path)
     if not path.is_dir():
         return ""
-    listing = (f"{file.name} {file_hash(file)}\n" for file in sorted(path.iterdir()) if file.is_file())
+    listing = (f"{file.name} {sha256_of(file)}\n" for file in sorted(path.iterdir()) if file.is_file())
     return hashlib.sha256("".join(listing).encode()).hexdigest()
 
 

@@ -1,32 +1,37 @@
-"""Renders a film or picture: opens source, effect and sink by their settings and runs them.
+"""Renders a video, image or folder: opens source, effect and sink by their settings and runs them.
 
 from streamstyle.jobs.render import render
 from streamstyle.effects import StylizeSettings
 
-render("holiday.mp4", "painted.mp4", StylizeSettings(style="great_wave"))
+render("holiday.mp4", "stylized.mp4", StylizeSettings(style="great_wave"))
+
+A video is planned in spans, a runner renders them into segments, and the segments are joined.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from streamstyle.device import choose, share_cores
-from streamstyle.effects import EFFECTS, RenderSettings, StylizeSettings
+from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.errors import UsageError
-from streamstyle.frames import Effect, OptimizationStep, Progress, Source
-from streamstyle.jobs.build import open_effect, open_input, open_motion
-from streamstyle.jobs.provenance import name_of_effect, recipe_of, weights_hashes
-from streamstyle.pipeline import Result, run
-from streamstyle.settings import make_settings
+from streamstyle.files import refuse_overwrite
+from streamstyle.frames import OptimizationStep, Progress
+from streamstyle.jobs.provenance import recipe_of
+from streamstyle.jobs.record import read_record, record_of
+from streamstyle.jobs.runners import RUNNERS
+from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
+from streamstyle.part_folder import ordinary_target
+from streamstyle.pipeline import Result
 from streamstyle.sinks import open_sink, sink_kind
-from streamstyle.video.codecs import EncodeOptions, choose_codec, container_format
-from streamstyle.video.job_folder import Job
-from streamstyle.video.opening import is_url
+from streamstyle.video.codecs import EncodeOptions
+from streamstyle.video.job_folder import JobFolder
+from streamstyle.video.joining import finish
+from streamstyle.video.packet_log import PacketLog
+from streamstyle.video.video_format import VideoFormat, choose_format
 
 _log = logging.getLogger("streamstyle")
 
@@ -40,7 +45,7 @@ def render(
     on_progress: Callable[[Progress], None] | None = None,
     on_step: Callable[[OptimizationStep], None] | None = None,
 ) -> Result:
-    """Stylise a film, a picture or a folder of pictures.
+    """Stylize a video, an image or a folder of images.
 
     Args:
         source: path, folder, URL, or "-" for stdin.
@@ -58,53 +63,53 @@ def render(
     for read in (source, *settings.files()):
         refuse_same_file(read, output)
     kind = sink_kind(output)
-    if kind == "video" and Path(output).exists() and not overwrite:
-        raise UsageError(f"{output}: exists; -y overwrites it")
-    with (
-        open_input(str(source), settings) as opened,
-        open_effect(settings, opened.info.kind, on_step) as effect,
-    ):
-        job = None
+    if kind != "pipe" and not Path(output).is_dir():
+        target = ordinary_target(Path(output))
         if kind == "video":
-            # Checked before the job begins, as that may throw an unfinished one away.
-            choose_codec(container_format(output), encode_options(settings), Path(output).name)
-            stored = _stored(str(source), settings, recipe)
-            job = Job.start(Path(output), opened.info, stored, overwrite)
-        return _run(opened, str(output), effect, settings, recipe, job, overwrite, on_progress)
+            refuse_overwrite(target, overwrite)
+    with open_render(str(source), settings, recipe, on_step) as opened:
+        if kind == "video":
+            # All that can be refused is, before the folder of an unfinished run is touched.
+            video = choose_format(Path(output), opened.info, encode_options(settings), settings.audio)
+            record = asdict(record_of(str(source), settings, recipe, opened.device))
+            with JobFolder.start(Path(output), opened.info, record, overwrite) as folder:
+                return _complete(opened, video, folder, on_progress)
+        sink = open_sink(
+            str(output),
+            opened.info,
+            encode_options(settings),
+            audio=settings.audio,
+            overwrite=overwrite,
+            quality=settings.quality,
+            format=settings.format,
+        )
+        with sink:
+            return opened.run(sink, on_progress)
 
 
 def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None = None) -> Result:
-    """Go on with an unfinished film; the result is the one an uninterrupted run gives.
+    """Go on with an unfinished video; the result is the one an uninterrupted run gives.
 
-    Frames that are done are decoded again, as this is the only way to the same pictures behind them, but
-    not stylised again.
+    Finished parts are decoded again, so that later frames match exactly, but not stylized again.
 
     Args:
-        output: the film that was to be written.
+        output: the video that was to be written.
         on_progress: called a few times a second.
 
     Raises:
-        UsageError: there is nothing to go on with.
-        InputError: the input or the style's weights are not those of the first run.
+        UsageError: there is nothing to go on with, or something else has changed: the version of this
+            program, the kind of device, or a file that decides the result.
+        InputError: the input is not that of the first run.
         StreamstyleError: as `render`.
     """
-    job = Job.reopen(Path(output))
-    try:
-        stored = job.settings
-        if "input" not in stored:
-            raise UsageError(f"{output}: the run did not record its settings; start it anew")
-        settings = make_settings(stored["settings"], EFFECTS[stored["effect"]], str(job.folder))
-        if stored["weights"] != weights_hashes(settings):
-            raise UsageError(f"{output}: the weights of the style have changed; start it anew with -y")
-        with (
-            open_input(stored["input"], settings) as opened,
-            open_effect(settings, opened.info.kind) as effect,
-        ):
-            job.check_source(opened.info)
-            return _run(opened, str(output), effect, settings, stored["recipe"], job, True, on_progress)
-    except BaseException:
-        job.release()
-        raise
+    with JobFolder.reopen(Path(output)) as folder:
+        record, settings = read_record(folder)
+        with open_render(record.input, settings, record.recipe) as opened:
+            folder.check_source(opened.info)
+            video = choose_format(Path(output), opened.info, encode_options(settings), settings.audio)
+            if folder.segments:
+                _log.info("%s: going on after %d frames", output, folder.frames)
+            return _complete(opened, video, folder, on_progress)
 
 
 def refuse_same_file(source: str | Path, output: str | Path) -> None:
@@ -117,19 +122,7 @@ def refuse_same_file(source: str | Path, output: str | Path) -> None:
         if Path(source).samefile(output) and not Path(source).is_dir():
             raise UsageError(f"{output}: is the input itself; name another output")
         if Path(source).is_dir() and Path(source).samefile(output):
-            raise UsageError(f"{output}: is the folder of the input pictures; name another one")
-
-
-def _stored(source: str, settings: RenderSettings, recipe: str) -> dict[str, Any]:
-    """What a resumed run needs. Names are absolute: it may begin in another folder."""
-    absolute = source if source == "-" or is_url(source) else str(Path(source).absolute())
-    return {
-        "input": absolute,
-        "effect": name_of_effect(settings),
-        "settings": settings.model_dump(mode="json"),
-        "weights": weights_hashes(settings),
-        "recipe": recipe,
-    }
+            raise UsageError(f"{output}: is the folder of the input images; name another one")
 
 
 def encode_options(settings: RenderSettings) -> EncodeOptions:
@@ -144,46 +137,14 @@ def encode_options(settings: RenderSettings) -> EncodeOptions:
     )
 
 
-def _run(
-    source: Source,
-    output: str,
-    effect: Effect,
-    settings: RenderSettings,
-    recipe: str,
-    job: Job | None,
-    overwrite: bool,
-    on_progress: Callable[[Progress], None] | None,
+def _complete(
+    opened: OpenRender, video: VideoFormat, folder: JobFolder, on_progress: OnProgress, runner: str = "local"
 ) -> Result:
-    done = job.frames if job else 0
-    state = job.state() if job else {}
-    device, motion = choose(settings.device), open_motion(settings, source.info.kind)
-    if source.info.kind == "film":
-        share_cores(device)
-    try:
-        sink = open_sink(
-            output,
-            replace(source.info, recipe=recipe),
-            encode_options(settings),
-            audio=settings.audio,
-            overwrite=overwrite,
-            quality=settings.quality,
-            format=settings.format,
-            job=job,
-        )
-    except BaseException:
-        if job and not job.segments:
-            job.remove()
-        raise
-    if done:
-        _log.info("%s: going on after %d frames", output, done)
-    with sink:
-        return run(
-            source,
-            effect,
-            [sink],
-            motion=motion,
-            device=device,
-            on_progress=on_progress,
-            resume_at=done,
-            state=state,
-        )
+    """Render what is missing in the folder, and join it."""
+    with closing(PacketLog(folder.tracks, opened.info.tracks)) as log:
+        job = VideoJob(opened, video, folder, log)
+        result = RUNNERS[runner](job, plan(folder), on_progress)
+        log.close()
+        frames = folder.frames
+        finish(folder, video, log)
+    return replace(result, frames_out=frames)

@@ -64,6 +64,7 @@ def run(
     device: str | torch.device = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     resume_at: int = 0,
+    stop_at: int | None = None,
     state: Mapping[str, np.ndarray | float | int] | None = None,
 ) -> Result:
     """Send every frame of `source` through `effect` into all `sinks`; nothing is lost, nothing is added.
@@ -78,7 +79,9 @@ def run(
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: called a few times a second from this thread.
         resume_at: number of frames that are done already.
-        state: the effect's state behind them, from their checkpoint.
+        stop_at: number of the first frame to leave out, with all after it; a checkpoint is written in its
+            place. None for the end of the source.
+        state: the effect's state after the frames that are done, from their checkpoint.
 
     Raises:
         StreamstyleError: whatever source, effect or sinks raise.
@@ -87,7 +90,7 @@ def run(
     step = Step(effect, chosen, resume_at)
     if state:
         step.restore(state)
-    return _Run(source, step, sinks, motion, on_progress, resume_at).run()
+    return _Run(source, step, sinks, motion, on_progress, resume_at, stop_at).run()
 
 
 class _Run:
@@ -101,6 +104,7 @@ class _Run:
         motion: FlowEstimation | None,
         on_progress: Callable[[Progress], None] | None,
         resume_at: int,
+        stop_at: int | None,
     ) -> None:
         self._source = source
         self._step = step
@@ -108,6 +112,7 @@ class _Run:
         self._motion = motion
         self._on_progress = on_progress
         self._resume_at = resume_at
+        self._stop_at = stop_at
         self._seconds = {"read": 0.0, "effect": 0.0}
         self._given = 0  # frames that the source gave
         self._concealed = 0
@@ -129,16 +134,17 @@ class _Run:
             readers.append(Reader(flow, moved.put, moved.end, name="optical flow"))
         try:
             for item in map(FlowItem, items) if self._motion is None else moved:
+                if self._given == self._stop_at and isinstance(item.item, Frame):
+                    writer.put(Checkpoint(self._step.state()))
+                    break
                 self._process(item, writer)
+            self._end(readers, items, moved)
             writer.finish()
             self._report(writer, last=True)
             for sink in self._sinks:
                 sink.close()
         except BaseException:
-            items.stop()
-            moved.stop()
-            for reader in readers:
-                reader.join(_GIVE_UP_SECONDS)  # it may hang in a read, as of a silent pipe
+            self._end(readers, items, moved)
             writer.end()
             writer.join()
             for sink in self._sinks:
@@ -153,6 +159,14 @@ class _Run:
             seconds=seconds,
             fps=writer.frames / max(seconds, 1e-9),
         )
+
+    @staticmethod
+    def _end(readers: Sequence[Reader[Any]], *buffers: Buffer[Any]) -> None:
+        """Ends what reads; at the end of the source it has ended by itself."""
+        for buffer in buffers:
+            buffer.stop()
+        for reader in readers:
+            reader.join(_GIVE_UP_SECONDS)  # it may hang in a read, as of a silent pipe
 
     def _timed(self) -> Iterator[Item]:
         items = iter(self._source)
@@ -174,7 +188,7 @@ class _Run:
         self._concealed += item.concealed
         if index >= self._resume_at:
             if self._ends_segment(item):
-                writer.put(Checkpoint(index, self._step.state()))
+                writer.put(Checkpoint(self._step.state()))
             begin = time.perf_counter()
             pixels = self._step(
                 item.pixels,

@@ -114,7 +114,7 @@ def preview(
             promises.append(Preview(style, whole, size))
             title = "source" if style == NONE else style
             for frame in (frames[index] for index in places.shown):
-                where = readable_time(frame.seconds) if info.kind == "film" else frame.name
+                where = readable_time(frame.seconds) if info.kind == "video" else frame.name
                 cells.append(Cell(frame.pixels, f"{where}  {title}".strip()))
         alone = len(styles) == 1 or len(places.shown) == 1
         columns = math.ceil(math.sqrt(len(cells))) if alone else len(places.shown)
@@ -170,7 +170,7 @@ def painted(
     device = choose(settings.device)
     with tempfile.TemporaryDirectory() as folder, open_effect(settings, info.kind) as effect:
         source = MemorySource(places.frames, replace(info, tracks={}, container=None, frames=None))
-        if info.kind != "film":
+        if info.kind != "video":
             result = run(source, effect, [kept], device=device)
             return kept.frames, 1 / result.fps + places.seconds, None
         share_cores(device)

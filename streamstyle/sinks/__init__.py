@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from streamstyle.errors import UsageError
+from streamstyle.errors import OutputError, UsageError
 from streamstyle.frames import Sink, StreamInfo
 from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
 from streamstyle.sinks.memory import MemorySink
@@ -15,7 +15,6 @@ from streamstyle.sinks.video import VideoSink
 from streamstyle.sinks.virtual_camera import VirtualCameraSink
 from streamstyle.sinks.window import WindowSink
 from streamstyle.video.codecs import EncodeOptions
-from streamstyle.video.job_folder import Job
 from streamstyle.video.opening import is_url
 
 SINKS: dict[str, Callable[..., Sink]] = {
@@ -31,12 +30,20 @@ SINKS: dict[str, Callable[..., Sink]] = {
 
 
 def sink_kind(name: str | Path) -> str:
-    """Which of SINKS writes `name`."""
+    """Which of SINKS writes `name`.
+
+    Raises:
+        OutputError: the name cannot be used.
+    """
     name = str(name)
     if name == "-" or is_url(name):
         return "pipe"
     path = Path(name)
-    if path.is_dir() or name.endswith(("/", "\\")) or not path.suffix:
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from error
+    if is_folder or name.endswith(("/", "\\")) or not path.suffix:
         return "folder"
     return "still" if path.suffix.lower() in FORMATS else "video"
 
@@ -50,7 +57,6 @@ def open_sink(
     overwrite: bool = False,
     quality: int = 95,
     format: str | None = None,
-    job: Job | None = None,
 ) -> Sink:
     """Open a film, picture, folder, URL, or "-" for stdout, by its name.
 
@@ -62,7 +68,6 @@ def open_sink(
         overwrite: replace what is there.
         quality: of JPEG and WebP pictures, 1 to 100.
         format: container for pipes and URLs.
-        job: an unfinished film to go on with.
 
     Raises:
         UsageError: it exists and is not to be overwritten, or the ending or the options do not fit.
@@ -77,4 +82,4 @@ def open_sink(
         if path.exists() and not overwrite:
             raise UsageError(f"{path}: exists; -y overwrites it")
         return StillSink(path, quality=quality, recipe=info.recipe)
-    return VideoSink(path, info, options, audio=audio, overwrite=overwrite, job=job)
+    return VideoSink(path, info, options, audio=audio, overwrite=overwrite)

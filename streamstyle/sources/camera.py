@@ -87,7 +87,7 @@ class CameraSource:
             self._close = lambda: None
 
     def _describe(self, width: int, height: int, rate: Fraction | None) -> None:
-        self.info = StreamInfo(self._name, "film", width, height, TIME_BASE, rate=rate, replayable=False)
+        self.info = StreamInfo(self._name, "video", width, height, TIME_BASE, rate=rate, replayable=False)
 
     def __enter__(self) -> Self:
         return self

@@ -160,7 +160,7 @@ class AnimationSource:
             frames = file.frames - file.first
         first = Frame(image.pixels, 0, _MILLISECOND, alpha=image.alpha)
         rate = Fraction(1000 / image.milliseconds).limit_denominator(1001)  # 1001: 30000/1001 and its kin
-        self.info = _info(path, "film", first, frames=frames, rate=rate)
+        self.info = _info(path, "video", first, frames=frames, rate=rate)
 
     def __enter__(self) -> Self:
         return self

@@ -44,7 +44,7 @@ def _told_from(frames: list[Frame]) -> StreamInfo:
     ticks = first.duration or (frames[1].pts - first.pts if len(frames) > 1 else 0)
     return StreamInfo(
         name="memory",
-        kind="film",
+        kind="video",
         width=width,
         height=height,
         time_base=first.time_base,

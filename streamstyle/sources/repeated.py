@@ -48,7 +48,7 @@ class RepeatedSource:
         self._sound = None if sound is None else Sound(sound)
         self.info = replace(
             still.info,
-            kind="film",
+            kind="video",
             time_base=1 / rate,
             rate=rate,
             frames=self._count,

@@ -169,7 +169,7 @@ class VideoSource:
         seconds = length or duration_seconds(self._container, self._stream)
         return StreamInfo(
             name=self._name,
-            kind="film",
+            kind="video",
             width=width,
             height=height,
             time_base=1 / self._fps if self._fps else self._time_base,

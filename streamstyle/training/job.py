@@ -1,13 +1,12 @@
 """A training that survives: its state is on disk every few seconds, and `resume` goes on with it.
 
-Beside the output lies NAME.part with the state, everything a second run needs, and a lock; and
-NAME.preview.png, which is drawn anew while training runs and stays.
+Beside the output lies NAME.part with a manifest, the state, which holds everything a second run needs, and a
+lock; and NAME.preview.png, which is drawn anew while training runs and stays.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,23 +14,28 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from streamstyle.device import choose
 from streamstyle.errors import InputError, OutputError, UsageError
 from streamstyle.files import refuse_overwrite, sha256_of
 from streamstyle.networks import StyleNet
+from streamstyle.part_folder import PartFolder
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
 from streamstyle.training.loop import Diverged, Training, TrainingProgress
 from streamstyle.training.preview import Preview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
 from streamstyle.weights import WEIGHTS, load, load_features, save_style
-from streamstyle.weights.files import read_safetensors, write_safetensors
+from streamstyle.weights.files import first_line, read_safetensors
 
 SAVE_SECONDS = 5.0
 PREVIEW_SECONDS = 15.0
+MANIFEST = "training.jsonl"
 _STATE = "training.safetensors"
+_NEW_STATE = "training.new"
+_LAST_GOOD = "last_good.safetensors"
 
 OnProgress = Callable[[TrainingProgress], None]
 
@@ -87,12 +91,14 @@ def train_style(
     """
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: expected a name that ends in .safetensors")
+    folder = PartFolder(output, MANIFEST)
+    is_there = folder.is_there()
     if state_of(output).exists() and not overwrite:
         raise UsageError(
             f"{output}: an unfinished training is there; `streamstyle resume` goes on with it, -y starts anew"
         )
     # A preview beside the folder of a run that was stopped before its first state is that run's own.
-    others = [output] if folder_of(output).exists() else [output, preview_of(output)]
+    others = [output] if is_there else [output, preview_of(output)]
     for path in others:
         refuse_overwrite(path, overwrite)
     order = replace(
@@ -103,13 +109,11 @@ def train_style(
         features=str(Path(order.features).absolute()) if Path(order.features).is_file() else order.features,
     )
     training, contents = prepared(order, recipe)
-    try:
-        folder_of(output).mkdir(exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"{output}: cannot be written: {exc.strerror or exc}") from exc
-    with locked(output):
-        state_of(output).unlink(missing_ok=True)
-        return run(training, contents, order, output, on_progress)
+    if not is_there:
+        folder.create({})
+    with locked(folder):
+        folder.delete([_STATE])
+        return run(training, contents, order, folder, on_progress)
 
 
 def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> Recipe:
@@ -120,9 +124,10 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
         InputError: the painting or the pictures are not those of the first run.
         StreamstyleError: as `train_style`.
     """
-    if not state_of(output).exists():
-        raise UsageError(f"{output}: no unfinished training ({folder_of(output).name} is not there)")
-    with locked(output):
+    folder = PartFolder(output, MANIFEST)
+    if not folder.is_there() or not state_of(output).exists():
+        raise UsageError(f"{output}: no unfinished training ({state_of(output)} is not there)")
+    with locked(folder):
         tensors, metadata = read_safetensors(state_of(output))
         try:
             values = json.loads(metadata["order"])
@@ -136,8 +141,11 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
         for name, value in identity_of(order, contents).items():
             if identity.get(name) != value:
                 raise InputError(f"{output}: {name} is not what the unfinished training began with")
-        training.restore(tensors)
-        return run(training, contents, order, output, on_progress)
+        try:
+            training.restore(tensors)
+        except (KeyError, ValueError, RuntimeError) as exc:
+            raise InputError(f"{state_of(output)}: no state of a training: {first_line(exc)}") from exc
+        return run(training, contents, order, folder, on_progress)
 
 
 def prepared(order: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages]:
@@ -160,10 +168,11 @@ def run(
     training: Training,
     contents: TrainingImages,
     order: TrainingJob,
-    output: Path,
+    folder: PartFolder,
     on_progress: OnProgress | None,
 ) -> Recipe:
-    """Trains to the end with state and preview on disk, writes the style, removes the state."""
+    """Trains to the end with state and preview on disk, and writes the style."""
+    output = folder.output
     identity = identity_of(order, contents)
     preview = Preview(preview_of(output), painting_for(Path(order.painting), training.recipe), contents)
     saved = drawn = time.monotonic()
@@ -175,7 +184,12 @@ def run(
             "identity": json.dumps(identity),
             "threads": str(torch.get_num_threads()),
         }
-        write_safetensors(state_of(output), training.state(), metadata)
+        fresh = folder.path / _NEW_STATE
+        try:
+            save_file({key: value.contiguous() for key, value in training.state().items()}, fresh, metadata)
+            fresh.replace(folder.path / _STATE)
+        except (OSError, SafetensorError) as exc:
+            raise OutputError(f"{state_of(output)}: cannot be written: {first_line(exc)}") from exc
 
     def after_step(progress: TrainingProgress) -> None:
         nonlocal saved, drawn
@@ -191,11 +205,11 @@ def run(
     try:
         network = training.run(after_step)
     except Diverged as exc:
-        last = folder_of(output) / "last_good.safetensors"
+        last = folder.path / _LAST_GOOD
         save_style(last, training.network, about_of(training.recipe, order, identity))
         raise Diverged(f"{output}: {exc}; the network of step {training.step} is kept as {last}") from exc
     preview.draw(training.network)
-    save_style(output, network, about_of(training.recipe, order, identity))
+    save_style(folder.target, network, about_of(training.recipe, order, identity))
     return training.recipe
 
 
@@ -224,14 +238,13 @@ def identity_of(order: TrainingJob, contents: TrainingImages) -> dict[str, str]:
     }
 
 
-def folder_of(output: Path) -> Path:
-    """Where the state of an unfinished training lies."""
-    return output.with_name(output.name + ".part")
-
-
 def state_of(output: Path) -> Path:
-    """The file that holds the state."""
-    return folder_of(output) / _STATE
+    """The file that holds the state.
+
+    Raises:
+        UsageError: the output is there and is no ordinary file.
+    """
+    return PartFolder(output, MANIFEST).path / _STATE
 
 
 def preview_of(output: Path) -> Path:
@@ -240,21 +253,16 @@ def preview_of(output: Path) -> Path:
 
 
 @contextmanager
-def locked(output: Path) -> Iterator[None]:
-    """Holds the folder of an unfinished training; after a clean end the folder is removed.
+def locked(folder: PartFolder) -> Iterator[None]:
+    """Holds the lock of an unfinished training's folder; after a clean end the folder is removed.
 
     Raises:
         OutputError: another run holds it.
     """
-    lock = FileLock(folder_of(output) / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as exc:
-        raise OutputError(f"{output}: another run is writing it") from exc
-    except OSError as exc:
-        raise OutputError(f"{output}: cannot be written: {exc.strerror or exc}") from exc
+    folder.lock()
     try:
         yield
-    finally:
-        lock.release()
-    shutil.rmtree(folder_of(output), ignore_errors=True)
+    except BaseException:
+        folder.release()
+        raise
+    folder.remove([_STATE, _NEW_STATE, _LAST_GOOD])

@@ -1,111 +1,171 @@
-"""The job folder beside an output: its segments, a manifest, a lock.
+"""The job folder of a video: NAME.part, with its finished segments and what is needed to resume it.
 
-NAME.part/manifest.jsonl holds one JSON object a line: a head (settings and source), then one segment after
-the other, each synced before the next begins. A line that was cut short by a crash is ignored.
+The manifest's first line tells what is rendered, from which input and by what. Each further line is a
+segment: its file, and the effect's state at its end. A line is written before its files get their names, so
+the manifest names every finished file.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from streamstyle import __version__
 from streamstyle.errors import InputError, OutputError, UsageError
+from streamstyle.files import sha256_of, sync
 from streamstyle.frames import StreamInfo
+from streamstyle.part_folder import PartFolder, head_line, is_file_name
 from streamstyle.video.opening import reason
-from streamstyle.video.segments import Segment, file_hash, sync
+from streamstyle.video.segments import Segment
 
 State = Mapping[str, np.ndarray | float | int]
 
-_MANIFEST = "manifest.jsonl"
+MANIFEST = "manifest.jsonl"
+_NEW_STATE = "state.new"
+_MUXERS = ("mp4", "mov", "nut", "avi")  # of segments
+
+_log = logging.getLogger("streamstyle")
 
 
-class Job:
-    """An unfinished film.
+@dataclass(frozen=True)
+class StoredState:
+    """The effect's state at the end of a segment.
 
     Attributes:
-        output: where the film will lie.
-        folder: where its parts lie.
-        settings: what the run was started with, as JSON values.
-        segments: the finished ones.
+        numbers: those of its values that are no arrays.
+        file: name in the folder of the file that holds the arrays, "" where there are none.
+        sha256: of that file.
     """
 
-    def __init__(self, output: Path) -> None:
-        self.output = output
-        self.folder = output.with_name(output.name + ".part")
-        self.settings: dict[str, Any] = {}
-        self.segments: list[Segment] = []
-        self._source: dict[str, Any] = {}
-        self._state: dict[str, Any] = {}
-        self._lock = FileLock(self.folder / "lock", timeout=0)
+    numbers: dict[str, int | float]
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Line:
+    segment: Segment
+    state: StoredState
+
+    @property
+    def files(self) -> list[str]:
+        return [self.segment.file, *([self.state.file] if self.state.file else [])]
+
+
+_LINE = TypeAdapter(_Line)
+
+
+class JobFolder:
+    """The folder of an unfinished video, locked. A context manager; see `leave`.
+
+    Attributes:
+        output: where the video goes, as the user named it.
+        path: of the folder.
+        head: the first line of the manifest.
+    """
+
+    def __init__(self, part: PartFolder, head: Mapping[str, Any]) -> None:
+        self.output = part.output
+        self.path = part.path
+        self.head = head
+        self._part = part
+        self._lines: list[_Line] = []
+        self._outdated: set[str] | None = None  # files of an earlier run that `begin` deletes
+        self._finished = False
+
+    @classmethod
+    def start(
+        cls, output: Path, info: StreamInfo, record: Mapping[str, Any], overwrite: bool = False
+    ) -> JobFolder:
+        """Make the folder of a new job; what an unfinished one left there is deleted by `begin`.
+
+        Args:
+            output: the video to be written.
+            info: of the source.
+            record: what is rendered and how, as JSON values, for the manifest's first line.
+            overwrite: replace the output, and an unfinished job.
+
+        Raises:
+            UsageError: the output or an unfinished job is there and is not to be overwritten; or the folder
+                is not ours, or the output no ordinary file.
+            OutputError: another run writes this output, or the folder cannot be made.
+        """
+        part = PartFolder(output, MANIFEST)
+        if part.target.exists() and not overwrite:
+            raise UsageError(f"{output}: exists; -y overwrites it")
+        is_there = part.is_there()
+        folder = cls(part, head_line({**record, "source": identity(info)}))
+        if not is_there:
+            part.create(folder.head)
+            return folder
+        part.lock()
+        lines = part.lines()[1:]
+        if lines and not overwrite:
+            part.release()
+            raise UsageError(
+                f"{output}: an unfinished run is there; `streamstyle resume` goes on with it, -y starts anew"
+            )
+        folder._outdated = _files_named_in(lines)
+        return folder
+
+    @classmethod
+    def reopen(cls, output: Path) -> JobFolder:
+        """Take up an unfinished job with the segments that are whole; `begin` deletes the others.
+
+        Raises:
+            UsageError: there is none, or its manifest is damaged.
+            OutputError: another run is at it.
+        """
+        part = PartFolder(output, MANIFEST)
+        if not part.is_there():
+            raise UsageError(f"{output}: no unfinished run ({part.path.name} is not there)")
+        part.lock()
+        try:
+            head, *lines = part.lines()
+            folder = cls(part, head)
+            folder._outdated = _files_named_in(lines)
+            folder._lines = folder._usable([folder._read(line) for line in lines])
+            folder._outdated -= {name for line in folder._lines for name in line.files}
+        except BaseException:
+            part.release()
+            raise
+        return folder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.leave()
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The finished segments in their order."""
+        return [line.segment for line in self._lines]
 
     @property
     def frames(self) -> int:
         """Number of frames in the finished segments."""
         return sum(segment.frames for segment in self.segments)
 
-    @classmethod
-    def start(cls, output: Path, info: StreamInfo, settings: dict[str, Any], overwrite: bool = False) -> Job:
-        """Make the folder of a new job and take its lock.
+    @property
+    def tracks(self) -> Path:
+        """Where the packets of the other tracks are kept."""
+        return self.path / "tracks"
 
-        Raises:
-            UsageError: the output or an unfinished run is there and is not to be overwritten.
-            OutputError: another run writes this output, or the folder cannot be made.
-        """
-        job = cls(output)
-        if output.exists() and not overwrite:
-            raise UsageError(f"{output}: exists; -y overwrites it")
-        unfinished = job.folder.exists()
-        try:
-            job.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output}: cannot be written ({reason(error)})") from error
-        job._take()
-        if unfinished and not overwrite and job._has_segments():
-            job.release()
-            raise UsageError(
-                f"{output}: an unfinished run is there; `streamstyle resume` goes on with it, -y starts anew"
-            )
-        job._clear()
-        job.settings = settings
-        job._source = identity(info)
-        job._append({"streamstyle": __version__, "settings": settings, "source": job._source})
-        return job
-
-    @classmethod
-    def reopen(cls, output: Path) -> Job:
-        """Take up an unfinished job: its settings and whole segments.
-
-        Raises:
-            UsageError: there is none.
-            OutputError: another run is at it.
-        """
-        job = cls(output)
-        if not (job.folder / _MANIFEST).exists():
-            raise UsageError(f"{output}: no unfinished run ({job.folder.name} is not there)")
-        job._take()
-        lines = job._read()
-        if not lines:
-            raise UsageError(f"{output}: the run stopped before its first frame; start it anew with -y")
-        job.settings, job._source = lines[0]["settings"], lines[0]["source"]
-        for line in lines[1:]:
-            segment = Segment(**line["segment"])
-            if not job._is_whole(segment):
-                break
-            job.segments.append(segment)
-            job._state = line["state"]
-        job._rewrite(lines[: 1 + len(job.segments)])
-        return job
+    @property
+    def joined(self) -> Path:
+        """Where the segments are joined."""
+        return self.path / f"joined{self.output.suffix}"
 
     def check_source(self, info: StreamInfo) -> None:
         """Make sure that the input is the one the job began with.
@@ -115,101 +175,193 @@ class Job:
         """
         if not info.replayable:
             raise InputError(f"{info.name}: cannot be read a second time, so the run cannot be resumed")
-        if identity(info) != self._source:
+        if identity(info) != self.head.get("source"):
             raise InputError(f"{info.name}: is not the file that the unfinished run began with")
 
-    def add(self, segment: Segment, state: State) -> None:
-        """Record a finished segment and the effect's state behind it."""
-        numbers = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
-        arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
-        held: dict[str, Any] = {"numbers": numbers, "arrays": None}
-        try:
-            if arrays:
-                path = (self.folder / segment.file).with_suffix(".safetensors")
-                save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
-                sync(path)
-                held["arrays"] = path.name
-            self._append({"segment": asdict(segment), "state": held})
-        except (OSError, SafetensorError) as error:
-            raise OutputError(f"{self.folder}: cannot be written ({reason(error)})") from error
-        self.segments.append(segment)
-        self._state = held
+    def begin(self) -> None:
+        """Delete what is left of an earlier run; to be called before the first segment is added.
 
-    def state(self) -> State:
-        """The effect's state behind the last finished segment."""
-        if not self._state:
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        if self._outdated is None:
+            return
+        self._part.delete(self._outdated)
+        self._part.rewrite(self.head, [asdict(line) for line in self._lines])
+        self._outdated = None
+
+    def unfinished(self, muxer: str) -> Path:
+        """Where a segment is written until it is added."""
+        return self.path / f"unfinished.{muxer}"
+
+    def add(self, segment: Segment, first_frame: int, state: State) -> None:
+        """Record a finished segment, and give its file its name.
+
+        Args:
+            segment: closed, and written to `unfinished`.
+            first_frame: number of its first frame in the video.
+            state: the effect's state at its end.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        self.begin()
+        fresh = self.path / segment.file
+        name = self._free_name(f"{first_frame:06d}", fresh.suffix, segment.sha256)
+        try:
+            line = _Line(replace(segment, file=name), self._store(state, f"{first_frame:06d}"))
+            self._part.append(asdict(line))
+            fresh.replace(self.path / name)
+            if line.state.file:
+                (self.path / _NEW_STATE).replace(self.path / line.state.file)
+            _sync_folder(self.path)
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"{self.path}: cannot be written ({reason(error)})") from error
+        self._lines.append(line)
+
+    def state(self, segments: int | None = None) -> State:
+        """The effect's state behind the first so many segments; by default behind all of them.
+
+        Raises:
+            OutputError: its file is gone.
+        """
+        count = len(self._lines) if segments is None else segments
+        if count == 0:
             return {}
-        arrays = self._state["arrays"]
-        return {**self._state["numbers"], **(load_file(self.folder / arrays) if arrays else {})}
+        stored = self._lines[count - 1].state
+        try:
+            arrays = load_file(self.path / stored.file) if stored.file else {}
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"{self.path / stored.file}: cannot be read ({reason(error)})") from error
+        return {**stored.numbers, **arrays}
 
     def finish(self, joined: Path) -> None:
-        """Move the finished film to its name and remove the folder."""
+        """Give the finished video its name, and remove the folder.
+
+        Raises:
+            OutputError: it cannot be moved there.
+        """
         try:
-            joined.replace(self.output)
+            sync(joined)  # before the segments go
+            joined.replace(self._part.target)
+            _sync_folder(self._part.target.parent)
         except OSError as error:
             raise OutputError(f"{self.output}: cannot be written ({reason(error)})") from error
-        self.remove()
+        self._finished = True
+        self._part.remove(self._own_files())
 
-    def remove(self) -> None:
-        """Give up the lock and remove the folder with all that is in it."""
-        self.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def release(self) -> None:
-        """Give up the lock; the folder stays."""
-        self._lock.release()
+    def leave(self) -> None:
+        """Give up the lock. The folder stays for `resume`, unless nothing in it is of use."""
+        if self._finished:
+            return
+        begun = self._outdated is None
+        if begun and not self._lines and not any(self.unfinished(muxer).exists() for muxer in _MUXERS):
+            self._part.remove(self._own_files())
+        else:
+            self._part.release()
 
     def free_bytes(self) -> int:
-        """Free space where the job lies."""
-        return shutil.disk_usage(self.folder).free
+        """Free space where the folder is, with what `begin` will free.
 
-    def _take(self) -> None:
+        Raises:
+            OutputError: the folder is gone.
+        """
+        outdated = 0
+        for name in self._outdated or ():
+            with suppress(OSError):
+                outdated += (self.path / name).stat().st_size
         try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise OutputError(f"{self.output}: another run is writing it") from error
+            return shutil.disk_usage(self.path).free + outdated
         except OSError as error:
-            raise OutputError(f"{self.output}: cannot be written ({reason(error)})") from error
+            raise OutputError(f"{self.path}: cannot be written ({reason(error)})") from error
 
-    def _has_segments(self) -> bool:
-        return len(self._read()) > 1
+    def _read(self, line: Any) -> _Line:
+        try:
+            read = _LINE.validate_python(line)
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise UsageError(
+                f"{self.path / MANIFEST}: the line of a segment is damaged ({where}); start anew with -y"
+            ) from error
+        if read.segment.frames < 1 or not all(map(is_file_name, read.files)):
+            raise UsageError(f"{self.path / MANIFEST}: {read.segment.file!r} is no segment; -y starts anew")
+        return read
 
-    def _clear(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name != "lock":
-                path.unlink()
-
-    def _is_whole(self, segment: Segment) -> bool:
-        path = self.folder / segment.file
-        return path.exists() and path.stat().st_size == segment.bytes and file_hash(path) == segment.sha256
-
-    def _read(self) -> list[dict[str, Any]]:
-        """The manifest's lines up to the first one that is damaged."""
-        lines: list[dict[str, Any]] = []
-        path = self.folder / _MANIFEST
-        for text in path.read_text("utf-8", errors="replace").splitlines() if path.exists() else ():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
+    def _usable(self, lines: list[_Line]) -> list[_Line]:
+        """The segments that are whole from the beginning on, up to one with the state to go on from."""
+        broken, count = "", 0
+        for line in lines:
+            if not self._is_whole(line.segment.file, line.segment.sha256):
+                broken = line.segment.file
                 break
-        return lines
+            count += 1
+        while count > 0 and (state := lines[count - 1].state).file:
+            if self._is_whole(state.file, state.sha256):
+                break
+            broken, count = state.file, count - 1
+        if broken:
+            frames = sum(line.segment.frames for line in lines[:count])
+            _log.warning("%s: missing or damaged; going back to frame %d", self.path / broken, frames)
+        return lines[:count]
 
-    def _append(self, line: dict[str, Any]) -> None:
-        with (self.folder / _MANIFEST).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def _is_whole(self, name: str, sha256: str) -> bool:
+        path = self.path / name
+        try:
+            return path.is_file() and sha256_of(path) == sha256
+        except OSError:
+            return False
 
-    def _rewrite(self, lines: list[dict[str, Any]]) -> None:
-        path = self.folder / _MANIFEST
-        fresh = path.with_suffix(".new")
-        fresh.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-        sync(fresh)
-        fresh.replace(path)
+    def _store(self, state: State, name: str) -> StoredState:
+        """Write a state's arrays to the file for a new one."""
+        numbers = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
+        arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+        if not arrays:
+            return StoredState(numbers, "", "")
+        path = self.path / _NEW_STATE
+        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
+        sync(path)
+        sha256 = sha256_of(path)
+        return StoredState(numbers, self._free_name(name, ".safetensors", sha256), sha256)
+
+    def _free_name(self, stem: str, suffix: str, sha256: str) -> str:
+        """A name under which there is no file, or the very same one.
+
+        There may be another one where the manifest was damaged, or where somebody put it.
+        """
+        name, number = f"{stem}{suffix}", 1
+        while os.path.lexists(self.path / name) and not self._is_whole(name, sha256):
+            number += 1
+            name = f"{stem}-{number}{suffix}"
+        return name
+
+    def _own_files(self) -> set[str]:
+        """Names of all files in the folder that are ours."""
+        unfinished = {f"unfinished.{muxer}" for muxer in _MUXERS}
+        segments = {name for line in self._lines for name in line.files}
+        return {_NEW_STATE, self.tracks.name, self.joined.name} | unfinished | segments
 
 
 def identity(info: StreamInfo) -> dict[str, Any]:
-    """What tells an input from another: its bytes where it is a file, its name otherwise."""
-    if info.kind == "folder" or not info.replayable or info.bytes is None:
+    """What tells an input from another: its bytes where it is a file or folder, its name otherwise."""
+    path = Path(info.name)
+    if info.replayable and path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        return {"files": {file.name: sha256_of(file) for file in files}}
+    if not info.replayable or info.bytes is None:
         return {"name": info.name}
-    return {"bytes": info.bytes, "sha256": file_hash(Path(info.name))}
+    return {"bytes": info.bytes, "sha256": sha256_of(path)}
+
+
+def _files_named_in(lines: Iterable[Any]) -> set[str]:
+    """Names of the files that a manifest calls its own; lines that cannot be understood name none."""
+    names: set[str] = set()
+    for line in lines:
+        with suppress(ValidationError):
+            names.update(_LINE.validate_python(line).files)
+    return set(filter(is_file_name, names))
+
+
+def _sync_folder(path: Path) -> None:
+    """Make names outlive a power cut, where the system can do so."""
+    with suppress(OSError):
+        sync(path)

@@ -14,37 +14,53 @@ from av.audio.stream import AudioStream
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from streamstyle.errors import InputError
 from streamstyle.frames import StreamInfo
-from streamstyle.video.codecs import ContainerFormat
 from streamstyle.video.encoding import output_error
+from streamstyle.video.gif import write_gif
+from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.opening import DAMAGE
 from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import Segment, packet_times, shown_at
 from streamstyle.video.side_tracks import SideTracks, carry_container, film_tags, muxer_options
+from streamstyle.video.video_format import VideoFormat
 
 
-def join(
-    folder: Path,
-    segments: list[Segment],
-    target: Path,
-    form: ContainerFormat,
-    info: StreamInfo,
-    log: PacketLog,
-    ways: Mapping[int, str],
-    time_base: Fraction,
-) -> None:
+def finish(folder: JobFolder, video: VideoFormat, log: PacketLog) -> None:
+    """Join the segments of a job and the packets of the other tracks into its video, and give it its name.
+
+    Args:
+        folder: holds all segments; it is removed.
+        video: how the video is written.
+        log: packets of all other tracks.
+
+    Raises:
+        InputError: there is no segment.
+        OutputError: the video cannot be written; segments and folder stay.
+    """
+    if not folder.segments:
+        raise InputError(f"{video.info.name}: no frame to write")
+    if video.container.muxer == "gif":
+        write_gif(folder.path, folder.segments, folder.joined, video.time_base)
+    else:
+        join(folder.path, folder.segments, folder.joined, video, log)
+    folder.finish(folder.joined)
+
+
+def join(folder: Path, segments: list[Segment], target: Path, video: VideoFormat, log: PacketLog) -> None:
     """Write `segments` and the tracks of `log` into `target`; nothing is encoded again.
 
     Raises:
         OutputError: the file cannot be written; it is removed then.
     """
-    tags = film_tags(info)
-    options = muxer_options(form, tags)
-    if form.muxer in ("mp4", "mov"):
-        options["movie_timescale"] = str(_movie_clock(time_base, info))
+    tags = film_tags(video.info)
+    muxer = video.container.muxer
+    options = muxer_options(video.container, tags)
+    if muxer in ("mp4", "mov"):
+        options["movie_timescale"] = str(_movie_clock(video.time_base, video.info))
     try:
-        with av.open(str(target), "w", format=form.muxer, container_options=options) as container:
-            _write(container, folder, segments, form, info, log, ways, time_base, tags)
+        with av.open(str(target), "w", format=muxer, container_options=options) as container:
+            _write(container, folder, segments, video, log, tags)
     except (*DAMAGE, OSError) as error:
         target.unlink(missing_ok=True)
         raise output_error(target, error) from error
@@ -54,22 +70,18 @@ def _write(
     container: av.container.OutputContainer,
     folder: Path,
     segments: list[Segment],
-    form: ContainerFormat,
-    info: StreamInfo,
+    video: VideoFormat,
     log: PacketLog,
-    ways: Mapping[int, str],
-    time_base: Fraction,
     tags: Mapping[str, str],
 ) -> None:
+    form, info, time_base = video.container, video.info, video.time_base
     with av.open(str(folder / segments[0].file)) as first:
         template = first.streams.video[0]
-        video = container.add_stream_from_template(template, opaque=True)
+        stream = container.add_stream_from_template(template, opaque=True)
         if template.codec_context.name == "hevc" and form.muxer in ("mp4", "mov"):
-            video.codec_context.codec_tag = "hvc1"  # Apple's players know no other
-    video.time_base = time_base
-    if form.muxer == "avi":
-        video.time_base = 1 / (info.rate or Fraction(25))  # AVI counts frames
-    side = SideTracks(container, info.tracks, ways, form, info.start)
+            stream.codec_context.codec_tag = "hvc1"  # Apple's players know no other
+    stream.time_base = time_base
+    side = SideTracks(container, info.tracks, video.ways, form, info.start)
     carry_container(info, container, tags)
     others = iter(log)
     waiting = next(others, None)
@@ -79,7 +91,7 @@ def _write(
         while waiting is not None and _begins(waiting[1]) <= due:
             side.write(*waiting)
             waiting = next(others, None)
-        packet.stream = video
+        packet.stream = stream
         container.mux(packet)
     while waiting is not None:
         side.write(*waiting)

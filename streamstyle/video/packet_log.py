@@ -12,7 +12,9 @@ import av
 from av.packet import PacketSideData
 from av.stream import Stream
 
+from streamstyle.errors import OutputError
 from streamstyle.frames import Packet
+from streamstyle.video.opening import reason
 
 _RECORD = struct.Struct("<iqqqBi")  # track, pts, dts, duration, key frame, bytes
 _NONE = -(2**63)
@@ -26,12 +28,18 @@ class PacketLog:
     Args:
         path: of the file; what was there is replaced.
         tracks: the input tracks by key.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
 
     def __init__(self, path: Path, tracks: Mapping[int, object]) -> None:
         self._path = path
         self._tracks = cast("Mapping[int, Stream]", tracks)
-        self._file = path.open("wb")
+        try:
+            self._file = path.open("wb")
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
         self._count = 0
         self._side_data: dict[int, list[PacketSideData]] = {}
 
@@ -52,12 +60,19 @@ class PacketLog:
         self._count += 1
 
     def close(self) -> None:
-        """Write out what is buffered."""
-        self._file.close()
+        """Write out what is buffered.
+
+        Raises:
+            OutputError: the disk is full or fails.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({reason(error)})") from error
 
     def __iter__(self) -> Iterator[tuple[int, av.Packet[Stream]]]:
         """(track, packet) in the order they came; nothing can be appended afterwards."""
-        self._file.close()
+        self.close()
         with self._path.open("rb") as file:
             for index in range(self._count):
                 track, pts, dts, duration, key, size = _RECORD.unpack(file.read(_RECORD.size))

@@ -7,8 +7,7 @@ time, and a reader that skips those loses the key frame.
 
 from __future__ import annotations
 
-import hashlib
-import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
+from streamstyle.files import sha256_of, sync
 from streamstyle.frames import Frame, StreamInfo
 from streamstyle.video.codecs import Codec, EncodeOptions
 from streamstyle.video.encoding import Encoder, output_error
@@ -104,7 +104,7 @@ class SegmentWriter:
             last_duration=max(self._last.duration, 1),
             reorder=reordering(times),
             bytes=self.path.stat().st_size,
-            sha256=file_hash(self.path),
+            sha256=sha256_of(self.path),
         )
 
     def give_up(self) -> None:
@@ -112,7 +112,6 @@ class SegmentWriter:
         try:
             self._container.mux(self._encoder.flush())
             self._container.close()
-            self.path.replace(self.path.with_name(f"unfinished{self.path.suffix}"))
         except (*DAMAGE, OSError):
             self.discard()
 
@@ -122,7 +121,8 @@ class SegmentWriter:
             self._container.close()
         except (*DAMAGE, OSError):
             pass  # the reason for giving up is reported already
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def packet_times(path: Path, time_base: Fraction) -> list[int]:
@@ -154,18 +154,3 @@ def reordering(times: list[int]) -> int:
     """The largest number of places by which a picture lies behind its place in presentation order."""
     rank = {pts: place for place, pts in enumerate(sorted(times))}
     return max((place - rank[pts] for place, pts in enumerate(times)), default=0)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Make sure that what was written to `path` outlives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

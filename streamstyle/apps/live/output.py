@@ -107,4 +107,4 @@ class OpenedLater(Sink):
 
 def stream_info(name: str, width: int, height: int, time_base: Fraction) -> StreamInfo:
     """What a sink is told of a camera's stream: frames come when they come."""
-    return StreamInfo(name, "film", width, height, time_base, replayable=False)
+    return StreamInfo(name, "video", width, height, time_base, replayable=False)

@@ -1,0 +1,93 @@
+"""What an unfinished video was begun with, as its manifest keeps it: input, settings, device and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from streamstyle import __version__
+from streamstyle.device import choose
+from streamstyle.effects import EFFECTS, RenderSettings
+from streamstyle.errors import UsageError
+from streamstyle.jobs.provenance import name_of_effect, weights_hashes
+from streamstyle.settings import make_settings
+from streamstyle.video.job_folder import MANIFEST, JobFolder
+from streamstyle.video.opening import is_url
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a resumed run needs of the first one; stored in the manifest.
+
+    Attributes:
+        input: name of the input, absolute: the run may be resumed in another folder.
+        effect: key into EFFECTS.
+        settings: all of them.
+        recipe: how the output is made, for its tags.
+        device: "cpu" or "cuda", as they round differently.
+        files: SHA-256 of each file that decides the result, by name.
+    """
+
+    input: str
+    effect: str
+    settings: dict[str, Any]
+    recipe: str
+    device: str
+    files: dict[str, str]
+
+
+_RECORD = TypeAdapter(Record)
+
+
+def record_of(source: str, settings: RenderSettings, recipe: str, device: torch.device) -> Record:
+    """What a later run needs to go on with this one.
+
+    Raises:
+        InputError: a file that decides the result cannot be read.
+    """
+    return Record(
+        input=source if source == "-" or is_url(source) else str(Path(source).absolute()),
+        effect=name_of_effect(settings),
+        settings=settings.model_dump(mode="json"),
+        recipe=recipe,
+        device=device.type,
+        files=weights_hashes(settings),
+    )
+
+
+def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
+    """What the first run recorded, and its settings.
+
+    Raises:
+        UsageError: the record is damaged; or what decides the result is not what it was then: the version of
+            the program, the kind of device, or a file.
+    """
+    output, manifest = folder.output, folder.path / MANIFEST
+    version = folder.head.get("streamstyle")
+    if version != __version__:
+        raise UsageError(f"{output}: was begun by version {version} of streamstyle, this is {__version__}")
+    try:
+        record = _RECORD.validate_python(folder.head)
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UsageError(f"{manifest}: {name} is missing or damaged; start anew with -y") from error
+    if record.effect not in EFFECTS:
+        known = ", ".join(EFFECTS)
+        raise UsageError(f"{manifest}: unknown effect {record.effect}; known are {known}")
+    settings = make_settings(record.settings, EFFECTS[record.effect], str(manifest))
+    device = choose(settings.device).type
+    if device != record.device:
+        raise UsageError(f"{output}: was begun on {record.device}, but would go on on {device}")
+    if changed := _differing(record.files, weights_hashes(settings)):
+        raise UsageError(f"{changed}: has changed since {output} was begun; start anew with -y")
+    return record, settings
+
+
+def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """The first name of which the values differ."""
+    return next((name for name in {**before, **now} if before.get(name) != now.get(name)), None)

@@ -1,0 +1,86 @@
+"""How a video file is written: container, codec, clock, and what becomes of the other tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from streamstyle.frames import StreamInfo
+from streamstyle.video.codecs import (
+    Codec,
+    ContainerFormat,
+    EncodeOptions,
+    choose_codec,
+    container_format,
+    expected_bits_per_pixel,
+)
+from streamstyle.video.encoding import announce_padding
+from streamstyle.video.side_tracks import plan
+
+_TRACK_BIT_RATE = 192_000  # where a track does not tell its own
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """What has been decided about a video before its first frame.
+
+    Attributes:
+        info: of the source.
+        options: for the encoder.
+        container: of the video.
+        codec: of its frames.
+        time_base: seconds per unit of its presentation times.
+        ways: "copy", "encode" or "convert" for each other track by key; tracks left out are missing.
+    """
+
+    info: StreamInfo
+    options: EncodeOptions
+    container: ContainerFormat
+    codec: Codec
+    time_base: Fraction
+    ways: Mapping[int, str]
+
+    @property
+    def segment_muxer(self) -> str:
+        """Muxer of the segments, and the ending of their files."""
+        # AVI wants H.264 with start codes, which an MP4 does not keep.
+        return "avi" if self.container.muxer == "avi" else self.codec.segment
+
+    def expected_bytes(self, done: int = 0) -> int:
+        """Expected bytes of segments, tracks and the joined video together.
+
+        Args:
+            done: number of frames whose segments are there already.
+        """
+        info, seconds = self.info, self.info.length or 0.0
+        remaining = max((info.frames or 0) - done, 0)
+        bits = expected_bits_per_pixel(self.codec, self.options)
+        frames = remaining * info.width * info.height * bits / 8
+        if self.options.bit_rate is not None:
+            frames = self.options.bit_rate * seconds / 8
+        rates = (getattr(track, "bit_rate", None) or _TRACK_BIT_RATE for track in info.tracks.values())
+        return int(2 * (frames + sum(rates) * seconds / 8))
+
+
+def choose_format(path: Path, info: StreamInfo, options: EncodeOptions, audio: str = "copy") -> VideoFormat:
+    """Decide how to write a video; what cannot be kept as it is gets a warning each.
+
+    Args:
+        path: of the video; its ending chooses the container.
+        info: of the source.
+        options: for the encoder.
+        audio: "copy" or "none".
+
+    Raises:
+        UsageError: the ending is unknown, or the options do not fit.
+    """
+    container = container_format(path)
+    _, codec = choose_codec(container, options, path.name)
+    announce_padding(info, options.pixel_format or codec.pixel_format)
+    time_base = Fraction(info.time_base)
+    if container.muxer == "avi":
+        time_base = 1 / (info.rate or Fraction(25))
+    ways = plan(info.tracks, container, audio, info.name)
+    return VideoFormat(info, options, container, codec, time_base, ways)
