@@ -47,7 +47,7 @@ from streamstyle.frames import Frame, Moment, Motion
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
 from streamstyle.sinks.memory import MemorySink
-from streamstyle.sources import open_source
+from streamstyle.sources import ReadOptions, open_source
 from streamstyle.sources.memory import MemorySource
 from streamstyle.weights import load_features
 
@@ -63,7 +63,7 @@ WAYS = {
 
 def frames_of(film: Path, count: int) -> list[Frame]:
     """The first frames, as a film of its own."""
-    with open_source(film, max_size=SIDE) as source:
+    with open_source(film, ReadOptions(max_size=SIDE)) as source:
         taken = islice((item for item in source if isinstance(item, Frame)), count)
         return [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
 

@@ -29,7 +29,7 @@ from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.occlusion import in_bounds, looks_alike, returns
 from streamstyle.optical_flow.warping import warped_pixels
-from streamstyle.sources import open_source
+from streamstyle.sources import ReadOptions, open_source
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SIZE = 480, 640
@@ -104,7 +104,7 @@ def off(found: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 def clip(size: tuple[int, int]) -> list[Frame]:
     """Frames of the sample clip."""
-    with open_source(SAMPLES / "harbour.mp4", size=size) as source:
+    with open_source(SAMPLES / "harbour.mp4", ReadOptions(size=size)) as source:
         return [item for item in source if isinstance(item, Frame)][:FRAMES]
 
 

@@ -34,7 +34,7 @@ from streamstyle.frames import Effect, Frame
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
 from streamstyle.sinks.memory import MemorySink
-from streamstyle.sources import open_source
+from streamstyle.sources import ReadOptions, open_source
 from streamstyle.sources.memory import MemorySource
 from streamstyle.training import Recipe, painting_for
 from streamstyle.training.perceptual_loss import PerceptualLoss
@@ -49,7 +49,7 @@ SHEET_FRAMES = 5  # consecutive ones
 
 def frames_of(film: Path, start: int, count: int) -> list[Frame]:
     """Some frames, as a film of its own."""
-    with open_source(film, max_size=LARGEST) as source:
+    with open_source(film, ReadOptions(max_size=LARGEST)) as source:
         taken = islice((item for item in source if isinstance(item, Frame)), start, start + count)
         return [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
 

@@ -28,13 +28,14 @@ from streamstyle.evaluation import warp_error
 from streamstyle.losses import luma, total_variation
 from streamstyle.networks import StyleNet, style_net
 from streamstyle.networks.style_net import Shuffle
+from streamstyle.styles import load_style
 from streamstyle.training import Photographs, Recipe, Training, painting_for
 from streamstyle.training import perceptual_loss as judging
 from streamstyle.training.data import read_rgb, split, to_tensor
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import CUT
 from streamstyle.training.synthetic_motion import move
-from streamstyle.weights import load, load_features
+from streamstyle.weights import load_features
 
 HELD_BACK = 60  # as for the base; the first 40 of them are judged on
 JUDGED, SIDE = 40, 256
@@ -124,7 +125,7 @@ VARIANTS = {
 def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recipe, judge: str) -> Training:
     """A training of the variant, at its end."""
     recipe = replace(recipe, **variant.recipe)
-    base = None if variant.network else load("base").network
+    base = None if variant.network else load_style("base").network
     assert base is None or isinstance(base, StyleNet)
     training = Training(painting_for(painting, recipe), photos, load_features(judge), recipe, base=base)
     if variant.network:

@@ -32,7 +32,7 @@ from streamstyle.keyframes import keyframes_of
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
 from streamstyle.sinks.memory import MemorySink
-from streamstyle.sources import open_source
+from streamstyle.sources import ReadOptions, open_source
 from streamstyle.sources.memory import MemorySource
 from streamstyle.training import Recipe
 from streamstyle.training.data import painting_for
@@ -92,7 +92,7 @@ def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]
 
 def film_ways(film: Path, painting: Path, count: int) -> tuple[float, list[Cell]]:
     """Prints the table; gives the share of the warp error that is left, and stills."""
-    with open_source(film, max_size=SIDE) as source:
+    with open_source(film, ReadOptions(max_size=SIDE)) as source:
         taken = list(islice((item for item in source if isinstance(item, Frame)), count))
     frames = [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
     print(f"\n{film.name}: {count} frames\n{'':22}{'warp error':>11}{'share':>8}{'ms':>8}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,13 +161,17 @@ class Sink(Protocol):
     `close` finishes the output and may be called twice; `abort` gives it up, keeping what can be resumed.
 
     Attributes:
-        checkpoint_seconds: film seconds between the checkpoints it asks for, or None for none.
+        SEGMENTED: the output is rendered in segments, so that an interrupted render can be resumed.
+        LIVE: it takes the frames of a camera, for `live --record`.
+        checkpoint_seconds: seconds of video between the checkpoints it asks for, or None for none.
 
     Raises:
         OutputError: from `write` and from `close`, when the output cannot be written.
     """
 
-    checkpoint_seconds: float | None
+    SEGMENTED: ClassVar[bool] = False
+    LIVE: ClassVar[bool] = False
+    checkpoint_seconds: float | None = None
 
     def __enter__(self) -> Self:
         return self

@@ -11,9 +11,10 @@ from PIL import Image
 
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
+from streamstyle.styles import load_style
 from streamstyle.training.bundled import entry_of, find_painting, train_bundled
 from streamstyle.training.recipe import Recipe, read_recipe
-from streamstyle.weights import STYLES, WEIGHTS, load
+from streamstyle.weights import STYLES, WEIGHTS
 from streamstyle.weights.table import FOLDER, read_table, write_table
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +24,7 @@ CARDS = (FOLDER / "README.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_was_trained_by_its_recipe_from_the_base(name):
     recipe, painting = read_recipe(ROOT / "configs" / "styles" / f"{name}.toml")
-    about = load(name).metadata
+    about = load_style(name).metadata
     assert about["painting_sha256"] == painting["sha256"]
     assert (about["painting"], about["painter"]) == (painting["title"], painting["painter"])
     assert about["base_sha256"] == WEIGHTS["base"].sha256
@@ -45,7 +46,7 @@ def test_what_the_project_painted_itself_is_in_the_samples():
     assert own
     for entry in own:
         painting = ROOT / "samples" / f"{entry.name}.png"
-        assert load(entry.name).metadata["painting_sha256"] == sha256_of(painting)
+        assert load_style(entry.name).metadata["painting_sha256"] == sha256_of(painting)
 
 
 def test_all_weights_together_stay_small():

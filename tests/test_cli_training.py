@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
-from streamstyle.weights import load
+from streamstyle.styles import load_style
 
 QUICK = ["--device", "cpu", "--seed", "3"]
 
@@ -61,7 +61,7 @@ def test_a_style_is_trained_and_used(painting: Path, photos: Path, recipe: Path,
     assert result.stderr.splitlines()[-1].startswith(
         f"3 steps: {output}; `streamstyle stylize IN OUT --style"
     )
-    metadata = load(output).metadata
+    metadata = load_style(output).metadata
     assert (metadata["painting"], metadata["painter"]) == ("A Test", "Nobody")
     assert json.loads(metadata["recipe"])["seed"] == 3
     done = call("stylize", painting, tmp_path / "out.png", "--style", output, "--device", "cpu")

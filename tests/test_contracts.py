@@ -20,8 +20,14 @@ from streamstyle.effects import EFFECTS, EffectContext
 from streamstyle.errors import UsageError
 from streamstyle.frames import Checkpoint, Frame, Moment, Motion
 from streamstyle.sinks import SINKS
+from streamstyle.sinks.memory import MemorySink
+from streamstyle.sinks.recording import RecordingSink
+from streamstyle.sinks.virtual_camera import VirtualCameraSink
+from streamstyle.sinks.window import WindowSink
 from streamstyle.sources import SOURCES
+from streamstyle.sources.camera import CameraSource
 from streamstyle.sources.memory import MemorySource
+from streamstyle.sources.repeated import RepeatedSource
 
 
 def noise(count: int = 1, height: int = 10, width: int = 16) -> np.ndarray:
@@ -134,7 +140,7 @@ SINK_MAKERS: dict[str, Callable[[type, Path], tuple[Any, Path | None]]] = {
 
 def make_stylize(kind: type, folder: Path, device: str) -> Any:
     from streamstyle.networks import StyleNet
-    from streamstyle.weights import save_style
+    from streamstyle.styles import save_style
 
     path = folder / "random.safetensors"
     if not path.exists():
@@ -174,13 +180,13 @@ def made(makers: dict[str, Any], kind: Any, *context: Any) -> Any:
     return makers[kind.__name__](kind, *context)
 
 
-@pytest.fixture(params=SOURCES.values(), ids=SOURCES.keys())
+@pytest.fixture(params=[*SOURCES.values(), MemorySource, RepeatedSource, CameraSource])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     with made(SOURCE_MAKERS, request.param, tmp_path) as opened:
         yield opened
 
 
-@pytest.fixture(params=SINKS.values(), ids=SINKS.keys())
+@pytest.fixture(params=[*SINKS.values(), MemorySink, RecordingSink, WindowSink, VirtualCameraSink])
 def sink_and_name(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Path | None]:
     sink: tuple[Any, Path | None] = made(SINK_MAKERS, request.param, tmp_path)
     return sink

@@ -36,7 +36,7 @@ def test_a_folder_may_be_a_film_whose_pictures_continue_each_other(tmp_path):
     for number, size in enumerate([(8, 6), (8, 6), (8, 6), (4, 6), (4, 6)]):
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
     assert [frame.reset for frame in FolderSource(tmp_path)] == [True] * 5
-    film = FolderSource(tmp_path, as_film=True)
+    film = FolderSource(tmp_path, as_video=True)
     assert [frame.reset for frame in film] == [True, False, False, True, False]
 
 

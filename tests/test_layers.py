@@ -20,7 +20,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"jobs"},
     {"pipeline", "training", "evaluation"},
     {"effects"},
-    {"optical_flow", "losses"},
+    {"optical_flow", "losses", "styles"},
     {"networks", "weights", "device", "settings"},
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},

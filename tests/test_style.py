@@ -14,7 +14,8 @@ from streamstyle.errors import InputError, OutOfMemoryError, UsageError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
 from streamstyle.networks import Johnson, StyleNet
-from streamstyle.weights import STYLES, load, save_style
+from streamstyle.styles import load_style, save_style
+from streamstyle.weights import STYLES
 
 MOMENT = Moment(index=0, seconds=0.0)
 needs_cuda = pytest.mark.skipif(
@@ -83,7 +84,7 @@ def test_strength_leads_from_the_source_to_the_painting_without_a_jump(painted):
 
 def test_strength_moves_weights_towards_the_base():
     image, share = picture(64, 64), 0.5**0.75
-    network, ends = load("base").network, [load(name).network for name in ("base", "great_wave")]
+    network, ends = load_style("base").network, [load_style(name).network for name in ("base", "great_wave")]
     with torch.no_grad():
         for parameter, a, b in zip(*(net.parameters() for net in (network, *ends)), strict=True):
             parameter.copy_(torch.lerp(a, b, share))
@@ -115,7 +116,10 @@ def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(painted):
     parts = Style("great_wave", device="cpu")(image, MOMENT), painted(image, MOMENT)
     by_pictures = Style(text, device="cpu")(image, MOMENT)
     torch.testing.assert_close(by_pictures, 0.25 * parts[0] + 0.75 * parts[1])
-    network, ends = load("base").network, [load(name).network for name in ("starry_night", "great_wave")]
+    network, ends = (
+        load_style("base").network,
+        [load_style(name).network for name in ("starry_night", "great_wave")],
+    )
     with torch.no_grad():
         for parameter, a, b in zip(*(net.parameters() for net in (network, *ends)), strict=True):
             parameter.copy_(torch.lerp(a, b, 0.25))

@@ -6,7 +6,7 @@ from torch import nn
 
 from streamstyle.networks import STYLE_NETWORKS, StyleNet
 from streamstyle.networks.style_net import Block, InstanceNorm, Shuffle
-from streamstyle.weights import load
+from streamstyle.styles import load_style
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_flat_picture_stays_flat_whatever_the_weights(network):
 @pytest.mark.parametrize("size", [(64, 64), (480, 856)])
 def test_a_flat_picture_has_one_colour_at_every_size(size):
     """Rounding errors of flat features are not blown up: black before a film fades in stays as it is."""
-    network = load("starry_night").network
+    network = load_style("starry_night").network
     colours = [network(torch.full((1, 3, *size), 0.0), rows)[0, :, 5, 5] for rows in (None, 16)]
     expected = network(torch.zeros(1, 3, 32, 32))[0, :, 5, 5]
     for colour in colours:

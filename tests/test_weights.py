@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from streamstyle import weights
+from streamstyle import styles, weights
 from streamstyle.errors import InputError, OutputError, UsageError
 from streamstyle.networks import PRETRAINED, Johnson, MobileNet, Pretrained, StyleNet
 from streamstyle.weights import files
@@ -38,7 +38,7 @@ def small() -> StyleNet:
 @pytest.mark.parametrize("name", [*weights.STYLES, "base"])
 def test_bundled_weights_are_what_the_table_says(name):
     entry = weights.WEIGHTS[name]
-    loaded = weights.load(name)
+    loaded = styles.load_style(name)
     assert weights.parameters_of(loaded.network) == entry.parameters
     assert entry.path.stat().st_size == entry.bytes < 1_000_000
     assert (loaded.metadata["painting"], loaded.metadata["painter"]) == (entry.painting, entry.painter)
@@ -47,7 +47,7 @@ def test_bundled_weights_are_what_the_table_says(name):
 
 @pytest.mark.parametrize("name", weights.STYLES)
 def test_a_bundled_style_says_how_it_was_made(name):
-    metadata = weights.load(name).metadata
+    metadata = styles.load_style(name).metadata
     assert metadata["year"] == str(weights.STYLES[name].year)
     assert len(metadata["painting_sha256"]) == 64
     assert json.loads(metadata["recipe"])["steps"] > 0
@@ -56,7 +56,7 @@ def test_a_bundled_style_says_how_it_was_made(name):
 
 def test_every_file_is_in_the_table_and_the_default_is_a_style():
     assert {path.stem for path in FOLDER.glob("*.safetensors")} == set(weights.WEIGHTS)
-    assert weights.DEFAULT_STYLE in weights.STYLES
+    assert styles.DEFAULT_STYLE in weights.STYLES
 
 
 def test_every_style_has_a_model_card():
@@ -66,7 +66,7 @@ def test_every_style_has_a_model_card():
 
 def test_an_unknown_style_is_refused_with_the_known_ones():
     with pytest.raises(UsageError, match=r"unknown style 'stary_night'; known: .*starry_night"):
-        weights.load("stary_night")
+        styles.load_style("stary_night")
 
 
 def test_a_changed_bundled_file_is_noticed(tmp_path):
@@ -78,8 +78,8 @@ def test_a_changed_bundled_file_is_noticed(tmp_path):
 
 def test_what_is_saved_is_loaded(tmp_path, small):
     path = tmp_path / "mine.safetensors"
-    weights.save_style(path, small, {"painting": "Mine"})
-    loaded = weights.load(path)
+    styles.save_style(path, small, {"painting": "Mine"})
+    loaded = styles.load_style(path)
     assert (loaded.name, loaded.metadata["painting"]) == ("mine", "Mine")
     for key, value in small.state_dict().items():
         torch.testing.assert_close(loaded.network.state_dict()[key], value, atol=1e-3, rtol=1e-3)
@@ -90,18 +90,18 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path, small):
     with torch.no_grad():
         small.enter.bias[0] = 1e9  # infinite in half precision
     with pytest.raises(ValueError, match=r"not finite: enter\.bias"):
-        weights.save_style(tmp_path / "mine.safetensors", small, {})
+        styles.save_style(tmp_path / "mine.safetensors", small, {})
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path, small):
     with pytest.raises(OutputError, match=r"absent.mine\.safetensors: cannot be written"):
-        weights.save_style(tmp_path / "absent" / "mine.safetensors", small, {})
+        styles.save_style(tmp_path / "absent" / "mine.safetensors", small, {})
 
 
 def test_johnson_in_safetensors_is_loaded(tmp_path):
-    weights.save_style(tmp_path / "j.safetensors", Johnson(width=4, blocks=2), {})
-    network = weights.load(tmp_path / "j.safetensors").network
+    styles.save_style(tmp_path / "j.safetensors", Johnson(width=4, blocks=2), {})
+    network = styles.load_style(tmp_path / "j.safetensors").network
     assert isinstance(network, Johnson)
     assert (network.width, network.blocks) == (4, 2)
 
@@ -113,7 +113,7 @@ def test_a_checkpoint_of_pytorch_examples_is_loaded(tmp_path, old):
     if old:
         state |= {"in1.running_mean": torch.zeros(4), "in1.running_var": torch.ones(4)}
     torch.save(state, tmp_path / "candy.pth")
-    loaded = weights.load(tmp_path / "candy.pth")
+    loaded = styles.load_style(tmp_path / "candy.pth")
     image = torch.rand(1, 3, 16, 16)
     assert loaded.name == "candy"
     torch.testing.assert_close(loaded.network(image), network(image))
@@ -122,7 +122,7 @@ def test_a_checkpoint_of_pytorch_examples_is_loaded(tmp_path, old):
 def test_a_checkpoint_cannot_run_code(tmp_path):
     torch.save({"conv1.conv2d.weight": Trap(tmp_path / "ran")}, tmp_path / "evil.pth")
     with pytest.raises(InputError, match=r"evil\.pth: no checkpoint that can be read safely"):
-        weights.load(tmp_path / "evil.pth")
+        styles.load_style(tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()
 
 
@@ -132,16 +132,16 @@ def test_damaged_files_are_named_in_one_line(tmp_path, content, suffix):
     path = tmp_path / f"broken{suffix}"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"broken\.") as caught:
-        weights.load(path)
+        styles.load_style(path)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(InputError, match=r"absent\.safetensors: cannot be read: No such file"):
-        weights.load(tmp_path / "absent.safetensors")
+        styles.load_style(tmp_path / "absent.safetensors")
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(InputError, match="is no file"):
-        weights.load(tmp_path / "folder.safetensors")
+        styles.load_style(tmp_path / "folder.safetensors")
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
@@ -149,7 +149,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(files.LARGEST_FILE + 1)  # sparse: takes no space
     with pytest.raises(InputError, match="more than the"):
-        weights.load(path)
+        styles.load_style(path)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, small, change, message):
     sizes = {"architecture": "style_net", "width": "8", "depth": "8", "blocks": "1", "detail": "8"}
     save_file(state, tmp_path / "odd.safetensors", metadata=sizes)
     with pytest.raises(InputError, match=message):
-        weights.load(tmp_path / "odd.safetensors")
+        styles.load_style(tmp_path / "odd.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, small, change, message):
 def test_metadata_is_checked_before_anything_is_built(tmp_path, metadata, message):
     save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", metadata=metadata)
     with pytest.raises(InputError, match=message):
-        weights.load(tmp_path / "odd.safetensors")
+        styles.load_style(tmp_path / "odd.safetensors")
 
 
 def test_the_bundled_features_are_what_the_table_says():

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import torch
 
     from streamstyle.frames import Effect, OptimizationStep, Source
+    from streamstyle.sinks import WriteOptions
 
 LOOK, CONSISTENCY, INPUT, OUTPUT = "Look", "Temporal consistency", "Input", "Output"
 
@@ -303,18 +304,33 @@ class RenderSettings(BaseModel):
         Raises:
             InputError: it cannot be read.
         """
-        from streamstyle.sources import open_source
+        from streamstyle.sources import ReadOptions, open_source
 
-        return open_source(
-            name,
+        options = ReadOptions(
             size=self.size,
             max_size=self.max_size,
             start=self.start,
             length=self.length,
             fps=self.fps,
             deinterlace=self.deinterlace,
-            as_film=self.needs_flow("folder"),
+            as_video=self.needs_flow("folder"),
         )
+        return open_source(name, options)
+
+    def write_options(self, overwrite: bool = False) -> WriteOptions:
+        """How the output is written."""
+        from streamstyle.sinks import WriteOptions
+        from streamstyle.video.codecs import EncodeOptions
+
+        encoding = EncodeOptions(
+            codec=self.codec,
+            quality=self.crf,
+            preset=self.preset,
+            pixel_format=self.pix_fmt,
+            bit_rate=self.bitrate,
+            threads=self.threads,
+        )
+        return WriteOptions(encoding, self.audio, overwrite, self.quality, self.format)
 
     @abstractmethod
     def needs_flow(self, kind: str) -> bool:

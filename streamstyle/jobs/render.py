@@ -26,8 +26,8 @@ from streamstyle.jobs.runners import RUNNERS
 from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
 from streamstyle.part_folder import ordinary_target
 from streamstyle.pipeline import Result
-from streamstyle.sinks import open_sink, sink_kind
-from streamstyle.video.codecs import EncodeOptions
+from streamstyle.sinks import sink_for
+from streamstyle.sinks.pipe import PipeSink
 from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.joining import finish
 from streamstyle.video.packet_log import PacketLog
@@ -42,6 +42,7 @@ def render(
     settings: RenderSettings | None = None,
     *,
     overwrite: bool = False,
+    runner: str = "local",
     on_progress: Callable[[Progress], None] | None = None,
     on_step: Callable[[OptimizationStep], None] | None = None,
 ) -> Result:
@@ -52,6 +53,7 @@ def render(
         output: path, folder, URL, or "-" for stdout; its ending chooses the format.
         settings: what `streamstyle stylize --help` or `streamstyle dream --help` lists.
         overwrite: replace what is there.
+        runner: who renders the spans of a video, a name of RUNNERS.
         on_progress: called a few times a second.
         on_step: called after each step of a transfer.
 
@@ -62,38 +64,35 @@ def render(
     recipe, settings = recipe_of(settings), settings.absolute()
     for read in (source, *settings.files()):
         refuse_same_file(read, output)
-    kind = sink_kind(output)
-    if kind != "pipe" and not Path(output).is_dir():
+    kind, options = sink_for(output), settings.write_options(overwrite)
+    if not (PipeSink.accepts(str(output)) or Path(output).is_dir()):
         target = ordinary_target(Path(output))
-        if kind == "video":
+        if kind.SEGMENTED:
             refuse_overwrite(target, overwrite)
     with open_render(str(source), settings, recipe, on_step) as opened:
-        if kind == "video":
+        if kind.SEGMENTED:
             # All that can be refused is, before the folder of an unfinished run is touched.
-            video = choose_format(Path(output), opened.info, encode_options(settings), settings.audio)
+            video = choose_format(Path(output), opened.info, options.encoding, options.audio)
             record = asdict(record_of(str(source), settings, recipe, opened.device))
             with JobFolder.start(Path(output), opened.info, record, overwrite) as folder:
-                return _complete(opened, video, folder, on_progress)
-        sink = open_sink(
-            str(output),
-            opened.info,
-            encode_options(settings),
-            audio=settings.audio,
-            overwrite=overwrite,
-            quality=settings.quality,
-            format=settings.format,
-        )
-        with sink:
+                return _complete(opened, video, folder, on_progress, runner)
+        with kind.open(str(output), opened.info, options) as sink:
             return opened.run(sink, on_progress)
 
 
-def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None = None) -> Result:
+def resume(
+    output: str | Path,
+    *,
+    runner: str = "local",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Result:
     """Go on with an unfinished video; the result is the one an uninterrupted run gives.
 
     Finished parts are decoded again, so that later frames match exactly, but not stylized again.
 
     Args:
         output: the video that was to be written.
+        runner: see `render`.
         on_progress: called a few times a second.
 
     Raises:
@@ -106,10 +105,11 @@ def resume(output: str | Path, *, on_progress: Callable[[Progress], None] | None
         record, settings = read_record(folder)
         with open_render(record.input, settings, record.recipe) as opened:
             folder.check_source(opened.info)
-            video = choose_format(Path(output), opened.info, encode_options(settings), settings.audio)
+            options = settings.write_options(overwrite=True)
+            video = choose_format(Path(output), opened.info, options.encoding, options.audio)
             if folder.segments:
                 _log.info("%s: going on after %d frames", output, folder.frames)
-            return _complete(opened, video, folder, on_progress)
+            return _complete(opened, video, folder, on_progress, runner)
 
 
 def refuse_same_file(source: str | Path, output: str | Path) -> None:
@@ -125,20 +125,8 @@ def refuse_same_file(source: str | Path, output: str | Path) -> None:
             raise UsageError(f"{output}: is the folder of the input images; name another one")
 
 
-def encode_options(settings: RenderSettings) -> EncodeOptions:
-    """The part of the settings that is for the encoder."""
-    return EncodeOptions(
-        codec=settings.codec,
-        quality=settings.crf,
-        preset=settings.preset,
-        pixel_format=settings.pix_fmt,
-        bit_rate=settings.bitrate,
-        threads=settings.threads,
-    )
-
-
 def _complete(
-    opened: OpenRender, video: VideoFormat, folder: JobFolder, on_progress: OnProgress, runner: str = "local"
+    opened: OpenRender, video: VideoFormat, folder: JobFolder, on_progress: OnProgress, runner: str
 ) -> Result:
     """Render what is missing in the folder, and join it."""
     with closing(PacketLog(folder.tracks, opened.info.tracks)) as log:

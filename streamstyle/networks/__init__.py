@@ -11,8 +11,9 @@ from streamstyle.networks.johnson import Johnson
 from streamstyle.networks.mobilenet import MobileNet
 from streamstyle.networks.pretrained import PRETRAINED, Pretrained
 from streamstyle.networks.style_net import StyleNet
+from streamstyle.networks.style_network import StyleNetwork
 
-STYLE_NETWORKS: dict[str, type[StyleNet] | type[Johnson]] = {"style_net": StyleNet, "johnson": Johnson}
+STYLE_NETWORKS: dict[str, type[StyleNetwork]] = {"style_net": StyleNet, "johnson": Johnson}
 FEATURE_NETWORKS: dict[str, Callable[[], FeatureNetwork]] = {
     "distilled": Distilled,
     "mobilenet_v1": MobileNet,
@@ -29,4 +30,5 @@ __all__ = [
     "MobileNet",
     "Pretrained",
     "StyleNet",
+    "StyleNetwork",
 ]

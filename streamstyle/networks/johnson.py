@@ -14,9 +14,14 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from streamstyle.networks.style_network import StyleNetwork
+
+LARGEST_WIDTH = 512  # channels or blocks that a checkpoint may ask for
 
 
 class Convolution(nn.Module):
@@ -53,7 +58,7 @@ class Residual(nn.Module):
         return result
 
 
-class Johnson(nn.Module):
+class Johnson(StyleNetwork):
     """Johnson's network: RGB in [0, 1] in and out. 1.7 million parameters at the full width.
 
     The weights expect and give values in [0, 255], as the checkpoints do; that is hidden here.
@@ -63,6 +68,7 @@ class Johnson(nn.Module):
         blocks: residual blocks at a quarter of the resolution.
     """
 
+    SIZES: ClassVar[tuple[str, ...]] = ("width", "blocks")
     multiple = 4  # sides are a multiple of this, so that output and input have one size
     minimum = 8  # shortest side, so that every border can be reflected
 
@@ -80,6 +86,16 @@ class Johnson(nn.Module):
         self.deconv2 = Convolution(2 * width, width, 3, upsample=2)
         self.in5 = nn.InstanceNorm2d(width, affine=True)
         self.deconv3 = Convolution(width, 3, 9)
+
+    @classmethod
+    def from_checkpoint(cls, tensors: Mapping[str, Tensor]) -> tuple[Self, dict[str, Tensor]] | None:
+        """For checkpoints of pytorch/examples, with or without running statistics."""
+        own = without_running_statistics(tensors)
+        first = own.get("conv1.conv2d.weight")
+        if first is None or first.ndim != 4 or not 1 <= first.shape[0] <= LARGEST_WIDTH:
+            return None
+        blocks = len({key.partition(".")[0] for key in own if key.startswith("res")})
+        return cls(first.shape[0], min(blocks, LARGEST_WIDTH)), own
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same; H and W multiples of 4, at least 8."""

@@ -15,10 +15,13 @@ kernel first as in Liu et al. (2022), A ConvNet for the 2020s, https://arxiv.org
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from streamstyle.networks.style_network import StyleNetwork
 
 
 class InstanceNorm(nn.Module):
@@ -167,8 +170,8 @@ def bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
         yield top, min(top + rows, height)
 
 
-class StyleNet(nn.Module):
-    """A style in a quarter of a million parameters: RGB in [0, 1] in and out.
+class StyleNet(StyleNetwork):
+    """A style in 173,260 parameters: RGB in [0, 1] in and out.
 
     Args:
         width: channels at a quarter of the resolution.
@@ -177,6 +180,8 @@ class StyleNet(nn.Module):
         detail: channels at half the resolution.
     """
 
+    SIZES: ClassVar[tuple[str, ...]] = ("width", "depth", "blocks", "detail")
+    TILED: ClassVar[bool] = True
     multiple = 8  # sides are a multiple of this
     minimum = 16  # shortest side that has something to normalise
 

@@ -33,12 +33,26 @@ def raft(weights: Path | None, device: torch.device) -> Estimator:
     return Raft(weights, device)
 
 
-FLOWS: dict[str, Callable[[Path | None, torch.device], Estimator]] = {
-    "fast": lambda weights, device: Dis("fast"),
-    "medium": lambda weights, device: Dis("medium"),
-    "raft": raft,
+@dataclass(frozen=True, slots=True)
+class FlowMethod:
+    """A way to estimate optical flow; each has one line in FLOWS.
+
+    Attributes:
+        open: makes the estimator, given the file of its weights, if any, and the device. The estimator is
+            given the current and the previous frame, (H, W, 3) uint8 RGB, and returns (H, W, 2) float32, where
+            each pixel of the current one lay in the previous one.
+        size: longer side in pixels to which frames are reduced for it.
+    """
+
+    open: Callable[[Path | None, torch.device], Estimator]
+    size: int = 400
+
+
+FLOWS: dict[str, FlowMethod] = {
+    "fast": FlowMethod(lambda weights, device: Dis("fast")),
+    "medium": FlowMethod(lambda weights, device: Dis("medium"), 512),
+    "raft": FlowMethod(raft, 512),
 }
-SIZES = {"fast": 400, "medium": 512, "raft": 512}  # pixels along the longer side
 
 
 class FlowEstimation:
@@ -46,7 +60,7 @@ class FlowEstimation:
 
     Args:
         flow: "fast", "medium" or "raft"; or a folder of flow files, see `FlowFolder`.
-        size: longer side in pixels to which frames are reduced; by default that of SIZES.
+        size: longer side in pixels to which frames are reduced; by default that of the method.
         weights: file of RAFT's weights.
         device: where RAFT computes, and where motions are put.
 
@@ -66,12 +80,12 @@ class FlowEstimation:
         self.device = device or torch.device("cpu")
         self.folder: FlowFolder | None = None
         if str(flow) in FLOWS:
-            self.estimate = FLOWS[str(flow)](weights, self.device)
+            self.estimate = FLOWS[str(flow)].open(weights, self.device)
         elif Path(flow).is_dir():
             self.folder, self.estimate = FlowFolder(Path(flow)), Dis("fast")
         else:
             raise UsageError(f"unknown flow {flow}; known: {', '.join(FLOWS)}, or a folder of flow files")
-        self.size = size or SIZES.get(str(flow), SIZES["fast"])
+        self.size = size or FLOWS.get(str(flow), FLOWS["fast"]).size
 
     def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[FlowItem]:
         """Each item, frames with what is known of their motion.

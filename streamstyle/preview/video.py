@@ -17,7 +17,6 @@ from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.frames import Frame, Moment, Source, StreamInfo
 from streamstyle.jobs.build import open_effect, open_input, open_motion
-from streamstyle.jobs.render import encode_options
 from streamstyle.keyframes import NONE
 from streamstyle.pipeline import run
 from streamstyle.sinks.images import FORMATS, StillSink
@@ -178,7 +177,7 @@ def painted(
         effect(upload(first.pixels, device), Moment(0, first.seconds))  # makes kernels, is not timed
         suffix = Path(output).suffix.lower()
         film = Path(folder) / f"film{suffix if suffix in CONTAINERS else '.mp4'}"
-        sink = VideoSink(film, source.info, encode_options(settings), audio="none")
+        sink = VideoSink(film, source.info, settings.write_options().encoding, audio="none")
         result = run(source, effect, [sink, kept], motion=open_motion(settings, info.kind), device=device)
         # Reading goes on beside painting; the slower of both decides.
         seconds = max(1 / result.fps, places.seconds)

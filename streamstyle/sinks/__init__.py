@@ -1,85 +1,70 @@
-"""Where frames go. A new kind of sink is one file and one line in SINKS."""
+"""Where frames go: each kind of sink is one file, and one line in SINKS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, Self
 
-from streamstyle.errors import OutputError, UsageError
 from streamstyle.frames import Sink, StreamInfo
-from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
-from streamstyle.sinks.memory import MemorySink
+from streamstyle.sinks.images import FolderSink, StillSink
+from streamstyle.sinks.options import WriteOptions
 from streamstyle.sinks.pipe import PipeSink
-from streamstyle.sinks.recording import RecordingSink
 from streamstyle.sinks.video import VideoSink
-from streamstyle.sinks.virtual_camera import VirtualCameraSink
-from streamstyle.sinks.window import WindowSink
-from streamstyle.video.codecs import EncodeOptions
-from streamstyle.video.opening import is_url
 
-SINKS: dict[str, Callable[..., Sink]] = {
+__all__ = ["SINKS", "NamedSink", "WriteOptions", "open_sink", "sink_for"]
+
+
+class NamedSink(Sink, Protocol):
+    """A sink that is opened by a name: a path, a folder, a URL, or "-" for stdout."""
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether it writes what has this name.
+
+        Raises:
+            OutputError: the name cannot be used.
+        """
+        ...
+
+    @classmethod
+    def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
+        """The sink of this name.
+
+        Raises:
+            UsageError: it exists and is not to be overwritten, or the options do not fit.
+            OutputError: it cannot be written.
+        """
+        ...
+
+
+# The last one that accepts a name writes it; videos accept every name.
+SINKS: dict[str, type[NamedSink]] = {
     "video": VideoSink,
     "still": StillSink,
     "folder": FolderSink,
     "pipe": PipeSink,
-    "memory": MemorySink,
-    "recording": RecordingSink,
-    "window": WindowSink,
-    "virtual_camera": VirtualCameraSink,
 }
 
 
-def sink_kind(name: str | Path) -> str:
-    """Which of SINKS writes `name`.
+def sink_for(name: str | Path) -> type[NamedSink]:
+    """Which of SINKS writes `name`: a folder is one that exists, ends in a slash, or has no ending.
 
     Raises:
         OutputError: the name cannot be used.
     """
-    name = str(name)
-    if name == "-" or is_url(name):
-        return "pipe"
-    path = Path(name)
-    try:
-        is_folder = path.is_dir()
-    except OSError as error:
-        raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from error
-    if is_folder or name.endswith(("/", "\\")) or not path.suffix:
-        return "folder"
-    return "still" if path.suffix.lower() in FORMATS else "video"
+    return next(kind for kind in reversed(SINKS.values()) if kind.accepts(str(name)))
 
 
-def open_sink(
-    name: str | Path,
-    info: StreamInfo,
-    options: EncodeOptions | None = None,
-    *,
-    audio: str = "copy",
-    overwrite: bool = False,
-    quality: int = 95,
-    format: str | None = None,
-) -> Sink:
-    """Open a film, picture, folder, URL, or "-" for stdout, by its name.
+def open_sink(name: str | Path, info: StreamInfo, options: WriteOptions | None = None) -> Sink:
+    """Open a video, image, folder, URL, or "-" for stdout, by its name.
 
     Args:
-        name: a folder is one that exists, ends in a slash, or has no ending.
+        name: of the output.
         info: of the source.
-        options: for the encoder of films.
-        audio: "copy" or "none".
-        overwrite: replace what is there.
-        quality: of JPEG and WebP pictures, 1 to 100.
-        format: container for pipes and URLs.
+        options: how to write.
 
     Raises:
         UsageError: it exists and is not to be overwritten, or the ending or the options do not fit.
         OutputError: it cannot be written.
     """
-    kind, path = sink_kind(name), Path(name)
-    if kind == "pipe":
-        return PipeSink(str(name), info, options, audio=audio, format=format)
-    if kind == "folder":
-        return FolderSink(path, overwrite=overwrite, quality=quality, recipe=info.recipe)
-    if kind == "still":
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path}: exists; -y overwrites it")
-        return StillSink(path, quality=quality, recipe=info.recipe)
-    return VideoSink(path, info, options, audio=audio, overwrite=overwrite)
+    return sink_for(name).open(str(name), info, options or WriteOptions())

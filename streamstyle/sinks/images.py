@@ -10,15 +10,16 @@ import io
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from PIL import Image
 
 from streamstyle.errors import OutOfMemoryError, OutputError, UsageError
 from streamstyle.files import PendingFile, real_target, refuse_overwrite, sync, write_error
-from streamstyle.frames import Frame, Sink, SinkItem
+from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 from streamstyle.images import on_white
+from streamstyle.sinks.options import WriteOptions
 from streamstyle.video.tags import exif_with
 
 FORMATS = {
@@ -62,6 +63,17 @@ class StillSink(Sink):
         self._path = path
         self._pending: PendingFile | None = None
         real_target(path)  # refuses now what could not be written at the end
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Names with the ending of an image format."""
+        return Path(name).suffix.lower() in FORMATS
+
+    @classmethod
+    def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
+        """The image of that path."""
+        refuse_overwrite(Path(name), options.overwrite)
+        return cls(Path(name), quality=options.quality, recipe=info.recipe)
 
     def write(self, item: SinkItem) -> None:
         """Encode the frame and write it under a temporary name; packets and checkpoints are ignored."""
@@ -107,6 +119,7 @@ class FolderSink(Sink):
         OutputError: on opening, the folder cannot be made; from `write`, a file cannot be written.
     """
 
+    LIVE: ClassVar[bool] = True
     checkpoint_seconds: float | None = None
 
     def __init__(
@@ -130,6 +143,21 @@ class FolderSink(Sink):
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise write_error(folder, exc) from exc
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Folders that exist, names that end in a slash, and names without an ending."""
+        path = Path(name)
+        try:
+            is_folder = path.is_dir()
+        except OSError as error:
+            raise write_error(path, error) from error
+        return is_folder or name.endswith(("/", "\\")) or not path.suffix
+
+    @classmethod
+    def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
+        """The folder of that path."""
+        return cls(Path(name), overwrite=options.overwrite, quality=options.quality, recipe=info.recipe)
 
     def write(self, item: SinkItem) -> None:
         """Write the frame as a file of its own; packets and checkpoints are ignored."""

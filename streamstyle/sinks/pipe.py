@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from typing import ClassVar, Self
 
 from streamstyle.errors import OutputError
 from streamstyle.frames import Checkpoint, Sink, SinkItem, StreamInfo
+from streamstyle.sinks.options import WriteOptions
 from streamstyle.video.codecs import EncodeOptions
+from streamstyle.video.opening import is_url
 from streamstyle.video.streaming import VideoStreamWriter
 
 
@@ -26,6 +29,7 @@ class PipeSink(Sink):
         OutputError: nobody takes what is sent.
     """
 
+    LIVE: ClassVar[bool] = True
     checkpoint_seconds: float | None = None
 
     def __init__(
@@ -40,6 +44,16 @@ class PipeSink(Sink):
         target = sys.stdout.buffer if name == "-" else name
         self._film = VideoStreamWriter(target, name, info, options or EncodeOptions(), audio, format)
         self._done = False
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """ "-" for stdout, or a URL."""
+        return name == "-" or is_url(name)
+
+    @classmethod
+    def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
+        """The stream of that name."""
+        return cls(name, info, options.encoding, audio=options.audio, format=options.format)
 
     def write(self, item: SinkItem) -> None:
         """Send a frame or a packet of another track."""

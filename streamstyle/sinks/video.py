@@ -6,9 +6,11 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar, Self
 
 from streamstyle.errors import OutputError
 from streamstyle.frames import Checkpoint, Frame, Packet, Sink, SinkItem, StreamInfo
+from streamstyle.sinks.options import WriteOptions
 from streamstyle.video.codecs import EncodeOptions
 from streamstyle.video.encoding import output_error
 from streamstyle.video.job_folder import JobFolder, State
@@ -128,6 +130,7 @@ class VideoSink(Sink):
         OutputError: the output cannot be written, or the disk has too little space.
     """
 
+    SEGMENTED: ClassVar[bool] = True
     checkpoint_seconds: float | None = CHECKPOINT_SECONDS
 
     def __init__(
@@ -147,6 +150,16 @@ class VideoSink(Sink):
             self._segments = SegmentSink(self._folder, self._video, log=self._log)
             undo.pop_all()
         self._done = False
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """All that nothing else accepts; opening it says which endings there are."""
+        return True
+
+    @classmethod
+    def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
+        """The video of that path."""
+        return cls(name, info, options.encoding, audio=options.audio, overwrite=options.overwrite)
 
     def write(self, item: SinkItem) -> None:
         """Take a frame, a packet of another track, or a checkpoint that ends a segment."""

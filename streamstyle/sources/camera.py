@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import cv2
 import numpy as np
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Source, StreamInfo
-from streamstyle.image_formats import is_image
-from streamstyle.sources.images import StillSource
+from streamstyle.sources import ReadOptions, open_source
 from streamstyle.sources.pacing import looped, paced
-from streamstyle.sources.video import VideoSource
 from streamstyle.video.live_inputs import Grabbed, Screen, device_names, is_screen
-from streamstyle.video.opening import is_url, regular_file
+from streamstyle.video.opening import is_url
 
 TIME_BASE = Fraction(1, 1_000_000)
 SIZE, RATE = (640, 480), 30.0  # what cameras are asked for
@@ -40,6 +38,29 @@ class Camera(Source, Protocol):
     """
 
     freezes: bool
+
+
+class CameraInput(Protocol):
+    """Something that gives pictures live. Its constructor opens it; a new one is one line in CAMERAS.
+
+    Attributes:
+        width, height: of its pictures, in pixels.
+        rate: pictures a second that it claims to give, or None.
+        freezes: see `Camera`.
+        waits: where it cannot be opened it may come later, as a camera that is still to be plugged in.
+    """
+
+    width: int
+    height: int
+    rate: Fraction | None
+    freezes: bool
+    waits: ClassVar[bool]
+
+    def __init__(self, name: str, size: tuple[int, int] | None, fps: float | None) -> None: ...
+    @classmethod
+    def accepts(cls, name: str) -> bool: ...
+    def __iter__(self) -> Iterator[np.ndarray]: ...
+    def close(self) -> None: ...
 
 
 class CameraSource:
@@ -63,31 +84,18 @@ class CameraSource:
         self, name: str | int, *, size: tuple[int, int] | None = None, fps: float | None = None
     ) -> None:
         self.lost, self._name = 0, str(name)
-        self.freezes = False
-        if is_device(self._name):
-            self.freezes = True
-            device = Device(self._name, size or SIZE, fps or RATE)
-            self._pictures: Iterator[np.ndarray] = iter(device)
-            self._close: Callable[[], None] = device.close
-            self._describe(device.width, device.height, device.rate)
-        elif is_screen(self._name):
-            screen = Screen(self._name, size=size, max_size=LARGEST_SIDE, fps=fps)
-            self._pictures, self._close = iter(screen), screen.close
-            self._describe(screen.width, screen.height, screen.rate)
-        elif self._name == "testsrc" or is_url(self._name):
-            grabbed = Grabbed(self._name, size=size, max_size=LARGEST_SIDE, fps=fps)
-            self._pictures = paced(grabbed, ahead=AHEAD if is_url(self._name) else 0.0)
-            self._close = grabbed.close
-            self._describe(grabbed.width, grabbed.height, grabbed.rate)
-        else:
-            path = regular_file(self._name)
-            self._pictures = paced(looped(lambda: opened(path, size)))
-            with opened(path, size) as first:
-                self._describe(first.info.width, first.info.height, first.info.rate)
-            self._close = lambda: None
-
-    def _describe(self, width: int, height: int, rate: Fraction | None) -> None:
-        self.info = StreamInfo(self._name, "video", width, height, TIME_BASE, rate=rate, replayable=False)
+        self._input = camera_kind(self._name)(self._name, size, fps)
+        self.freezes = self._input.freezes
+        self._pictures = iter(self._input)
+        self.info = StreamInfo(
+            self._name,
+            "video",
+            self._input.width,
+            self._input.height,
+            TIME_BASE,
+            rate=self._input.rate,
+            replayable=False,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +103,7 @@ class CameraSource:
     def __exit__(self, *exc: object) -> None:
         if hasattr(self._pictures, "close"):
             self._pictures.close()
-        self._close()
+        self._input.close()
 
     def __iter__(self) -> Iterator[Frame]:
         last = -1
@@ -113,8 +121,12 @@ class Device:
         width, height, rate: what the camera agreed to.
     """
 
-    def __init__(self, name: str, size: tuple[int, int], fps: float) -> None:
+    freezes: bool = True
+    waits: ClassVar[bool] = True
+
+    def __init__(self, name: str, size: tuple[int, int] | None, fps: float | None) -> None:
         self._name = name
+        size = size or SIZE
         linux = platform.system() == "Linux"
         which: int | str = int(name) if name.isdecimal() else name
         with silent():
@@ -129,12 +141,17 @@ class Device:
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
-        capture.set(cv2.CAP_PROP_FPS, fps)
+        capture.set(cv2.CAP_PROP_FPS, fps or RATE)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # else up to four old frames wait in the driver
         self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.rate = Fraction(rate).limit_denominator(1001) if 0 < rate < 1000 else None
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """The number or path of a camera."""
+        return name.isdecimal() or name.startswith("/dev/")
 
     def __iter__(self) -> Iterator[np.ndarray]:
         while True:
@@ -148,17 +165,84 @@ class Device:
         self._capture.release()
 
 
-def is_device(name: str) -> bool:
-    """Whether a name is the number or path of a camera."""
-    return name.isdecimal() or name.startswith("/dev/")
+class ScreenInput(Screen):
+    """An X display."""
+
+    freezes: bool = False
+    waits: ClassVar[bool] = True
+
+    def __init__(self, name: str, size: tuple[int, int] | None, fps: float | None) -> None:
+        super().__init__(name, size=size, max_size=LARGEST_SIDE, fps=fps)
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """ "screen" or "screen:N"."""
+        return is_screen(name)
 
 
-def opened(path: Path, size: tuple[int, int] | None) -> Source:
-    """A video, or a still image."""
-    largest = None if size else LARGEST_SIDE
-    if is_image(path):
-        return StillSource(path, size=size, max_size=largest)
-    return VideoSource(str(path), size=size, max_size=largest)
+class StreamInput:
+    """A network stream, or FFmpeg's test picture."""
+
+    freezes: bool = False
+    waits: ClassVar[bool] = True
+
+    def __init__(self, name: str, size: tuple[int, int] | None, fps: float | None) -> None:
+        self._grabbed = Grabbed(name, size=size, max_size=LARGEST_SIDE, fps=fps)
+        self._ahead = AHEAD if is_url(name) else 0.0
+        self.width, self.height, self.rate = self._grabbed.width, self._grabbed.height, self._grabbed.rate
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """ "testsrc" or a URL."""
+        return name == "testsrc" or is_url(name)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return paced(self._grabbed, ahead=self._ahead)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._grabbed.close()
+
+
+class FileInput:
+    """A video or image, or whatever else SOURCES opens, which plays over and over."""
+
+    freezes: bool = False
+    waits: ClassVar[bool] = False
+
+    def __init__(self, name: str, size: tuple[int, int] | None, fps: float | None) -> None:
+        self._name = name
+        self._options = ReadOptions(size=size, max_size=None if size else LARGEST_SIDE)
+        with self._opened() as first:
+            self.width, self.height, self.rate = first.info.width, first.info.height, first.info.rate
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """All that nothing else accepts; opening it says what is wrong with it."""
+        return True
+
+    def _opened(self) -> Source:
+        return open_source(self._name, self._options)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return paced(looped(self._opened))
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+# The last one that accepts a name opens it; files accept every name.
+CAMERAS: dict[str, type[CameraInput]] = {
+    "file": FileInput,
+    "stream": StreamInput,
+    "screen": ScreenInput,
+    "device": Device,
+}
+
+
+def camera_kind(name: str) -> type[CameraInput]:
+    """Which of CAMERAS opens that name."""
+    return next(kind for kind in reversed(CAMERAS.values()) if kind.accepts(name))
 
 
 @contextmanager

@@ -15,12 +15,23 @@ from typing import Self
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, StreamInfo
-from streamstyle.image_formats import images_in
-from streamstyle.images import DecodedImage, ImageFile, Notices, read_image
+from streamstyle.image_formats import images_in, is_image
+from streamstyle.images import DecodedImage, ImageFile, Notices, is_animation, read_image
+from streamstyle.sources.options import ReadOptions
 
 _log = logging.getLogger("streamstyle")
 
 _MILLISECOND = Fraction(1, 1000)
+
+
+def is_local_image(name: str) -> bool:
+    """Whether a name is that of an image file. GIF and AVIF are videos: FFmpeg knows their exact times."""
+    path = Path(name)
+    if name == "-" or "://" in name or not is_image(path):
+        return False
+    with path.open("rb") as file:
+        head = file.read(8)
+    return not (head.startswith(b"GIF8") or head[4:] == b"ftyp")
 
 
 class StillSource:
@@ -46,6 +57,16 @@ class StillSource:
         self._frame = Frame(image.pixels, 0, _MILLISECOND, alpha=image.alpha, reset=True)
         self.info = _info(path, "still", self._frame, frames=1)
 
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Image files."""
+        return is_local_image(name)
+
+    @classmethod
+    def open(cls, name: str, options: ReadOptions) -> Self:
+        """The image of that path."""
+        return cls(Path(name), size=options.size, max_size=options.max_size)
+
     def __enter__(self) -> Self:
         return self
 
@@ -69,7 +90,7 @@ class FolderSource:
         size: scale every image to exactly this (width, height), in pixels.
         max_size: scale down to at most this on the longer side, in pixels.
         rate: images per second.
-        as_film: the images are frames of a video: each continues the one before it, where sizes agree.
+        as_video: the images are frames of a video: each continues the one before it, where sizes agree.
 
     Attributes:
         lost: number of images so far that could not be read.
@@ -85,11 +106,11 @@ class FolderSource:
         size: tuple[int, int] | None = None,
         max_size: int | None = None,
         rate: Fraction = Fraction(25),
-        as_film: bool = False,
+        as_video: bool = False,
     ) -> None:
         self._read = partial(read_image, size=size, max_size=max_size, notices=Notices())
         self._rate = rate
-        self._as_film = as_film
+        self._as_video = as_video
         self.lost = 0
         self._damaged: set[Path] = set()
         self._paths = sorted(images_in(path), key=_natural)
@@ -97,6 +118,19 @@ class FolderSource:
         if first is None:
             raise InputError(f"{path}: no readable image in this folder, damaged: {self.lost}")
         self.info = _info(path, "folder", first, frames=len(self._paths), rate=rate)
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Folders."""
+        return Path(name).is_dir()
+
+    @classmethod
+    def open(cls, name: str, options: ReadOptions) -> Self:
+        """The images of that folder."""
+        rate = options.fps or Fraction(25)
+        return cls(
+            Path(name), size=options.size, max_size=options.max_size, rate=rate, as_video=options.as_video
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +143,7 @@ class FolderSource:
         for index, path in enumerate(self._paths):
             image = self._read_or_warn(path)
             if image is not None:
-                continues = self._as_film and image.pixels.shape == last
+                continues = self._as_video and image.pixels.shape == last
                 last = image.pixels.shape
                 yield Frame(
                     image.pixels,
@@ -161,6 +195,16 @@ class AnimationSource:
         first = Frame(image.pixels, 0, _MILLISECOND, alpha=image.alpha)
         rate = Fraction(1000 / image.milliseconds).limit_denominator(1001)  # 1001: 30000/1001 and its kin
         self.info = _info(path, "video", first, frames=frames, rate=rate)
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Image files that move."""
+        return is_local_image(name) and is_animation(Path(name))
+
+    @classmethod
+    def open(cls, name: str, options: ReadOptions) -> Self:
+        """The animation of that path."""
+        return cls(Path(name), size=options.size, max_size=options.max_size)
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ import numpy as np
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame
 from streamstyle.images import mask_values
-from streamstyle.sources import open_source
+from streamstyle.sources import ReadOptions, open_source
 
 
 class Mask:
@@ -39,7 +39,9 @@ class Mask:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        source = self._open.enter_context(open_source(self._path, start=self._start, fps=self._fps))
+        source = self._open.enter_context(
+            open_source(self._path, ReadOptions(start=self._start, fps=self._fps))
+        )
         self._frames: Iterator[Frame] = (item for item in source if isinstance(item, Frame))
         first = next(self._frames, None)
         if first is None:

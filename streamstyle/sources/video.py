@@ -14,6 +14,7 @@ import numpy as np
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet, StreamInfo
 from streamstyle.images import fitted_size
+from streamstyle.sources.options import ReadOptions
 from streamstyle.video.color import BT709, ToRGB, is_wide, resolve_tags
 from streamstyle.video.decoding import Decoded, Decoder, read_packets
 from streamstyle.video.deinterlacing import Deinterlacer
@@ -79,6 +80,24 @@ class VideoSource:
         except BaseException:
             self._container.close()
             raise
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """All that nothing else accepts; opening it says what is wrong with it."""
+        return True
+
+    @classmethod
+    def open(cls, name: str, options: ReadOptions) -> Self:
+        """The video of that name."""
+        return cls(
+            name,
+            start=options.start,
+            length=options.length,
+            size=options.size,
+            max_size=options.max_size,
+            fps=options.fps,
+            deinterlace=options.deinterlace,
+        )
 
     @property
     def info(self) -> StreamInfo:

@@ -15,10 +15,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from streamstyle.styles import save_style
 from streamstyle.training.data import Photographs, read_rgb, split, to_tensor
 from streamstyle.training.loop import Training, TrainingProgress
 from streamstyle.training.recipe import read_recipe
-from streamstyle.weights import load_features, save_style
+from streamstyle.weights import load_features
 
 HELD_BACK = 60  # photographs kept out of training, for measuring; the same as for the feature network
 LOG = logging.getLogger("streamstyle")

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
+from streamstyle.styles import load_style
 from streamstyle.training.job import TrainingJob, train_style
 from streamstyle.training.loop import TrainingProgress
 from streamstyle.training.recipe import read_recipe
-from streamstyle.weights import load, parameters_of
+from streamstyle.weights import parameters_of
 from streamstyle.weights.table import FOLDER, Entry, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ def entry_of(name: str, folder: Path = FOLDER) -> Entry:
         InputError: the file is missing or no style network.
     """
     path = folder / f"{name}.safetensors"
-    loaded = load(path)
+    loaded = load_style(path)
     about = loaded.metadata
     return Entry(
         name=name,

@@ -25,7 +25,7 @@ from streamstyle.frames import Frame
 from streamstyle.image_formats import images_in, supported_format
 from streamstyle.images import Notices, read_image
 from streamstyle.paintings import read_painting
-from streamstyle.sources import open_source
+from streamstyle.sources import ReadOptions, open_source
 from streamstyle.training.recipe import Recipe
 
 CONTENT_SIDE = 512  # shorter side in pixels to which content images are scaled down; crops are smaller
@@ -88,7 +88,7 @@ class VideoFrames:
 
     def __init__(self, path: Path) -> None:
         self.identity = sha256_of(path)
-        with open_source(path, max_size=2 * CONTENT_SIDE) as source:
+        with open_source(path, ReadOptions(max_size=2 * CONTENT_SIDE)) as source:
             info = source.info
             seconds = float(info.frames / info.rate) if info.frames and info.rate else 0.0
             if seconds <= LONG_FILM:
@@ -112,7 +112,7 @@ class VideoFrames:
 def frame_at(path: Path, seconds: float) -> Frame | None:
     """The first frame of a video at or after a time, or None where none can be read."""
     try:
-        with open_source(path, max_size=2 * CONTENT_SIDE, start=seconds, length=1.0) as source:
+        with open_source(path, ReadOptions(max_size=2 * CONTENT_SIDE, start=seconds, length=1.0)) as source:
             return next((item for item in source if isinstance(item, Frame)), None)
     except InputError:
         return None  # after the end; the container may claim a longer video

@@ -22,12 +22,13 @@ from streamstyle.errors import InputError, OutputError, UsageError
 from streamstyle.files import refuse_overwrite, sha256_of
 from streamstyle.networks import StyleNet
 from streamstyle.part_folder import PartFolder
+from streamstyle.styles import load_style, save_style
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
 from streamstyle.training.loop import Diverged, Training, TrainingProgress
 from streamstyle.training.preview import Preview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
-from streamstyle.weights import WEIGHTS, load, load_features, save_style
+from streamstyle.weights import WEIGHTS, load_features
 from streamstyle.weights.files import first_line, read_safetensors
 
 SAVE_SECONDS = 5.0
@@ -158,7 +159,7 @@ def prepared(order: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImag
         contents = VideoFrames(Path(order.film))
     else:
         contents = Photographs(Path(order.photos)) if order.photos else Scenes()
-    base = None if order.scratch else load("base").network
+    base = None if order.scratch else load_style("base").network
     assert base is None or isinstance(base, StyleNet)
     features = load_features(order.features)
     return Training(painting, contents, features, recipe, base=base, device=choose(order.device)), contents

@@ -128,7 +128,7 @@ class Screen:
         self, name: str, *, size: tuple[int, int] | None = None, max_size: int, fps: float | None = None
     ) -> None:
         self._name = name
-        self.rate = Fraction(fps or RATE).limit_denominator(1001)
+        self.rate: Fraction | None = Fraction(fps or RATE).limit_denominator(1001)
         display, wanted = _display(name), (*(size or (0, 0)), max_size)
         program = [sys.executable, "-P", str(Path(__file__).with_name("screen.py"))]
         self._process = subprocess.Popen(

@@ -29,7 +29,8 @@ def styles(
 ) -> None:
     """List the bundled styles, or show them all on a picture of yours."""
     with reporting() as reporter:
-        from streamstyle.weights import DEFAULT_STYLE, STYLES
+        from streamstyle.styles import DEFAULT_STYLE
+        from streamstyle.weights import STYLES
 
         if picture is not None:
             from streamstyle.effects import StylizeSettings

@@ -93,16 +93,14 @@ def check_camera(settings: LiveSettings, record: Path | None, overwrite: bool) -
         UsageError: an option is wrong.
         InputError: a file is not there, or no video or image.
     """
+    from streamstyle.sinks import sink_for
     from streamstyle.sinks.recording import check_recording
-    from streamstyle.sources.camera import is_device, open_camera
-    from streamstyle.video.live_inputs import is_screen
-    from streamstyle.video.opening import is_url
+    from streamstyle.sources.camera import camera_kind, open_camera
 
-    camera = settings.camera
-    if not (is_device(camera) or is_screen(camera) or is_url(camera) or camera == "testsrc"):
-        with open_camera(camera):
+    if not camera_kind(settings.camera).waits:
+        with open_camera(settings.camera):
             pass
-    if record is not None:
+    if record is not None and not sink_for(record).LIVE:
         check_recording(record, overwrite=overwrite)
 
 
@@ -165,10 +163,14 @@ def live_effect(settings: LiveSettings) -> RenderSettings:
 
 
 def recorder(path: Path, overwrite: bool) -> Output:
-    """An output that records to a file."""
+    """An output that records to a video, or to whatever else of SINKS takes a camera's frames."""
     from streamstyle.apps.live.output import Output
+    from streamstyle.sinks import WriteOptions, sink_for
     from streamstyle.sinks.recording import RecordingSink
 
+    kind = sink_for(path)
+    if kind.LIVE:
+        return Output(str(path), lambda info: kind.open(str(path), info, WriteOptions(overwrite=overwrite)))
     return Output(str(path), lambda info: RecordingSink(path, info, overwrite=overwrite))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import RANGES, Parameters, read_mixture
-from streamstyle.weights import DEFAULT_STYLE
+from streamstyle.styles import DEFAULT_STYLE
 
 LIMITS = {name: RANGES[name] for name in ("strength", "keep_colors", "stroke_size")} | {"steady": (0.0, 1.0)}
 SWITCHES = ("mirror", "bypass")

@@ -86,11 +86,11 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
 def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray, float]]]:
     """What a clip is, and its frames with their seconds, over and over."""
     from streamstyle.frames import Frame
-    from streamstyle.sources import open_source
+    from streamstyle.sources import ReadOptions, open_source
     from streamstyle.sources.pacing import looped
 
     _check_size(path)
-    with open_source(path, max_size=MAX_SIDE) as source:
+    with open_source(path, ReadOptions(max_size=MAX_SIDE)) as source:
         info = source.info
         frames = (item for item in source if isinstance(item, Frame))
         next(frames)
@@ -100,7 +100,7 @@ def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray
         "width": info.width,
         "height": info.height,
     }
-    return about, looped(lambda: open_source(path, max_size=MAX_SIDE))
+    return about, looped(lambda: open_source(path, ReadOptions(max_size=MAX_SIDE)))
 
 
 def _check_size(path: str) -> None:

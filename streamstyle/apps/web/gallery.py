@@ -15,7 +15,8 @@ from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
 from streamstyle.effects import StylizeSettings
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import NONE, read_mixture
-from streamstyle.weights import DEFAULT_STYLE, STYLES
+from streamstyle.styles import DEFAULT_STYLE
+from streamstyle.weights import STYLES
 
 SAMPLE = Path(__file__).parent / "page" / "sample.jpg"
 PAINTED_SIZE = (540, 360)  # at which strokes look as they do in a camera's picture, and

@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from streamstyle import device as devices
 from streamstyle.effects.upsampling import padded_to
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of
-from streamstyle.networks import Johnson, StyleNet
+from streamstyle.networks import StyleNetwork
 from streamstyle.networks.interpolation import Interpolation
 from streamstyle.networks.style_net import InstanceNorm
-from streamstyle.weights import DEFAULT_STYLE, WEIGHTS, Loaded, load
+from streamstyle.styles import DEFAULT_STYLE, LoadedStyle, load_style, sizes_of
+from streamstyle.weights import WEIGHTS
 
 BASE = "base"
 EVENNESS = 0.75  # power of the strength by which pictures, not weights, change evenly
@@ -64,7 +65,7 @@ class Style:
         self.keyframes = keyframes_of(keyframes) if isinstance(keyframes, (str, Path)) else keyframes
         self.rows = rows
         self.device = devices.choose(device) if isinstance(device, str) else device
-        styles = {name: load(name) for name in self.keyframes.styles()}
+        styles = {name: load_style(name) for name in self.keyframes.styles()}
         self.families = families_of(styles, self.device, together=mix_by == "weights")
         self.norms = [
             norm
@@ -151,11 +152,11 @@ class Family:
     """
 
     def __init__(
-        self, networks: Mapping[str, nn.Module], base: nn.Module | None, device: torch.device
+        self, networks: Mapping[str, StyleNetwork], base: StyleNetwork | None, device: torch.device
     ) -> None:
         self.names = list(networks)
         self.from_base = base is not None
-        self.in_bands = all(isinstance(network, StyleNet) for network in networks.values())
+        self.in_bands = all(network.TILED for network in networks.values())
         members = dict(networks) if base is None else {**networks, BASE: base}
         members = {
             name: network.to(device).to(memory_format=torch.channels_last)
@@ -175,7 +176,7 @@ class Family:
             strength = math.sin(math.pi / 2 * strength)  # has no kink
         self._interpolation.set(shares)
         network = self.network
-        assert isinstance(network, (StyleNet, Johnson))
+        assert isinstance(network, StyleNetwork)
         height, width = image.shape[1:]
         padded = padded_to(image[None], network.multiple, network.minimum)
         more = {"rows": rows} if self.in_bands else {}
@@ -188,13 +189,11 @@ class Family:
         return torch.lerp(image, cut, strength) if strength < 1 else cut
 
 
-def families_of(styles: Mapping[str, Loaded], device: torch.device, *, together: bool) -> list[Family]:
+def families_of(styles: Mapping[str, LoadedStyle], device: torch.device, *, together: bool) -> list[Family]:
     """The styles, each for itself, or those together that have one base and one architecture."""
-    groups: dict[str, dict[str, nn.Module]] = {}
+    groups: dict[str, dict[str, StyleNetwork]] = {}
     for name, loaded in styles.items():
-        sizes = (
-            loaded.metadata.get(key, "") for key in ("architecture", "width", "depth", "blocks", "detail")
-        )
+        sizes = (loaded.metadata.get("architecture", ""), *sizes_of(loaded.network).values())
         base = loaded.metadata.get("base_sha256", "")
         # What has no base is related to nothing but itself.
         key = " ".join((base, *sizes)) if base and together else name
@@ -203,5 +202,5 @@ def families_of(styles: Mapping[str, Loaded], device: torch.device, *, together:
     for networks in groups.values():
         first = styles[next(iter(networks))]
         ours = first.metadata.get("base_sha256") == WEIGHTS[BASE].sha256
-        families.append(Family(networks, load(BASE).network if ours else None, device))
+        families.append(Family(networks, load_style(BASE).network if ours else None, device))
     return families

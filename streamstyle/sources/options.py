@@ -1,0 +1,28 @@
+"""How a source is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a source is read; each kind of source takes what it understands.
+
+    Attributes:
+        size: scale to exactly (width, height), in pixels.
+        max_size: scale down so that the longer side is at most this, in pixels.
+        start, length: part to read, in seconds; of videos.
+        fps: constant frame rate; of a folder, its images per second.
+        deinterlace: deinterlace interlaced videos.
+        as_video: the images of a folder continue each other.
+    """
+
+    size: tuple[int, int] | None = None
+    max_size: int | None = None
+    start: float = 0.0
+    length: float | None = None
+    fps: Fraction | None = None
+    deinterlace: bool = True
+    as_video: bool = False
