@@ -39,8 +39,8 @@ class FlowMethod:
 
     Attributes:
         open: makes the estimator, given the file of its weights, if any, and the device. The estimator is
-            given the current and the previous frame, (H, W, 3) uint8 RGB, and returns (H, W, 2) float32, where
-            each pixel of the current one lay in the previous one.
+            given the current and the previous frame, (H, W, 3) uint8 RGB, and returns (H, W, 2) float32:
+            where each pixel of the current one lay in the previous one.
         size: longer side in pixels to which frames are reduced for it.
     """
 
