@@ -1,4 +1,4 @@
-"""Joins finished segments, packet by packet, with the other tracks into the film."""
+"""Joins finished segments, packet by packet, with the other tracks into the video."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _write(
     carry_container(info, container, tags)
     others = iter(log)
     waiting = next(others, None)
-    for packet in film_packets(folder, segments, time_base):
+    for packet in video_packets(folder, segments, time_base):
         assert packet.dts is not None
         due = packet.dts * time_base + info.start
         while waiting is not None and _begins(waiting[1]) <= due:
@@ -118,13 +118,13 @@ def _begins(packet: av.Packet[Stream]) -> Fraction:
     return Fraction(0) if time is None else time * packet.time_base
 
 
-def film_packets(
+def video_packets(
     folder: Path, segments: list[Segment], time_base: Fraction
 ) -> Iterator[av.Packet[VideoStream]]:
-    """The video packets of all segments with the times of the film.
+    """The video packets of all segments with the times of the video.
 
     Decoding times are made anew, as those of one segment may run into the one before it: the n-th packet
-    is decoded when the picture `reorder` places earlier in presentation order is shown.
+    is decoded when the frame `reorder` places earlier in presentation order is shown.
     """
     reorder = max(segment.reorder for segment in segments)
     shown = _presentation(folder, segments, time_base)
@@ -153,7 +153,7 @@ def film_packets(
 def _presentation(
     folder: Path, segments: Iterable[Segment], time_base: Fraction
 ) -> Iterator[tuple[int, int]]:
-    """(presentation time, duration) of every picture in the order shown."""
+    """(presentation time, duration) of every frame in the order shown."""
     before: int | None = None
     last_duration = 1
     for segment in segments:

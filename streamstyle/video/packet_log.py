@@ -1,4 +1,4 @@
-"""Keeps the packets of audio and subtitle tracks on disk until the film is joined."""
+"""Keeps the packets of audio and subtitle tracks on disk until the video is joined."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Films are written in closed segments of a few seconds, so that a killed run loses one of them at most.
+"""Videos are written in closed segments of a few seconds, so that a killed run loses one of them at most.
 
-Each segment is an MP4 (or MOV) that plays by itself and begins at time 0; its place in the film stands in
-the manifest. Matroska would not do: with reordered pictures its first packets come back without a decoding
+Each segment is an MP4 (or MOV) that plays by itself and begins at time 0; its place in the video stands in
+the manifest. Matroska would not do: with reordered frames its first packets come back without a decoding
 time, and a reader that skips those loses the key frame.
 """
 
@@ -28,10 +28,10 @@ class Segment:
 
     Attributes:
         file: name in the job folder.
-        frames: number of pictures.
-        first: presentation time of the first one in the film, in time base units.
+        frames: number of frames.
+        first: presentation time of the first one in the video, in time base units.
         last_duration: how long the last one is shown, in time base units.
-        reorder: how many places a picture may come later in the file than it is shown.
+        reorder: how many places a frame may come later in the file than it is shown.
         bytes, sha256: of the file.
     """
 
@@ -96,7 +96,7 @@ class SegmentWriter:
         except (*DAMAGE, OSError) as error:
             raise output_error(self.path, error) from error
         if len(times) != self._frames:
-            raise output_error(self.path, ValueError(f"{len(times)} of {self._frames} pictures came back"))
+            raise output_error(self.path, ValueError(f"{len(times)} of {self._frames} frames came back"))
         return Segment(
             file=self.path.name,
             frames=self._frames,
@@ -132,7 +132,7 @@ def packet_times(path: Path, time_base: Fraction) -> list[int]:
 
 
 def packet_bytes(path: Path) -> tuple[list[int], list[int]]:
-    """Sizes of the key packets of a film, and of the others."""
+    """Sizes of the key packets of a video, and of the others."""
     sizes: tuple[list[int], list[int]] = [], []
     with av.open(str(path)) as container:
         for packet in container.demux(video=0):
@@ -151,6 +151,6 @@ def shown_at(packet: av.Packet[VideoStream], time_base: Fraction) -> int:
 
 
 def reordering(times: list[int]) -> int:
-    """The largest number of places by which a picture lies behind its place in presentation order."""
+    """The largest number of places by which a frame lies behind its place in presentation order."""
     rank = {pts: place for place, pts in enumerate(sorted(times))}
     return max((place - rank[pts] for place, pts in enumerate(times)), default=0)
