@@ -23,7 +23,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"optical_flow", "losses"},
     {"networks", "weights", "device", "settings"},
     {"keyframes", "contact_sheet"},
-    {"frames", "errors"},
+    {"frames", "errors", "cores"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
 EDGES = {"sources", "sinks", "video", "images"}  # numpy's side: beside the layers, built on the last of them
@@ -31,7 +31,7 @@ MAY_BUILD_EDGES = {"__main__", "apps", "preview", "jobs", "pipeline", "training"
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "video", "images", "frames", "errors"},
     "sinks": {"sinks", "video", "frames", "errors"},
-    "video": {"video", "frames", "errors"},
+    "video": {"video", "frames", "errors", "cores"},
     "images": {"errors"},
 }
 THIRD_PARTY_AT_THE_ENDS = {"cv2", "numpy", "PIL", "pyvirtualcam"}

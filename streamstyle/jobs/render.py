@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from streamstyle.device import choose, share_cores
+from streamstyle.device import choose, shared_cores
 from streamstyle.effects.transfer import Step
 from streamstyle.errors import UsageError
 from streamstyle.frames import Effect, Progress, Source
@@ -162,8 +162,6 @@ def _run(
     done = job.frames if job else 0
     state = job.state() if job else {}
     device, motion = choose(settings.device), open_motion(settings, source.info.kind)
-    if source.info.kind == "film":
-        share_cores(device)
     try:
         sink = open_sink(
             output,
@@ -181,7 +179,8 @@ def _run(
         raise
     if done:
         _log.info("%s: going on after %d frames", output, done)
-    with sink:
+    beside = 1 if source.info.kind == "film" else 0
+    with sink, shared_cores(device, beside):
         return run(
             source,
             effect,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
+from streamstyle.cores import usable_cores
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import FADE, STROKE_SIZES, Keyframes, keyframes_of, with_absolute_files
 
-_THREADS = min(os.cpu_count() or 1, 8)
+_THREADS = min(usable_cores(), 8)
 FLOWS = ("none", "fast", "medium", "raft")
 
 

@@ -15,6 +15,7 @@ from streamstyle.apps.cli import info as information
 from streamstyle.apps.cli import render as rendering
 from streamstyle.apps.cli import resume as resuming
 from streamstyle.apps.cli import train as training
+from streamstyle.cores import cores_by_affinity, usable_cores
 
 app = typer.Typer(
     name="streamstyle",
@@ -65,6 +66,10 @@ def main() -> None:
     resumes = sys.argv[1:2] == ["resume"] and any(name.endswith(".safetensors") for name in sys.argv[2:])
     if trains or resumes:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # Torch knows of no quota: on a large host it would start a thread for each core. By itself it takes at
+    # least every second one, without hyperthreads, so that this never gives it more.
+    if usable_cores() <= cores_by_affinity() // 2:
+        os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
     try:
         app()
     except BrokenPipeError:

@@ -13,6 +13,7 @@ import typer
 
 from streamstyle import __version__
 from streamstyle.apps.cli.reporting import reporting
+from streamstyle.cores import usable_cores
 
 _PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow", "openvino")
 
@@ -70,7 +71,7 @@ def doctor() -> None:
         print(f"system       {platform.platform()}, Python {platform.python_version()}")
         print(f"packages     {', '.join(f'{name} {_installed(name)}' for name in _PACKAGES)}")
         print(f"devices      {name_of(choose())}")
-        print(f"threads      {os.cpu_count()} cores, torch uses {name_of(choose('cpu'))}")
+        print(f"threads      {usable_cores()} of {os.cpu_count()} cores may be used, torch uses {name_of(choose('cpu'))}")
         print(f"encoders     {' '.join(name for name in CODECS if works(name))}")
         print(f"display      {_display()}")
 
