@@ -15,6 +15,7 @@ from streamstyle.apps.cli import info as information
 from streamstyle.apps.cli import render as rendering
 from streamstyle.apps.cli import resume as resuming
 from streamstyle.apps.cli import train as training
+from streamstyle.apps.cli.opencv import load_failure
 from streamstyle.cores import cores_by_affinity, usable_cores
 
 app = typer.Typer(
@@ -72,6 +73,11 @@ def main() -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
     try:
         app()
+    except ImportError as error:
+        if (failure := load_failure(error)) is None:
+            raise
+        print(f"error: {failure}", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         # Nobody reads stdout any more; without this Python complains once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
