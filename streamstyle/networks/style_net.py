@@ -168,7 +168,7 @@ def bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
 
 
 class StyleNet(nn.Module):
-    """A style in a quarter of a million parameters: RGB in [0, 1] in and out.
+    """A style in 173,260 parameters: RGB in [0, 1] in and out.
 
     Args:
         width: channels at a quarter of the resolution.
