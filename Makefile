@@ -1,13 +1,13 @@
-# make demo    stylise the sample clip
+# make demo    stylize the sample clip
 # make test    check style and types, run every test
-# Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  FILM=out.mp4  PIP_ARGS="…"
+# Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  OUT=out.mp4  PIP_ARGS="…"
 # make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors    train the bundled feature network anew
 # make base PHOTOS=folder                                         then the base of all styles
 # make styles PAINTINGS=folder PHOTOS=folder                      then the styles, each from its recipe
 
 PYTHON ?= python3
 CLIP ?= samples/harbour.mp4
-FILM ?= demo.mp4
+OUT ?= demo.mp4
 PIP_ARGS ?=
 
 BIN := .venv/bin
@@ -20,8 +20,8 @@ help:
 	@sed -n '1,6s/^# //p' Makefile
 
 demo: .venv/installed
-	@$(BIN)/streamstyle stylize "$(CLIP)" "$(FILM)" -y
-	@echo "The stylised film lies in $(abspath $(FILM))"
+	@$(BIN)/streamstyle stylize "$(CLIP)" "$(OUT)" -y
+	@echo "The stylized video is $(abspath $(OUT))"
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -40,6 +40,17 @@ base: .venv/installed
 styles: .venv/installed
 	$(BIN)/python -m streamstyle.training.bundled "$(PAINTINGS)" "$(PHOTOS)"
 
+# The wheel opencv-python needs the system's window libraries, such as libGL and libxcb. Where they are missing,
+# opencv-python-headless of the same version is installed over it. Both then count as installed: nothing that
+# pyproject.toml asks for is missing, and pip has nothing to do again.
+define OPENCV_THAT_LOADS
+@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+  echo "No window libraries here: installing OpenCV without windows." && \
+  $(PIP) --no-deps --force-reinstall opencv-python-headless=="$$($(BIN)/python -c \
+    'from importlib.metadata import version; print(version("opencv-python"))')" && \
+  $(BIN)/python -c 'import cv2'; }
+endef
+
 # The stamps are files, so that a second call installs nothing; a changed pyproject.toml does it again.
 .venv/made:
 	@command -v "$(PYTHON)" >/dev/null || { \
@@ -52,8 +63,10 @@ styles: .venv/installed
 
 .venv/installed: .venv/made pyproject.toml
 	$(PIP) -e .
+	$(OPENCV_THAT_LOADS)
 	@touch $@
 
 .venv/installed-dev: .venv/made pyproject.toml
 	$(PIP) -e '.[dev]'
+	$(OPENCV_THAT_LOADS)
 	@touch .venv/installed $@

@@ -29,7 +29,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 import torch
 from crashes import repeated
 
-from streamstyle.device import choose, download, share_cores, upload
+from streamstyle.cores import usable_cores
+from streamstyle.device import choose, download, shared_cores, upload
 from streamstyle.effects.stylize.style import Style
 from streamstyle.frames import Frame, Moment
 from streamstyle.pipeline import run
@@ -86,10 +87,9 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     device = choose(options.device)
-    share_cores(device)
     effect = Style(device=device)
     costs: dict[str, list[Cost]] = {name: [] for name in (*PARTS, "whole")}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, shared_cores(device):
         film = options.film or repeated(Path(folder) / "film.mp4", 4)
         target = Path(folder) / "out.mp4"
         frames = list(frames_of(film))
@@ -99,7 +99,7 @@ def main() -> None:
             costs["effect"].append(timed(lambda: paint(frames, effect, device)))
             costs["encode"].append(timed(lambda: encode(painted, target)))
             costs["whole"].append(timed(lambda: whole(film, effect, device, target)))
-    print(f"{film.name}: {len(frames)} frames, {os.cpu_count()} cores, {device}")
+    print(f"{film.name}: {len(frames)} frames, {usable_cores()} cores, {device}")
     print(f"{'part':<8} {'ms/frame':>9} {'processor ms/frame':>19}")
     wall, processor = {}, {}
     for name, measured in costs.items():
@@ -107,7 +107,7 @@ def main() -> None:
         processor[name] = statistics.median(cost.processor for cost in measured)
         per_frame = 1000 / len(frames)
         print(f"{name:<8} {wall[name] * per_frame:9.1f} {processor[name] * per_frame:19.1f}")
-    shared = sum(processor[name] for name in PARTS) / (os.cpu_count() or 1)
+    shared = sum(processor[name] for name in PARTS) / usable_cores()
     bound = max(*(wall[name] for name in PARTS), shared)
     print(f"bound    {bound * 1000 / len(frames):9.1f}  ({len(frames) / wall['whole']:.1f} fps reached)")
     print(f"efficiency: {bound / wall['whole']:.2f}")

@@ -7,7 +7,6 @@ side; on the CPU they keep the memory order of the pixels, (H, W, 3), which torc
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamstyle.cores import usable_cores
 from streamstyle.errors import OutOfMemoryError, UsageError
 
 _log = logging.getLogger("streamstyle")
@@ -202,11 +202,25 @@ def name_of(device: torch.device) -> str:
     return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
 
 
-def share_cores(device: torch.device) -> None:
-    """Leave one core to decoder and encoder, which work beside the network.
+@contextmanager
+def shared_cores(device: torch.device, beside: int = 1) -> Iterator[None]:
+    """A context in which torch leaves cores to the threads that work beside the network.
 
-    On two cores a film of 640x360 then took 38.7 ms a frame instead of 43.0 (benchmarks/pipeline.py).
-    Changes the number of threads that torch uses in this process; does nothing on CUDA.
+    On two cores a video of 640x360 then took 38.7 ms a frame instead of 43.0 (benchmarks/pipeline.py).
+    Torch never uses more threads than before, so that OMP_NUM_THREADS and `torch.set_num_threads` still
+    count; afterwards it uses as many as before. Nothing changes on CUDA.
+
+    Args:
+        device: where the network runs.
+        beside: cores to leave, 1 for decoder and encoder.
     """
-    if device.type == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+    before = torch.get_num_threads()
+    threads = min(before, max(1, usable_cores() - beside))
+    if device.type != "cpu" or threads == before:
+        yield
+        return
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

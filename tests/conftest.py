@@ -1,4 +1,4 @@
-"""What tests share: real films, devices, fixed seeds, a home of their own."""
+"""What tests share: real films, devices, fixed seeds."""
 
 from __future__ import annotations
 
@@ -27,12 +27,6 @@ def _seeds() -> None:
     np.random.seed(0)
     if "torch" in sys.modules:  # not imported for the sake of tests that do without
         sys.modules["torch"].manual_seed(0)
-
-
-@pytest.fixture(autouse=True)
-def _home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads or writes what the user has."""
-    monkeypatch.setenv("STREAMSTYLE_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def live(*arguments: str):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "no display here; use --web"),
+        ([], 2, "; use --web to see it in a browser"),
         (["--no-window"], 2, "nothing is left to be done"),
         (["--no-window", "--record", "a.gif"], 2, "cannot record .gif"),
         (["--record", "a.mp4", "--style", "nobody"], 2, "unknown style 'nobody'"),

@@ -108,18 +108,6 @@ def test_other_runtime_errors_pass_unchanged():
         raise RuntimeError("shapes do not match")
 
 
-def test_one_core_is_left_to_decoder_and_encoder(monkeypatch):
-    before = torch.get_num_threads()
-    try:
-        for cores, threads in ((1, 1), (2, 1), (4, 3)):
-            monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
-            devices.share_cores(CPU)
-            assert torch.get_num_threads() == threads
-            assert devices.name_of(CPU) == f"cpu ({threads} thread{'s' if threads > 1 else ''})"
-    finally:
-        torch.set_num_threads(before)
-
-
 @pytest.mark.cuda
 @needs_cuda
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

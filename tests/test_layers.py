@@ -25,7 +25,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},
     {"images", "image_formats"},
-    {"frames", "files", "errors"},
+    {"frames", "files", "errors", "cores"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
 EDGES = {"sources", "sinks", "video"}  # beside the layers, built on the lowest of them
@@ -34,7 +34,7 @@ LOWEST = {"images", "image_formats", "frames", "files", "errors"}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "video"} | LOWEST,
     "sinks": {"sinks", "video"} | LOWEST,
-    "video": {"video", "part_folder"} | LOWEST,
+    "video": {"video", "part_folder", "cores"} | LOWEST,
 }
 THIRD_PARTY = {  # what these may import from elsewhere; "video" may import all but torch
     "sources": {"cv2", "numpy", "PIL"},

@@ -282,13 +282,12 @@ def server():
 HASH = hashlib.sha256(b"weights").hexdigest()
 
 
-def test_a_file_is_fetched_once(server, tmp_path, monkeypatch):
+def test_a_file_is_fetched_once(server, tmp_path):
     url, asked = server
-    monkeypatch.setenv("STREAMSTYLE_HOME", str(tmp_path / "home"))
     for _ in range(2):
-        path = files.fetch(f"{url}/style.safetensors", sha256=HASH)
+        path = files.fetch(f"{url}/style.safetensors", tmp_path / "fetched", sha256=HASH)
     assert path.read_bytes() == b"weights"
-    assert path.parent == tmp_path / "home"
+    assert path.parent == tmp_path / "fetched"
     assert asked == ["/style.safetensors"]
 
 

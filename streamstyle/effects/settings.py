@@ -7,7 +7,6 @@ build; and one line in EFFECTS. From the settings come the command and its optio
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from streamstyle.cores import usable_cores
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import (
     FADE,
@@ -225,7 +225,7 @@ class RenderSettings(BaseModel):
         None, "Bits per second, such as 4M, in place of --crf.", OUTPUT, text=True, gt=0
     )
     threads: int = option(
-        min(os.cpu_count() or 1, 8), "Encoder threads; fixed, so that resuming is exact.", OUTPUT, ge=1, le=64
+        min(usable_cores(), 8), "Encoder threads; fixed, so that resuming is exact.", OUTPUT, ge=1, le=64
     )
     audio: Literal["copy", "none"] = option("copy", "Copy every audio track, or none.", OUTPUT)
     quality: int = option(95, "Quality of JPEG and WebP images.", OUTPUT, ge=1, le=100)

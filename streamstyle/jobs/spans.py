@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from streamstyle.device import choose, share_cores
+from streamstyle.device import choose, shared_cores
 from streamstyle.effects import RenderSettings
 from streamstyle.frames import Effect, OptimizationStep, Progress, Sink, Source, StreamInfo
 from streamstyle.jobs.build import open_effect, open_input, open_motion
@@ -101,10 +101,10 @@ def open_render(
         open_input(name, settings) as source,
         open_effect(settings, source.info.kind, on_step) as effect,
     ):
-        if source.info.kind == "video":
-            share_cores(device)
         motion = open_motion(settings, source.info.kind)
-        yield OpenRender(source, replace(source.info, recipe=recipe), effect, motion, device)
+        beside = 1 if source.info.kind == "video" else 0  # decoder and encoder work beside the network
+        with shared_cores(device, beside):
+            yield OpenRender(source, replace(source.info, recipe=recipe), effect, motion, device)
 
 
 @dataclass(frozen=True)

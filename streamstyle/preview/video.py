@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from streamstyle.contact_sheet import Cell, sheet
-from streamstyle.device import choose, share_cores, upload
+from streamstyle.device import choose, shared_cores, upload
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.frames import Frame, Moment, Source, StreamInfo
@@ -167,12 +167,16 @@ def painted(
     """The frames, painted; seconds for each in the whole; and bytes of the whole, where it is a film."""
     kept = MemorySink()
     device = choose(settings.device)
-    with tempfile.TemporaryDirectory() as folder, open_effect(settings, info.kind) as effect:
+    beside = 1 if info.kind == "video" else 0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_effect(settings, info.kind) as effect,
+        shared_cores(device, beside),
+    ):
         source = MemorySource(places.frames, replace(info, tracks={}, container=None, frames=None))
         if info.kind != "video":
             result = run(source, effect, [kept], device=device)
             return kept.frames, 1 / result.fps + places.seconds, None
-        share_cores(device)
         first = places.frames[0]
         effect(upload(first.pixels, device), Moment(0, first.seconds))  # makes kernels, is not timed
         suffix = Path(output).suffix.lower()

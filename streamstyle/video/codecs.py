@@ -14,6 +14,7 @@ import av
 import cv2
 from av.video.codeccontext import VideoCodecContext
 
+from streamstyle.cores import usable_cores
 from streamstyle.errors import UsageError
 
 _X264_PRESETS = (
@@ -177,7 +178,7 @@ class EncodeOptions:
     preset: str | None = None
     pixel_format: str | None = None
     bit_rate: int | None = None
-    threads: int = min(os.cpu_count() or 1, 8)
+    threads: int = min(usable_cores(), 8)
     low_delay: bool = False
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
 
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -104,18 +103,17 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)
 
 
-def fetch(url: str, folder: Path | None = None, *, sha256: str = "") -> Path:
+def fetch(url: str, folder: Path, *, sha256: str = "") -> Path:
     """The local copy of a file from the network; downloaded if it is not there yet.
 
     Args:
         url: where it lies. Without `sha256` its name must carry the start of the hash, as torchvision's do.
-        folder: where copies are kept, by default `cache_folder()`.
+        folder: where copies are kept.
         sha256: of the file, in hexadecimal.
 
     Raises:
         InputError: it cannot be fetched, or has another hash; the message says where to put it by hand.
     """
-    folder = folder or cache_folder()
     name = url.rpartition("/")[2]
     prefix = sha256 or Path(name).stem.rpartition("-")[2]
     path = folder / name
@@ -130,12 +128,6 @@ def fetch(url: str, folder: Path | None = None, *, sha256: str = "") -> Path:
             f"{url}: cannot be fetched: {first_line(exc)}; get it by other means and put it at {path}"
         ) from exc
     return path
-
-
-def cache_folder() -> Path:
-    """Where fetched weights are kept: $STREAMSTYLE_HOME, or else the user's cache folder."""
-    home = os.environ.get("STREAMSTYLE_HOME")
-    return Path(home) if home else Path(platformdirs.user_cache_dir("streamstyle"))
 
 
 def check_sha256(path: Path, expected: str) -> None:

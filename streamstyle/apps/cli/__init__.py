@@ -14,11 +14,13 @@ from streamstyle.apps.cli.evaluate import EvaluateSettings, evaluate
 from streamstyle.apps.cli.info import doctor, styles
 from streamstyle.apps.cli.layers import LayersSettings, layers
 from streamstyle.apps.cli.live import live
+from streamstyle.apps.cli.opencv import load_failure
 from streamstyle.apps.cli.render import RerunSettings, add_effects, rerun
 from streamstyle.apps.cli.resume import resume
 from streamstyle.apps.cli.studio import studio
 from streamstyle.apps.cli.train import TrainSettings, train
 from streamstyle.apps.live.settings import LiveSettings, PageSettings
+from streamstyle.cores import cores_by_affinity, usable_cores
 
 app = typer.Typer(
     name="streamstyle",
@@ -66,8 +68,17 @@ def main() -> None:
     resumes = sys.argv[1:2] == ["resume"] and any(name.endswith(".safetensors") for name in sys.argv[2:])
     if trains or resumes:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # Torch knows of no quota: on a large host it would start a thread for each core. By itself it takes at
+    # least every second one, without hyperthreads, so that this never gives it more.
+    if usable_cores() <= cores_by_affinity() // 2:
+        os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
     try:
         app()
+    except ImportError as error:
+        if (failure := load_failure(error)) is None:
+            raise
+        print(f"error: {failure}", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         # Nobody reads stdout any more; without this Python complains once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,15 +6,18 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from typing import Annotated
 
 import typer
 
 from streamstyle import __version__
+from streamstyle.apps.cli.opencv import load_failure
 from streamstyle.apps.cli.reporting import reporting
+from streamstyle.cores import usable_cores
 
-_PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow", "openvino")
+_PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow")
 
 
 def styles(
@@ -62,18 +65,24 @@ def styles(
 
 
 def doctor() -> None:
-    """Print versions, devices, encoders, display and threads: what a bug report needs."""
+    """Print versions, OpenCV, devices, threads, encoders and display: what a bug report needs."""
+    findings: dict[str, Callable[[], str]] = {
+        "streamstyle": lambda: __version__,
+        "system": lambda: f"{platform.platform()}, Python {platform.python_version()}",
+        "packages": lambda: ", ".join(f"{name} {_installed(name)}" for name in _PACKAGES),
+        "opencv": _opencv,
+        "devices": _devices,
+        "threads": _threads,
+        "encoders": _encoders,
+        "display": _display,
+    }
     with reporting():
-        from streamstyle.device import choose, name_of
-        from streamstyle.video.codecs import CODECS, works
-
-        print(f"streamstyle  {__version__}")
-        print(f"system       {platform.platform()}, Python {platform.python_version()}")
-        print(f"packages     {', '.join(f'{name} {_installed(name)}' for name in _PACKAGES)}")
-        print(f"devices      {name_of(choose())}")
-        print(f"threads      {os.cpu_count()} cores, torch uses {name_of(choose('cpu'))}")
-        print(f"encoders     {' '.join(name for name in CODECS if works(name))}")
-        print(f"display      {_display()}")
+        for topic, finding in findings.items():
+            try:
+                found = finding()
+            except Exception as error:  # what does not work is what a bug report is about
+                found = f"unknown: {type(error).__name__}: {error}".partition("\n")[0]
+            print(f"{topic:<12} {found}")
 
 
 def _installed(package: str) -> str:
@@ -81,6 +90,36 @@ def _installed(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "missing"
+
+
+def _opencv() -> str:
+    try:
+        import cv2
+    except ImportError as error:
+        return load_failure(error) or f"OpenCV cannot be loaded ({error})"
+    toolkit = cv2.currentUIFramework()
+    windows = f"opens windows with {toolkit}" if toolkit else "opens no windows (opencv-python-headless)"
+    return f"{cv2.__version__}, {windows}"
+
+
+def _devices() -> str:
+    from streamstyle.device import choose, name_of
+
+    return name_of(choose())
+
+
+def _threads() -> str:
+    import torch
+
+    return f"{usable_cores()} of {os.cpu_count()} cores may be used, torch uses {torch.get_num_threads()}"
+
+
+def _encoders() -> str:
+    if "cv2" not in sys.modules:  # asked again, OpenCV would complain on stdout
+        return "unknown without OpenCV"
+    from streamstyle.video.codecs import CODECS, works
+
+    return " ".join(name for name in CODECS if works(name))
 
 
 def _display() -> str:

@@ -1,0 +1,62 @@
+"""How many processor cores this process may use, which can be fewer than the machine has.
+
+`taskset` and batch systems restrict a process to some cores, containers have a quota of processor time.
+More threads than that only wait for one another.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")  # where Linux shows its control groups
+MEMBERSHIP = Path("/proc/self/cgroup")  # and which of them this process is in
+
+
+def usable_cores() -> int:
+    """Cores that this process may use at once, at least 1: by affinity and by quota."""
+    return max(1, min([cores_by_affinity(), *(math.ceil(quota) for quota in _quotas())]))
+
+
+def cores_by_affinity() -> int:
+    """Cores on which this process may run; a quota can allow fewer of them at once."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quotas() -> Iterator[float]:
+    """The limits of all groups that the process is in, in cores."""
+    for group in _groups():
+        try:
+            if (group / "cpu.max").exists():  # version 2: "50000 100000", or "max 100000"
+                quota, period = (group / "cpu.max").read_text().split()
+            else:  # version 1, with -1 for no limit
+                quota = (group / "cpu.cfs_quota_us").read_text().strip()
+                period = (group / "cpu.cfs_period_us").read_text().strip()
+            if quota not in ("max", "-1"):
+                yield int(quota) / int(period)
+        except (OSError, ValueError, ZeroDivisionError):
+            continue  # no limit is set there
+
+
+def _groups() -> Iterator[Path]:
+    """Folders of the groups of the process and of those above them.
+
+    A container may see the host's names, but only its own group, as the root: those folders are missing.
+    """
+    try:
+        lines = MEMBERSHIP.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)  # "0::/user.slice", or "4:cpu,cpuacct:/docker/1f2e"
+        if not controllers or "cpu" in controllers.split(","):
+            root = CGROUPS / controllers
+            group = root / name.lstrip("/")
+            yield from (group, *(above for above in group.parents if above.is_relative_to(root)))
