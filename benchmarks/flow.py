@@ -156,7 +156,7 @@ def main() -> None:
     torch.set_num_threads(1)
     flows = [name for name in FLOWS if name != "raft" or options.weights]
     estimators = {
-        name: Dis(name) if name != "raft" else FLOWS[name](options.weights, choose()) for name in flows
+        name: Dis(name) if name != "raft" else FLOWS[name].open(options.weights, choose()) for name in flows
     }
     known_motion(estimators)
     shares = [pair for size in ((640, 480), (1280, 720)) for pair in cost(size, flows, options.weights)]

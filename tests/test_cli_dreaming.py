@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
-from streamstyle.effects import DreamSettings
+from streamstyle.effects import DreamSettings, StylizeSettings
 from streamstyle.settings import bundled_presets, load_preset, make_settings
 from streamstyle.video.tags import read_recipe
 from tests.videos import hashes_of, make_film, times_of
@@ -72,7 +72,7 @@ def test_every_preset_is_read(name: str) -> None:
 
 def test_there_are_presets_and_those_of_styles_stay_apart() -> None:
     assert len(bundled_presets(DreamSettings)) >= 8
-    assert not {"dogs", "eyes"} & set(bundled_presets())
+    assert not {"dogs", "eyes"} & set(bundled_presets(StylizeSettings))
 
 
 @pytest.mark.parametrize(

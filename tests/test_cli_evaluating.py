@@ -75,7 +75,7 @@ def test_a_table_and_a_sheet_are_written_once(films: Path, tmp_path: Path) -> No
 def test_films_that_do_not_match_are_told(films: Path) -> None:
     longer = call("evaluate", SAMPLE, films / "still.mp4")
     assert longer.exit_code == 0
-    assert "108 frames are in one of the films only; 12 are compared" in longer.stderr
+    assert "108 frames are in one video only; 12 are compared" in longer.stderr
     absent = call("evaluate", SAMPLE, films / "absent.mp4")
     assert absent.exit_code == 3 and "absent.mp4" in absent.stderr
     unknown = call("evaluate", SAMPLE, films / "still.mp4", "--flow", "slow")
@@ -99,10 +99,10 @@ def test_exact_flow_comes_from_a_folder(films: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--steady", "1.5"], "--steady 1.5: input should be less than or equal to 1"),
+        (["--steady", "1.5"], "--steady 1.5: expected 0 to 1"),
         (["--flow", "slow"], "--flow slow: no such flow; known are none, fast, medium, raft, or a folder"),
-        (["--inertia", "1"], "--inertia 1.0: input should be less than 1"),
-        (["--flow-size", "4"], "--flow-size 4: input should be greater than or equal to 32"),
+        (["--inertia", "1"], "--inertia 1.0: expected 0 to below 1"),
+        (["--flow-size", "4"], "--flow-size 4: expected 32 to 4096"),
     ],
 )
 def test_what_is_not_allowed_is_named(tmp_path: Path, options: list[str], message: str) -> None:

@@ -34,7 +34,7 @@ def live(*arguments: str):
         (["--record", "a.mp4", "--style", "nobody"], 2, "unknown style 'nobody'"),
         (["--record", "a.mp4", "--camera", "nothing.mp4"], 3, "nothing.mp4: no such file"),
         (["--record", "a.mp4", "--camera", str(Path(__file__))], 3, "not a film that can be read"),
-        (["--record", "a.mp4", "--strength", "3"], 2, "strength is 3, expected 0 to 1"),
+        (["--record", "a.mp4", "--strength", "3"], 2, "--strength 3.0: expected 0 to 1"),
         (["--record", "a.mp4", "--fps", "0.1"], 2, "--fps 0.1: expected 1 to 240"),
         (["--record", "a.mp4", "--size", "big"], 2, "--size big: expected WIDTHxHEIGHT"),
         (["--record", "a.mp4", "--dream", "nothing"], 2, "no such file or preset"),
@@ -56,7 +56,7 @@ def test_cameras_are_listed_and_files_are_mentioned(monkeypatch):
     done = live("--list")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == ["0  Builtin", "2  USB"]
-    assert "a film or picture" in done.stderr
+    assert "a video or image" in done.stderr
     events = [json.loads(line) for line in live("--list", "--json").stdout.splitlines()]
     assert events[1] == {"event": "camera", "camera": "2", "name": "USB"}
 

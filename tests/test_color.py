@@ -73,7 +73,7 @@ def test_ten_bits_become_eight_with_one_warning(caplog: pytest.LogCaptureFixture
     convert = ToRGB("video", (16, 16))
     assert np.abs(convert(grey).astype(int) - 120).max() <= 1
     convert(grey)
-    assert [record.getMessage() for record in caplog.records] == ["film: 10-bit frames become 8-bit"]
+    assert [record.getMessage() for record in caplog.records] == ["video: 10-bit frames become 8-bit"]
 
 
 def test_high_dynamic_range_becomes_standard(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,8 +13,8 @@ import torch
 
 from streamstyle import cores
 from streamstyle import device as devices
+from streamstyle.effects import StylizeSettings
 from streamstyle.jobs.render import render
-from streamstyle.settings import StylizeSettings
 from tests.videos import make_film
 
 CPU = torch.device("cpu")

@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import OutputError
 from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render
-from streamstyle.settings import StylizeSettings
 from streamstyle.sinks.video import SegmentSink
 from tests.videos import hashes_of, make_film, times_of
 
@@ -238,7 +238,7 @@ def change_segment(**values: Any) -> Callable[[list[str]], list[str]]:
         (change_head(settings=[]), "settings is missing or damaged"),
         (change_head(settings={"style": 7}), "style 7"),
         (change_head(settings={"tint": 7}), "tint: unknown setting"),
-        (change_head(effect="fresco"), "unknown effect fresco; known are style, dream"),
+        (change_head(effect="fresco"), "unknown effect fresco; known are stylize, dream"),
         (change_head(effect=[]), "effect is missing or damaged"),
         (change_head(files=["a"]), "files is missing or damaged"),
         (change_head(files={"glaze": "0"}), "glaze: has changed since"),

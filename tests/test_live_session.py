@@ -72,7 +72,7 @@ def test_a_slow_painter_leaves_frames_out_and_shows_none_that_is_old(camera):
             return super().__call__(pixels, seconds)
 
     ages: list[float] = []
-    with Live(camera.open, Slow(["great_wave"], Controls("none"))) as live:
+    with Live(camera.open, Slow(StylizeSettings(), ["great_wave"], Controls("none"))) as live:
         until(lambda: live.frames >= 16)
         assert live.status()["drops"] > 20
     assert np.median(ages) < 0.25, "what waits is the newest, however many came"
@@ -136,7 +136,7 @@ def test_what_fails_in_painting_reaches_whoever_looks(camera):
             raise OutOfMemoryError("too large")
 
     with (
-        Live(camera.open, Broken(["great_wave"])) as live,
+        Live(camera.open, Broken(StylizeSettings(), ["great_wave"])) as live,
         pytest.raises(OutOfMemoryError, match="too large"),
     ):
         live.newest(0, 5)

@@ -11,6 +11,7 @@ from streamstyle.errors import InputError
 from streamstyle.frames import Frame
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.optical_flow.raft import Raft
+from streamstyle.weights.downloads import URLS
 from tests.motions import film, texture
 
 
@@ -38,7 +39,7 @@ def test_the_file_decides_which_network_it_is(weights, name):
 @pytest.mark.parametrize("size", [(100, 130), (136, 161)])
 def test_flow_has_the_size_of_the_picture(weights, size, device):
     picture = texture(0, *size)
-    flow = FLOWS["raft"](weights / "small.pth", choose(device))(picture, picture)
+    flow = FLOWS["raft"].open(weights / "small.pth", choose(device))(picture, picture)
     assert flow.shape == (*size, 2) and flow.dtype == np.float32
     assert np.isfinite(flow).all()
 
@@ -56,9 +57,7 @@ def test_weights_that_do_not_fit_are_named(weights, name):
 
 
 def test_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "streamstyle.optical_flow.raft.URL", "http://127.0.0.1:9/raft_small_C_T_V2-01064c6d.pth"
-    )
+    monkeypatch.setitem(URLS, "raft", "http://127.0.0.1:9/raft_small_C_T_V2-01064c6d.pth")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(InputError, match=str(tmp_path)):
         Raft()

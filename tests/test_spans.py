@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from streamstyle.effects import StylizeSettings
 from streamstyle.errors import StreamstyleError
 from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render, resume
 from streamstyle.jobs.runners import RUNNERS
-from streamstyle.settings import StylizeSettings
 from tests.videos import hashes_of, make_film, sound_of
 
 SETTINGS = StylizeSettings(style="starry_night", steady=0.7, device="cpu", preset="ultrafast")
@@ -21,7 +21,6 @@ ALONE = """
 import sys
 from pathlib import Path
 from streamstyle.jobs.record import read_record
-from streamstyle.jobs.render import encode_options
 from streamstyle.jobs.spans import Span, VideoJob, open_render, render_span
 from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.video_format import choose_format
@@ -31,7 +30,7 @@ with JobFolder.reopen(Path(kept)) as folder:
     record, settings = read_record(folder)
     span = Span(int(first), int(end) if end else None, folder.state(int(segments)))
 with open_render(record.input, settings, record.recipe) as opened:
-    video = choose_format(Path(kept), opened.info, encode_options(settings))
+    video = choose_format(Path(kept), opened.info, settings.write_options().encoding)
     with JobFolder.start(Path(alone), opened.info, {}) as own:
         print(render_span(VideoJob(opened, video, own), span).frames_out)
 """

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 from streamstyle.errors import InputError, UsageError
 from streamstyle.optical_flow import warp
+from streamstyle.paintings import PAINTING_SIDE
 from streamstyle.training import (
     Photographs,
     Recipe,
@@ -95,7 +96,7 @@ def test_a_painting_that_is_none_is_named(pictures):
 def test_stroke_size_scales_the_painting(pictures):
     for stroke_size in (0.5, 1.0):
         painting = painting_for(pictures / "painting.png", Recipe(stroke_size=stroke_size))
-        assert max(painting.shape) == contents.PAINTING_SIDE * stroke_size
+        assert max(painting.shape) == PAINTING_SIDE * stroke_size
 
 
 def test_all_photographs_are_seen_before_one_is_seen_again(pictures):

@@ -140,13 +140,13 @@ COMMON = ["--scales", "1", "--steps", "4", "--later-steps", "2", "--device", "cp
 
 
 def test_the_command_paints_shows_and_tells(tmp_path, monkeypatch):
-    monkeypatch.setattr("streamstyle.apps.cli.transferring.WATCH_SECONDS", 0.0)
+    monkeypatch.setattr("streamstyle.apps.cli.steps.WATCH_SECONDS", 0.0)
     content, style = save(tmp_path / "c.png", picture()), save(tmp_path / "s.png", stripes())
     out, watch, losses = tmp_path / "o.png", tmp_path / "w.png", tmp_path / "l.csv"
     command = ["transfer", content, style, str(out), *COMMON, "--watch", str(watch), "--losses", str(losses)]
     told = CliRunner().invoke(app, command)
     assert told.exit_code == 0, told.output
-    assert "style is judged by distilled" in told.output
+    assert "perceptual loss: distilled" in told.output
     assert read_rgb(out).size == read_rgb(watch).size == (80, 64)
     with losses.open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -137,7 +137,7 @@ def test_the_command_makes_a_film_of_a_picture(tmp_path: Path) -> None:
     assert len(times_of(tmp_path / "z.mp4")) == 12
     for options, message in {
         ("--pan", "2"): "--pan 2: expected X,Y",
-        ("--speed", "0.5"): "--speed 0.5: input should be greater than or equal to 1",
+        ("--speed", "0.5"): "--speed 0.5: expected 1 to 100",
         ("--octaves", "9"): "--octaves 9: 96x64 pixels allow",
     }.items():
         refused = CliRunner().invoke(app, [*common, *small, "-y", *options])

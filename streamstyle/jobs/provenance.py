@@ -13,6 +13,8 @@ from streamstyle import __version__
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
+from streamstyle.image_formats import is_image
+from streamstyle.optical_flow.files import SUFFIXES
 from streamstyle.settings import make_settings
 from streamstyle.video.tags import read_recipe
 from streamstyle.weights import WEIGHTS, downloaded
@@ -40,7 +42,9 @@ def hash_of(name: str) -> str:
         return sha256_of(path)
     if not path.is_dir():
         return ""
-    listing = (f"{file.name} {sha256_of(file)}\n" for file in sorted(path.iterdir()) if file.is_file())
+    # Frames of a mask or a flow; whatever else lies there decides nothing.
+    files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES or is_image(file)]
+    listing = (f"{file.name} {sha256_of(file)}\n" for file in files)
     return hashlib.sha256("".join(listing).encode()).hexdigest()
 
 
