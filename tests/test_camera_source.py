@@ -74,7 +74,7 @@ def test_a_wanted_size_scales_a_film_and_large_ones_are_made_smaller(tmp_path, m
         ("nothing.mp4", "nothing.mp4: no such file"),
         ("rtsp://127.0.0.1:9/x", "rtsp://127.0.0.1:9/x: cannot be opened"),
         ("screen:4711", "screen:4711: cannot be captured"),
-        ("ftp://somewhere/x", "no such file"),
+        ("ftp://somewhere/x", "this kind of URL is not opened"),
     ],
 )
 def test_what_is_not_there_is_named(name, message, capfd):

@@ -115,7 +115,7 @@ ERRORS: Errors = [
     (
         lambda film, folder: [film, folder / "o.mp4", "--at", "soon=none"],
         2,
-        "soon is no time, expected seconds",
+        "soon is no time",
     ),
     (lambda film, folder: [film, folder / "o.mp4", "--stroke-size", "9"], 2, "expected 0.25 to 4"),
     (lambda film, folder: [film, folder / "o.mp4", "--tile", "1"], 2, "expected 64 to 16384"),

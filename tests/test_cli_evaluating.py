@@ -79,7 +79,10 @@ def test_films_that_do_not_match_are_told(films: Path) -> None:
     absent = call("evaluate", SAMPLE, films / "absent.mp4")
     assert absent.exit_code == 3 and "absent.mp4" in absent.stderr
     unknown = call("evaluate", SAMPLE, films / "still.mp4", "--flow", "slow")
-    assert unknown.exit_code == 2 and "unknown flow slow; known: fast, medium, raft" in unknown.stderr
+    assert (
+        unknown.exit_code == 2
+        and "--flow slow: no such flow; known are none, fast, medium, raft" in unknown.stderr
+    )
 
 
 def test_exact_flow_comes_from_a_folder(films: Path, tmp_path: Path) -> None:

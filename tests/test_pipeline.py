@@ -13,7 +13,7 @@ import torch
 
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
-from streamstyle.frames import Frame, Item, Moment, Packet, Progress, SinkItem
+from streamstyle.frames import Checkpoint, Frame, Item, Moment, Packet, Progress, SinkItem
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import Buffer, Reader, Step, Writer, run
 from streamstyle.sinks.memory import MemorySink
@@ -73,20 +73,38 @@ def test_pixels_pass_unchanged() -> None:
     assert np.array_equal(sink.frames[0].pixels, pixels)
 
 
+def checkpoints(sink: MemorySink, done: int = 0) -> dict[int, Checkpoint]:
+    """The checkpoints by the number of frames before them."""
+    found = {}
+    for item in sink.items:
+        if isinstance(item, Checkpoint):
+            found[done] = item
+        done += isinstance(item, Frame)
+    return found
+
+
 def test_a_resumed_run_gives_the_same_frames() -> None:
     whole = MemorySink(checkpoint_seconds=0.5)
     run(MemorySource(frames(23)), Count(), [whole], device="cpu")
-    assert [point.frames for point in whole.checkpoints] == [5, 10, 15, 20]
-    for point in whole.checkpoints:
+    assert list(checkpoints(whole)) == [5, 10, 15, 20]
+    for done, point in checkpoints(whole).items():
         rest = MemorySink(checkpoint_seconds=0.5)
         result = run(
-            MemorySource(frames(23)), Count(), [rest], device="cpu", resume_at=point.frames, state=point.state
+            MemorySource(frames(23)), Count(), [rest], device="cpu", resume_at=done, state=point.state
         )
-        assert values(rest) == values(whole)[point.frames :]
-        assert [p.frames for p in rest.checkpoints] == [
-            p.frames for p in whole.checkpoints if p.frames > point.frames
-        ]
+        assert values(rest) == values(whole)[done:]
+        assert list(checkpoints(rest, done)) == [place for place in checkpoints(whole) if place > done]
         assert result.frames_out == 23
+
+
+def test_a_run_may_stop_at_a_checkpoint() -> None:
+    """It ends with the checkpoint from which the next run goes on."""
+    whole, part = MemorySink(checkpoint_seconds=0.5), MemorySink(checkpoint_seconds=0.5)
+    run(MemorySource(frames(23)), Count(), [whole], device="cpu")
+    state = checkpoints(whole)[5].state
+    run(MemorySource(frames(23)), Count(), [part], device="cpu", resume_at=5, stop_at=15, state=state)
+    assert values(part) == values(whole)[5:15]
+    assert checkpoints(part, 5) == {done: checkpoints(whole)[done] for done in (10, 15)}
 
 
 def test_a_reset_reaches_the_effect_and_the_moment() -> None:

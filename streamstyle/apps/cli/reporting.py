@@ -193,27 +193,34 @@ def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False)
         log.removeHandler(handler)
 
 
-class resume_hint:  # noqa: N801 - used like a function
-    """Adds to an error how to go on, where there is something to go on with."""
+@contextmanager
+def resume_hint(output: str | Path) -> Iterator[None]:
+    """Adds to an error how to resume, where there is something to resume."""
+    try:
+        yield
+    except StreamstyleError as error:
+        stopped = isinstance(error, Interrupted)
+        if (stopped or error.exit_code in (4, 6)) and (folder := _unfinished(output)) is not None:
+            done = f"; what is done is in {folder}" if stopped else ""
+            error.args = (f"{error}{done}; `streamstyle resume {output}` goes on",)
+        raise
 
-    def __init__(self, output: str | Path) -> None:
-        self._output = str(output)
 
-    def __enter__(self) -> None:
-        pass
+def _unfinished(output: str | Path) -> Path | None:
+    """The folder of an unfinished run that nobody else is at."""
+    from streamstyle.part_folder import PartFolder
+    from streamstyle.training.job import MANIFEST as TRAINING
+    from streamstyle.video.job_folder import MANIFEST as VIDEO
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if not isinstance(error, StreamstyleError) or self._output == "-":
-            return
-        folder = Path(self._output + ".part")
-        begun = any((folder / name).exists() for name in ("manifest.jsonl", "training.safetensors"))
-        if not begun or "resume" in str(error):
-            return
-        if isinstance(error, Interrupted):
-            resume = f"`streamstyle resume {self._output}` goes on"
-            error.args = (f"{error}; what is done lies in {folder}, {resume}",)
-        elif error.exit_code in (4, 6):
-            error.args = (f"{error}; `streamstyle resume {self._output}` goes on from {folder}",)
+    try:
+        folder = PartFolder(Path(output), TRAINING if str(output).endswith(".safetensors") else VIDEO)
+        if not folder.is_there():
+            return None
+        folder.lock()
+        folder.release()
+    except (StreamstyleError, OSError):
+        return None
+    return folder.path
 
 
 def fail(reporter: Reporter, error: StreamstyleError) -> None:
