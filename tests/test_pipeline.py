@@ -15,7 +15,7 @@ from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Moment, Packet, Progress, SinkItem
 from streamstyle.optical_flow import FlowEstimation
-from streamstyle.pipeline import Buffer, Reader, Writer, run
+from streamstyle.pipeline import Buffer, Reader, Step, Writer, run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
 from tests.motions import film, pan
@@ -108,6 +108,25 @@ def test_motion_reaches_the_effect_and_cuts_reset_it() -> None:
     assert [type(item) for item in sink.items] == [Frame, Packet] * 8
 
 
+def test_a_frame_that_was_looked_at_ahead_is_uploaded_once() -> None:
+    images: list[torch.Tensor] = []
+    ahead: list[torch.Tensor | None] = []
+
+    class Watch(Identity):
+        def __call__(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
+            images.append(image)
+            ahead.append(moment.next.image if moment.next else None)
+            return image
+
+    run(MemorySource(list(film(pan(4)))), Watch(), [MemorySink()], motion=FlowEstimation(), device="cpu")
+    assert all(one is other for one, other in zip(images[1:], ahead, strict=False)) and ahead[-1] is None
+
+
+def test_what_an_effect_leaves_alone_is_not_converted() -> None:
+    pixels, step = pan(1)[0], Step(Identity(), torch.device("cpu"))
+    assert step(pixels, 0.0) is pixels and step.index == 1
+
+
 def test_a_run_resumed_with_motion_gives_the_same_moments() -> None:
     pictures = [*pan(4), *pan(4, seed=5)]
     for done in range(1, 8):
@@ -174,8 +193,9 @@ def test_a_read_that_hangs_does_not_hold_up_the_end_after_an_error() -> None:
             yield from self._items
             gate.wait(60)
 
-    sink, begin = MemorySink(), time.monotonic()
+    begin = time.monotonic()
     for motion in (None, FlowEstimation()):
+        sink = MemorySink()
         with pytest.raises(OSError, match="the network is gone"):
             run(Silent(frames(6)), FailingEffect(), [sink], motion=motion, device="cpu")
         assert sink.aborted and time.monotonic() - begin < 20

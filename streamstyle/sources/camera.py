@@ -36,7 +36,7 @@ class Camera(Source, Protocol):
     """A source that never ends by itself.
 
     Attributes:
-        freezes: it is lost when it gives the very same picture for a while: sensors have noise.
+        freezes: it is lost if it repeats one frame for a while: sensors have noise.
     """
 
     freezes: bool
@@ -46,7 +46,7 @@ class CameraSource:
     """A camera of this computer, or what stands in for one.
 
     Args:
-        name: number or device path of a camera; a film or picture; "testsrc"; "screen", or "screen:N" for
+        name: number or device path of a camera; a video or image; "testsrc"; "screen", or "screen:N" for
             X display N; or a URL.
         size: (width, height): cameras are asked for it, all else is scaled to it.
         fps: rate that is asked for.
@@ -56,7 +56,7 @@ class CameraSource:
         lost: always 0: what a camera does not give cannot be known.
 
     Raises:
-        InputError: it is not there, is in use, or gives no picture; also while iterating, when it ends.
+        InputError: it is missing, is in use, or gives no frame; also while iterating, when it ends.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Device:
     """A camera through OpenCV.
 
     Attributes:
-        width, height, rate: what came of the wishes.
+        width, height, rate: what the camera agreed to.
     """
 
     def __init__(self, name: str, size: tuple[int, int], fps: float) -> None:
@@ -125,7 +125,7 @@ class Device:
                 "`streamstyle live --list` shows what there is"
             )
         self._capture = capture
-        # Compressed before the size: uncompressed, USB carries large pictures at a few frames a second only.
+        # Compression before the size: uncompressed, USB carries large frames at a few a second only.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
@@ -154,7 +154,7 @@ def is_device(name: str) -> bool:
 
 
 def opened(path: Path, size: tuple[int, int] | None) -> Source:
-    """A film, or a still picture."""
+    """A video, or a still image."""
     largest = None if size else LARGEST_SIDE
     if is_picture(path):
         return StillSource(path, size=size, max_size=largest)
@@ -163,7 +163,7 @@ def opened(path: Path, size: tuple[int, int] | None) -> Source:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """OpenCV says nothing on stderr of its own; what matters we say ourselves."""
+    """Keeps OpenCV from writing to stderr; our errors say what matters."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)

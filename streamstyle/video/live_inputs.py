@@ -26,7 +26,7 @@ TEST_SIZE, RATE = (640, 480), 30.0
 
 
 class Grabbed:
-    """Decoded pictures of one of these inputs. A context manager.
+    """Decoded frames of one of these inputs.
 
     Args:
         name: "testsrc", or a URL.
@@ -35,8 +35,8 @@ class Grabbed:
         fps: rate of the test picture; 30.
 
     Attributes:
-        width, height: of the pictures as they are given.
-        rate: pictures a second, as the input claims; None where it says nothing.
+        width, height: of the frames as they are given.
+        rate: frames a second, as the input claims; None where it says nothing.
 
     Raises:
         InputError: it cannot be opened.
@@ -72,7 +72,7 @@ class Grabbed:
         self._pictures = self._decoded()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Each picture, (H, W, 3) uint8 RGB, and its presentation time in seconds; 0 where it has none."""
+        """Each frame, (H, W, 3) uint8 RGB, and its presentation time in seconds; 0 where it has none."""
         return self._pictures
 
     def _decoded(self) -> Generator[tuple[np.ndarray, float], None, None]:
@@ -108,17 +108,17 @@ def _test_picture(width: int, height: int, fps: float) -> InputContainer:
 
 
 class Screen:
-    """Pictures of an X display, grabbed by a process of its own. A context manager.
+    """Frames of an X display, grabbed by a process of its own.
 
     Args:
         name: "screen", or "screen:N" for X display N.
         size: scale to exactly (width, height).
         max_size: scale down so that the longer side is at most this.
-        fps: pictures a second; 30.
+        fps: frames a second; 30.
 
     Attributes:
-        width, height: of the pictures as they are given.
-        rate: pictures a second.
+        width, height: of the frames as they are given.
+        rate: frames a second.
 
     Raises:
         InputError: there is no such display.
@@ -145,7 +145,7 @@ class Screen:
         self.width, self.height = map(int, head)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Each picture, (H, W, 3) uint8 RGB."""
+        """Each frame, (H, W, 3) uint8 RGB."""
         length = self.height * self.width * 3
         while len(read := self._pictures.read(length)) == length:
             yield np.frombuffer(read, np.uint8).reshape(self.height, self.width, 3)

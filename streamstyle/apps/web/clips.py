@@ -18,17 +18,17 @@ import numpy as np
 from streamstyle.apps.web.clip_reader import HEADER, OPENED, PICTURE, REFUSED
 from streamstyle.errors import InputError
 
-OPEN_SECONDS = 30.0  # until the first picture has been read,
+OPEN_SECONDS = 30.0  # until the first frame has been read,
 PICTURE_SECONDS = 10.0  # and between two of them, before a clip is given up
-MEMORY_BYTES = 2 << 30  # of addresses; the libraries alone take a part of them
+MEMORY_BYTES = 2 << 30  # of address space; the libraries alone take a part of it
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
 class Store:
-    """A file for an upload, which is gone when it is closed, and where the system can even after a crash.
+    """A file for an upload. It is deleted when it is closed; on most systems even after a crash.
 
     Args:
-        folder: where it lies.
+        folder: where it is stored.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -44,7 +44,7 @@ class Store:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What a process needs to inherit to open `path`."""
+        """File descriptors that a process must inherit to open `path`."""
         return (self._file.fileno(),) if self._nameless else ()
 
     def write(self, data: bytes) -> None:
@@ -53,7 +53,7 @@ class Store:
         self.bytes += len(data)
 
     def finish(self) -> None:
-        """All has come: others may read it."""
+        """The upload is complete; others may read it."""
         self._file.flush()
         if not self._nameless:
             self._file.close()
@@ -67,18 +67,18 @@ class Store:
 
 
 class Clip:
-    """An uploaded film or picture that plays at its own pace, over and over. A context manager.
+    """An uploaded video or image that plays at its own pace, over and over. A context manager.
 
     Args:
         store: the upload, which is closed with the clip, also if this fails.
         memory_bytes: that the process may take.
-        begun: given the clip before it is looked into, which may take a while; to close it may end that.
+        begun: called with the clip before it is opened, which may take a while; closing it ends that.
 
     Attributes:
         about: kind ("film" or "picture"), width and height.
 
     Raises:
-        InputError: it is damaged, no film or picture, or too large; the message names no file.
+        InputError: it is damaged, no video or image, or too large; the message names no file.
     """
 
     def __init__(
@@ -116,10 +116,10 @@ class Clip:
         self.close()
 
     def next(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB: the picture that is due; waits for it.
+        """(H, W, 3) uint8 RGB: the frame that is due; waits for it.
 
         Raises:
-            InputError: the clip ends in damage, or nothing comes any more.
+            InputError: the clip is damaged from here on, or its process does not answer.
         """
         assert self._process.stdin is not None
         try:

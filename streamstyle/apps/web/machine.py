@@ -1,4 +1,4 @@
-"""The machine's own camera, as the page sees it."""
+"""This machine's own camera, as the page shows it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class Machine(Protocol):
-    """A camera of this machine that is painted whether or not anybody looks."""
+    """A camera of this machine that is stylized whether or not anybody watches."""
 
     @property
     def wanted(self) -> Controls:
-        """What is wanted of it now."""
+        """Its controls as they are set now."""
         ...
 
     def newest(self, after: int, timeout: float) -> tuple[int, np.ndarray, np.ndarray] | None:
-        """The newest picture behind the one with that number.
+        """The newest result, if it is newer than the one with that number.
 
         Returns:
             Its number, source and result, both (H, W, 3) uint8 RGB; None if none came in `timeout` seconds.
@@ -28,16 +28,16 @@ class Machine(Protocol):
         ...
 
     def change(self, **values: object) -> Controls:
-        """Want something else; raises UsageError, which changes nothing."""
+        """Change the controls; raises UsageError, which changes nothing."""
         ...
 
     def status(self) -> dict[str, float | int | str]:
-        """Figures of how it runs, by name."""
+        """Figures of the session, by name."""
         ...
 
 
 class Broadcast:
-    """The machine's pictures for several viewers; each picture is encoded once."""
+    """The results of the camera for several viewers; each is encoded once."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -46,7 +46,7 @@ class Broadcast:
         self._pictures = b"", b""
 
     def newest(self, after: int, timeout: float) -> tuple[int, bytes, bytes] | None:
-        """The newest picture behind that number: its number, source and result as JPEG; None in time-out."""
+        """The newest result after that number: number, source and result as JPEG; None after the timeout."""
         from streamstyle.apps.web.jpeg import write_jpeg
 
         found = self.machine.newest(after, timeout)

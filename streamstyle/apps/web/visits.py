@@ -1,4 +1,4 @@
-"""One browser at the page: its own painter, its own wishes, one picture at a time."""
+"""One browser at the page: its own stylizer, its own controls, one frame at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NAMES = tuple(entry.name for entry in fields(Controls))
 
 
 class Paints(Protocol):
-    """What a visit needs of a painter."""
+    """What a visit needs of a stylizer."""
 
     @property
     def wanted(self) -> Controls: ...
@@ -45,7 +45,7 @@ class Paints(Protocol):
 
 
 class Styles(Protocol):
-    """What a visit needs of a gallery."""
+    """What a visit needs of a gallery: see `Gallery`."""
 
     def cards(self) -> list[dict[str, str]]: ...
 
@@ -59,23 +59,23 @@ class Styles(Protocol):
 class Visit:
     """Talks with one browser until it goes.
 
-    From the browser: pictures as JPEG, and messages: `{"want": {…}}`, `{"input": "machine"}`, and
-    `{"ready": true}` when it can take another picture of the machine or the clip.
-    To the browser: pictures (see SOURCE_BYTES: source, then result, both JPEG) and messages: `welcome`,
-    `wanted`, `input`, `status`, and `refused` with a sentence. Each picture is answered with a picture or
-    a sentence, except those that a newer one overtook.
+    From the browser: frames as JPEG, and messages: `{"want": {…}}`, `{"input": "machine"}`, and
+    `{"ready": true}` when it can take another frame of the machine or the clip.
+    To the browser: frames (see SOURCE_BYTES: source, then result, both JPEG) and messages: `welcome`,
+    `wanted`, `input`, `status`, and `refused` with a sentence. Each frame is answered with a frame or
+    a sentence, except those that a newer one replaced.
 
     Args:
         socket: to the browser, not yet accepted.
-        painter: its own.
-        styles: names of the page.
+        painter: stylizes its frames.
+        styles: the style names of the page.
         broadcast: the machine's camera, if there is one.
-        in_painting: awaitable call of a function where all visitors' pictures are painted, one by one.
-        beside: awaitable call of a function in some thread.
+        in_painting: awaits a function in the thread where all visitors' frames are stylized, one by one.
+        beside: awaits a function in any other thread.
         about: more for the welcome.
 
     Attributes:
-        name: which uploads give to say whose they are.
+        name: by which uploads say whose they are.
         clip: the upload that plays, if there is one.
     """
 
@@ -98,15 +98,15 @@ class Visit:
         self._in_painting, self._beside = in_painting, beside
         self._about = about
         self._input = "browser"
-        self._picture: bytes | None = None  # the newest that has not been begun
+        self._picture: bytes | None = None  # the newest frame that has not been started
         self._ready = False
         self._wake = asyncio.Event()
-        self._number = 0  # of the machine's picture shown last
+        self._number = 0  # of the machine's result shown last
         self._told: Controls | None = None
         self._status_at = 0.0
 
     async def run(self) -> None:
-        """Until the browser goes; then its clip is gone too."""
+        """Serve until the browser goes; then delete its clip."""
         tasks: set[asyncio.Task[None]] = set()
         try:
             await self._welcome()
@@ -123,12 +123,12 @@ class Visit:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def take_clip(self, clip: Clip) -> None:
-        """Play this one from now on."""
+        """Play this clip from now on."""
         self.drop_clip()
         self.clip = clip
 
     def drop_clip(self) -> None:
-        """Stop and forget the clip."""
+        """Stop and delete the clip."""
         clip, self.clip = self.clip, None
         if clip is not None:
             clip.close()
@@ -196,7 +196,7 @@ class Visit:
 
     @property
     def _wished(self) -> Any:
-        """Whose wishes the page shows: its own painter's, or those of the machine's camera."""
+        """Whose controls the page shows: those of its own stylizer, or of the machine's camera."""
         return self._broadcast.machine if self._input == "machine" and self._broadcast else self._painter
 
     async def _paint(self) -> None:
@@ -247,7 +247,7 @@ class Visit:
             await self._send(source, result)
 
     def _again(self) -> None:
-        """The browser still waits for what it was ready for."""
+        """The browser still waits for a frame."""
         self._ready = True
         self._wake.set()
 
@@ -256,7 +256,7 @@ class Visit:
         return result
 
     async def _tell_wanted(self, always: bool = False) -> None:
-        """Say what is wanted, if that has changed; the machine's camera has other masters too."""
+        """Send the controls, if they have changed; others may set those of the machine's camera, too."""
         wanted = self._wished.wanted
         if always or wanted != self._told:
             self._told = wanted
@@ -266,7 +266,7 @@ class Visit:
         await self._socket.send_bytes(SOURCE_BYTES.pack(len(source)) + source + result)
 
     async def _refuse(self, error: StreamstyleError, picture: bool = False) -> None:
-        """A sentence; with `picture` it is the answer to a picture, or to being ready for one."""
+        """Send a sentence; with `picture` it is the answer to a frame, or to being ready for one."""
         await self._say(refused=self._styles.by_shown_names(str(error)), picture=picture)
 
     async def _say(self, **message: object) -> None:
@@ -274,7 +274,7 @@ class Visit:
 
 
 def _read(text: str) -> dict[str, Any]:
-    """A message; its numbers are floats, as whole ones could be of any length."""
+    """A message; its numbers are floats, since integers could be of any length."""
     try:
         if len(text) > MOST_LETTERS:
             raise ValueError
@@ -287,7 +287,7 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def _fit_to_show(status: Mapping[str, float | int | str]) -> dict[str, float | int | str]:
-    """Without what is no number in JSON, and what may be a file of this machine."""
+    """The figures without what JSON cannot hold, and without what may be a file name of this machine."""
     return {
         name: value
         for name, value in status.items()
