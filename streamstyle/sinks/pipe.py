@@ -47,7 +47,7 @@ class PipeSink(Sink):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """ "-" for stdout, or a URL."""
+        """The name - for stdout, and URLs."""
         return name == "-" or is_url(name)
 
     @classmethod

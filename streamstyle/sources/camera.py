@@ -176,7 +176,7 @@ class ScreenInput(Screen):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """ "screen" or "screen:N"."""
+        """The names screen and screen:N."""
         return is_screen(name)
 
 
@@ -193,7 +193,7 @@ class StreamInput:
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """ "testsrc" or a URL."""
+        """The name testsrc, and URLs."""
         return name == "testsrc" or is_url(name)
 
     def __iter__(self) -> Iterator[np.ndarray]:
