@@ -29,8 +29,7 @@ from streamstyle.losses import luma, total_variation
 from streamstyle.networks import StyleNet, style_net
 from streamstyle.networks.style_net import Shuffle
 from streamstyle.styles import load_style
-from streamstyle.training import Photographs, Recipe, Training, painting_for
-from streamstyle.training import perceptual_loss as judging
+from streamstyle.training import Photographs, Recipe, Training, painting_for, perceptual_loss as judging
 from streamstyle.training.data import read_rgb, split, to_tensor
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import CUT

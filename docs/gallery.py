@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from streamstyle.effects.style import Style
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import download, upload
 from streamstyle.effects.composite import Composite
-from streamstyle.effects.style import Style
 from streamstyle.frames import Frame, Moment
 from streamstyle.keyframes import NONE, keyframes_of
 from streamstyle.sources import open_source

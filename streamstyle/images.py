@@ -20,8 +20,7 @@ from typing import Self
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from PIL import ImageFile as PillowFile
+from PIL import Image, ImageCms, ImageFile as PillowFile, ImageOps, UnidentifiedImageError
 
 from streamstyle.errors import InputError, OutOfMemoryError, StreamstyleError
 from streamstyle.image_formats import format_of, supported_format

@@ -239,6 +239,14 @@ def is_file(name: str) -> bool:
         return False
 
 
+def is_path(name: str) -> bool:
+    """Whether a file or folder has that name."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def with_absolute_files(text: str) -> str:
     """A mixture or change in which every name of a file that exists is absolute."""
     if is_file(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
+from streamstyle.effects import EFFECTS
+from streamstyle.settings import about
 from streamstyle.video.tags import read_recipe
 from tests.videos import damaged, hashes_of, make_film, picture, sound_of, times_of
 
@@ -301,3 +304,40 @@ def test_version() -> None:
     from streamstyle import __version__
 
     assert call("--version").stdout == f"streamstyle {__version__}\n"
+
+
+def declared_options() -> list[tuple[str, str]]:
+    """(file, flag or field) of each place in the program where an option is declared."""
+    found = []
+    for path in sorted((Path(__file__).parents[1] / "streamstyle").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "typer.Option":
+                flags = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                found += [(path.name, flag) for flag in flags if str(flag).startswith("-")]
+            elif isinstance(node, ast.ClassDef):
+                fields = (entry for entry in node.body if isinstance(entry, ast.AnnAssign))
+                for entry in fields:
+                    if isinstance(entry.value, ast.Call) and ast.unparse(entry.value.func) == "option":
+                        help_text = ast.unparse(entry.value.args[1])
+                        found.append((help_text, ast.unparse(entry.target)))
+    return found
+
+
+def test_each_option_is_declared_once() -> None:
+    """Flags of functions stand at one place; fields of settings that mean the same have one declaration."""
+    declared = declared_options()
+    assert len(declared) > 90
+    flags = [flag for _, flag in declared if flag.startswith("-")]
+    assert len(flags) == len(set(flags)), sorted(flag for flag in flags if flags.count(flag) > 1)
+    texts = [text for text, name in declared if not name.startswith("-")]
+    assert len(texts) == len(set(texts)), sorted(text for text in texts if texts.count(text) > 1)
+
+
+def test_help_lists_every_field_of_the_settings() -> None:
+    for name, kind in EFFECTS.items():
+        told = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).stdout
+        for field in set(kind.model_fields) - kind.OMITTED:
+            flags = about(kind.model_fields[field])["flags"] or [f"--{field.replace('_', '-')}"]
+            positional = about(kind.model_fields[field])["positional"]
+            assert positional or all(flag in told for flag in flags), (name, field)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from streamstyle.effects.composite import Composite, feathered, working_size
 from streamstyle.effects.identity import Identity
+from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.upsampling import resized, upsampled
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
@@ -148,3 +149,30 @@ def test_kept_colors_are_the_source_s():
     torch.testing.assert_close(half, (kept + Green()(image, MOMENT)) / 2)
     whole = Composite(Green(), keyframes_of("a", keep_colors=1), colors="histogram")(image, MOMENT)
     torch.testing.assert_close(whole, image, atol=2e-3, rtol=0)
+
+
+def test_effects_within_effects_keep_their_states_apart():
+    """Each of them remembers something under one name."""
+
+    class Remembering(Identity):
+        def __init__(self):
+            self.last = 0
+
+        def __call__(self, image, moment):
+            self.last += 1
+            return image * 0.5
+
+        def state(self):
+            return {"last": self.last, "reduced": self.last, "coming_index": self.last}
+
+        def restore(self, state):
+            self.last = int(state["last"])
+            assert state["reduced"] == state["coming_index"] == self.last
+
+    image = torch.rand(3, 32, 40)
+    effect, again = (Composite(Stabilize(Remembering(), 1.0), keyframes_of("a")) for _ in range(2))
+    for index in range(3):
+        effect(image, Moment(index, index / 25))
+    again.restore(effect.state())
+    assert again.state().keys() == effect.state().keys()
+    assert again.effect.effect.last == 3

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from streamstyle import cores
-from streamstyle import device as devices
+from streamstyle import cores, device as devices
 from streamstyle.effects import StylizeSettings
 from streamstyle.jobs.render import render
 from tests.videos import make_film

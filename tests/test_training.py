@@ -15,9 +15,9 @@ from streamstyle.training import (
     Recipe,
     Training,
     TrainingProgress,
+    loop as training,
     painting_for,
 )
-from streamstyle.training import loop as training
 from streamstyle.weights import load_features
 
 ROOT = Path(__file__).parents[1]

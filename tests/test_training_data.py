@@ -16,12 +16,12 @@ from streamstyle.training import (
     Photographs,
     Recipe,
     VideoFrames,
+    data as contents,
     painting_for,
     read_recipe,
     scenes,
+    synthetic_motion as motion,
 )
-from streamstyle.training import data as contents
-from streamstyle.training import synthetic_motion as motion
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "configs" / "styles").glob("*.toml"))

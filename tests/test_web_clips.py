@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamstyle.apps.web import clips as clips_module
-from streamstyle.apps.web import site as sites
+from streamstyle.apps.web import clips as clips_module, site as sites
 from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.errors import InputError
 from tests.videos import make_film

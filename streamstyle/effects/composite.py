@@ -12,6 +12,7 @@ from torch import Tensor
 
 from streamstyle.device import out_of_memory
 from streamstyle.effects.colors import COLORS
+from streamstyle.effects.states import nested, unnested
 from streamstyle.effects.upsampling import blurred, resized, upsampled
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Effect, Moment
@@ -134,12 +135,12 @@ class Composite:
 
     def state(self) -> dict[str, Tensor | float | int]:
         """That of the effect, and how far the working size was reduced."""
-        return {**self.effect.state(), "reduced": self.reduced}
+        return {**nested(self.effect.state()), "reduced": self.reduced}
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
         """Takes up what `state` gave."""
         self.reduced = int(state["reduced"])
-        self.effect.restore({name: value for name, value in state.items() if name != "reduced"})
+        self.effect.restore(unnested(state))
 
 
 def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]:

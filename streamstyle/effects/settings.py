@@ -137,7 +137,7 @@ class RenderSettings(BaseModel):
 
     Attributes:
         SUMMARY: what the effect does, for the help of its command.
-        MIXTURE: name of the setting that says what to apply; several can be mixed in it.
+        MIXTURE: name of the setting that says what to apply, or a mixture of it; "" if nothing can be mixed.
         ANIMATED: names of the settings that keyframes may change.
         OMITTED: names of inherited settings that mean nothing to the effect.
         SOURCE: the command line's name for the input, and its help.
@@ -148,7 +148,7 @@ class RenderSettings(BaseModel):
     """
 
     SUMMARY: ClassVar[str]
-    MIXTURE: ClassVar[str]
+    MIXTURE: ClassVar[str] = ""
     ANIMATED: ClassVar[tuple[str, ...]] = ("strength", "keep_colors", "stroke_size")
     OMITTED: ClassVar[frozenset[str]] = frozenset()
     SOURCE: ClassVar[tuple[str, str]] = ("IN", "Video, image, folder of images, URL, or - for stdin.")
@@ -258,6 +258,11 @@ class RenderSettings(BaseModel):
     def _fraction(self, value: Fraction | None) -> str | None:
         return None if value is None else str(value)
 
+    @property
+    def mixture(self) -> str:
+        """What is applied, or a mixture of it."""
+        return str(getattr(self, self.MIXTURE)) if self.MIXTURE else "effect"
+
     def keyframes(self) -> Keyframes:
         """The effect's parameters at each time.
 
@@ -265,7 +270,7 @@ class RenderSettings(BaseModel):
             UsageError: a mixture or keyframe cannot be understood.
         """
         values = {name: getattr(self, name) for name in self.ANIMATED}
-        keyframes = keyframes_of(getattr(self, self.MIXTURE), **values, at=self.at, fade=self.fade)
+        keyframes = keyframes_of(self.mixture, **values, at=self.at, fade=self.fade)
         for name in (name for change in keyframes.changes for name in change.values):
             if name not in ("style", *self.ANIMATED):
                 raise UsageError(
@@ -289,7 +294,8 @@ class RenderSettings(BaseModel):
     def absolute(self) -> Self:
         """The same settings for another working folder: files by their absolute names."""
         update: dict[str, Any] = {"at": tuple(with_absolute_files(change) for change in self.at)}
-        update[self.MIXTURE] = with_absolute_files(getattr(self, self.MIXTURE))
+        if self.MIXTURE:
+            update[self.MIXTURE] = with_absolute_files(self.mixture)
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if about(field).get("file") and isinstance(value, str):

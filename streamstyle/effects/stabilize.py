@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle.effects.states import nested, unnested
 from streamstyle.frames import Effect, Moment, Motion
 from streamstyle.optical_flow import means, resized_flow, resized_map, warp
 
@@ -85,7 +86,7 @@ class Stabilize:
 
     def state(self) -> dict[str, Tensor | float | int]:
         """The last result, what is known of the next one, and the state of the effect."""
-        state = self.effect.state()
+        state = nested(self.effect.state())
         if self._last is not None:
             state["last"] = self._last
         if self._coming is not None:
@@ -97,8 +98,7 @@ class Stabilize:
         last, coming = state.get("last"), state.get("coming")
         self._last = last if isinstance(last, Tensor) else None
         self._coming = (int(state["coming_index"]), coming) if isinstance(coming, Tensor) else None
-        own = {"last", "coming", "coming_index"}
-        self.effect.restore({name: value for name, value in state.items() if name not in own})
+        self.effect.restore(unnested(state))
 
 
 def carried(picture: Tensor, motion: Motion, onto: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from streamstyle.evaluation.metrics import change_along_flow, flicker, sharpness, static_pixels, warp_error
-from streamstyle.evaluation.videos import Evaluation, FrameMeasures, evaluate
+from streamstyle.evaluation.videos import Evaluation, FrameMeasures, evaluate_frames
 
 __all__ = [
     "Evaluation",
     "FrameMeasures",
     "change_along_flow",
-    "evaluate",
+    "evaluate_frames",
     "flicker",
     "sharpness",
     "static_pixels",

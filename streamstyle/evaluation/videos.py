@@ -130,7 +130,7 @@ class Evaluation:
 MEANS = ("warp_error", "source_warp_error", "flicker", "sharpness", "reliable", "style_loss")
 
 
-def evaluate(
+def evaluate_frames(
     source: Source,
     result: Source,
     motion: FlowEstimation,

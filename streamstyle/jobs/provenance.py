@@ -56,9 +56,9 @@ def recipe_of(settings: RenderSettings) -> str:
     if not settings.provenance:
         return ""
     told = settings.model_dump(mode="json", exclude_defaults=True)
-    told = {settings.MIXTURE: getattr(settings, settings.MIXTURE)} | {
-        name: value for name, value in told.items() if name not in OF_ONE_RUN and value is not None
-    }
+    told = {name: value for name, value in told.items() if name not in OF_ONE_RUN and value is not None}
+    if settings.MIXTURE:  # whatever the default is at that time
+        told = {settings.MIXTURE: settings.mixture} | told
     recipe = {"streamstyle": __version__, "effect": name_of_effect(settings), "settings": told}
     return json.dumps(recipe | {"weights": weights_hashes(settings)})
 

@@ -15,9 +15,9 @@ from streamstyle.device import choose
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError
 from streamstyle.jobs.provenance import name_of_effect, weights_hashes
+from streamstyle.keyframes import is_path
 from streamstyle.settings import make_settings
 from streamstyle.video.job_folder import MANIFEST, JobFolder
-from streamstyle.video.opening import is_url
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def record_of(source: str, settings: RenderSettings, recipe: str, device: torch.
         InputError: a file that decides the result cannot be read.
     """
     return Record(
-        input=source if source == "-" or is_url(source) else str(Path(source).absolute()),
+        input=str(Path(source).absolute()) if is_path(source) else source,
         effect=name_of_effect(settings),
         settings=settings.model_dump(mode="json"),
         recipe=recipe,

@@ -46,12 +46,19 @@ def render(
     on_progress: Callable[[Progress], None] | None = None,
     on_step: Callable[[OptimizationStep], None] | None = None,
 ) -> Result:
-    """Stylize a video, an image or a folder of images.
+    """Apply an effect to a video, an image or a folder of images.
+
+    Example:
+        from streamstyle import StylizeSettings, render
+
+        settings = StylizeSettings(style="great_wave", max_size=160, length=0.4)
+        result = render("samples/harbour.mp4", "wave.mp4", settings)
+        print(f"{result.frames_out} frames, {result.fps:.1f} fps")
 
     Args:
         source: path, folder, URL, or "-" for stdin.
         output: path, folder, URL, or "-" for stdout; its ending chooses the format.
-        settings: what `streamstyle stylize --help` or `streamstyle dream --help` lists.
+        settings: of the effect, as `StylizeSettings` or `DreamSettings`; by default those of `stylize`.
         overwrite: replace what is there.
         runner: who renders the spans of a video, a name of RUNNERS.
         on_progress: called a few times a second.
@@ -89,6 +96,11 @@ def resume(
     """Go on with an unfinished video; the result is the one an uninterrupted run gives.
 
     Finished parts are decoded again, so that later frames match exactly, but not stylized again.
+
+    Example:
+        from streamstyle import resume
+
+        print(resume("unfinished.mp4").frames_out)
 
     Args:
         output: the video that was to be written.

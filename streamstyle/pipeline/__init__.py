@@ -71,6 +71,14 @@ def run(
 
     Closes the sinks at the end, so that their outputs are complete; aborts them on any error.
 
+    Example:
+        from streamstyle import ReadOptions, StylizeSettings, open_effect, open_sink, open_source, run
+
+        settings = StylizeSettings(style="ink", device="cpu")
+        with open_source("samples/harbour.mp4", ReadOptions(max_size=160, length=0.2)) as source:
+            with open_effect(settings, source.info.kind) as effect:
+                print(run(source, effect, [open_sink("frames/", source.info)], device="cpu"))
+
     Args:
         source: open.
         effect: on `device`.

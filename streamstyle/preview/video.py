@@ -107,7 +107,8 @@ def preview(
             info = opened.info
             places = places_in(opened, source, settings, count)
         for style in styles:
-            asked = settings.model_copy(update={settings.MIXTURE: style}).absolute()
+            chosen = {settings.MIXTURE: style} if settings.MIXTURE else {}
+            asked = settings.model_copy(update=chosen).absolute()
             frames, seconds, size = painted(places, info, output, asked)
             whole = None if places.total is None else seconds * places.total
             promises.append(Preview(style, whole, size))

@@ -5,7 +5,7 @@
 """
 
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
-from streamstyle.training.job import TrainingJob, resume_training, state_of, train_style
+from streamstyle.training.job import TrainingJob, resume_training, state_of, train
 from streamstyle.training.loop import Diverged, Training, TrainingProgress
 from streamstyle.training.recipe import Recipe, read_recipe
 
@@ -22,5 +22,5 @@ __all__ = [
     "read_recipe",
     "resume_training",
     "state_of",
-    "train_style",
+    "train",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
 from streamstyle.styles import load_style
-from streamstyle.training.job import TrainingJob, train_style
+from streamstyle.training.job import TrainingJob, train
 from streamstyle.training.loop import TrainingProgress
 from streamstyle.training.recipe import read_recipe
 from streamstyle.weights import parameters_of
@@ -63,7 +63,7 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
     """Trains one style into `folder`.
 
     Raises:
-        StreamstyleError: as `train_style`, or the painting is not there.
+        StreamstyleError: as `train`, or the painting is not there.
     """
     settings, about = read_recipe(recipe)
     painting = find_painting(about.pop("sha256", ""), (paintings, ROOT / "samples"))
@@ -75,7 +75,7 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
             LOG.info("%s: step %d of %s", recipe.stem, progress.step, progress.steps)
 
     output = folder / f"{recipe.stem}.safetensors"
-    train_style(order, output, settings, overwrite=True, on_progress=log)
+    train(order, output, settings, overwrite=True, on_progress=log)
     output.with_suffix(".preview.png").unlink(missing_ok=True)
     return entry_of(recipe.stem, folder)
 

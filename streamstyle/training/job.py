@@ -64,7 +64,7 @@ class TrainingJob:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-def train_style(
+def train(
     order: TrainingJob,
     output: Path,
     recipe: Recipe,
@@ -73,6 +73,14 @@ def train_style(
     on_progress: OnProgress | None = None,
 ) -> Recipe:
     """Trains a style and writes it.
+
+    Example:
+        from pathlib import Path
+
+        from streamstyle import Recipe, TrainingJob, train
+
+        job = TrainingJob(painting="samples/painting.png")
+        train(job, Path("mine.safetensors"), Recipe(steps=4, batch=1, crop=64))
 
     Args:
         order: what to train.
@@ -110,9 +118,11 @@ def train_style(
         features=str(Path(order.features).absolute()) if Path(order.features).is_file() else order.features,
     )
     training, contents = prepared(order, recipe)
-    if not is_there:
+    if is_there:
+        folder.lock()
+    else:
         folder.create({})
-    with locked(folder):
+    with cleared(folder):
         folder.delete([_STATE])
         return run(training, contents, order, folder, on_progress)
 
@@ -123,12 +133,13 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
     Raises:
         UsageError: there is nothing to go on with.
         InputError: the painting or the pictures are not those of the first run.
-        StreamstyleError: as `train_style`.
+        StreamstyleError: as `train`.
     """
     folder = PartFolder(output, MANIFEST)
     if not folder.is_there() or not state_of(output).exists():
         raise UsageError(f"{output}: no unfinished training ({state_of(output)} is not there)")
-    with locked(folder):
+    folder.lock()
+    with cleared(folder):
         tensors, metadata = read_safetensors(state_of(output))
         try:
             values = json.loads(metadata["order"])
@@ -254,13 +265,8 @@ def preview_of(output: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: PartFolder) -> Iterator[None]:
-    """Holds the lock of an unfinished training's folder; after a clean end the folder is removed.
-
-    Raises:
-        OutputError: another run holds it.
-    """
-    folder.lock()
+def cleared(folder: PartFolder) -> Iterator[None]:
+    """Gives up the lock of an unfinished training's folder at the end; after a clean end removes it."""
     try:
         yield
     except BaseException:

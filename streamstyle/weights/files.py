@@ -16,8 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from streamstyle.errors import InputError
-from streamstyle.files import sha256_of as sha256_of
-from streamstyle.files import write_whole
+from streamstyle.files import sha256_of as sha256_of, write_whole
 
 LARGEST_FILE = 64 * 2**20  # bytes; the largest network we know, VGG apart, has a tenth of it
 

@@ -11,7 +11,7 @@ import typer
 from streamstyle import __version__
 from streamstyle.apps.cli.command import command
 from streamstyle.apps.cli.evaluate import EvaluateSettings, evaluate
-from streamstyle.apps.cli.info import doctor, styles
+from streamstyle.apps.cli.info import StylesSettings, doctor, styles
 from streamstyle.apps.cli.layers import LayersSettings, layers
 from streamstyle.apps.cli.live import live
 from streamstyle.apps.cli.opencv import load_failure
@@ -22,24 +22,29 @@ from streamstyle.apps.cli.train import TrainSettings, train
 from streamstyle.apps.live.settings import LiveSettings, PageSettings
 from streamstyle.cores import cores_by_affinity, usable_cores
 
-app = typer.Typer(
-    name="streamstyle",
-    help="Stylize videos, images and webcams with neural networks.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-add_effects(app)
-command(app, "live", LiveSettings)(live)
-command(app, "studio", PageSettings)(studio)
-command(app, "layers", LayersSettings)(layers)
-command(app, "rerun", RerunSettings)(rerun)
-command(app, "resume")(resume)
-command(app, "train", TrainSettings)(train)
-command(app, "evaluate", EvaluateSettings)(evaluate)
-app.command("styles")(styles)
-app.command("doctor")(doctor)
+
+def program() -> typer.Typer:
+    """The command line, with a command for each effect of EFFECTS at this time."""
+    app = typer.Typer(
+        name="streamstyle",
+        help="Stylize videos, images and webcams with neural networks.",
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    add_effects(app)
+    command(app, "live", LiveSettings)(live)
+    command(app, "studio", PageSettings)(studio)
+    command(app, "layers", LayersSettings)(layers)
+    command(app, "rerun", RerunSettings)(rerun)
+    command(app, "resume")(resume)
+    command(app, "train", TrainSettings)(train)
+    command(app, "evaluate", EvaluateSettings)(evaluate)
+    command(app, "styles", StylesSettings)(styles)
+    command(app, "doctor", json=False)(doctor)
+    app.callback()(_root)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -48,13 +53,15 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: bool = typer.Option(
         False, "--version", help="Print the version.", callback=_print_version, is_eager=True
     ),
 ) -> None:
     pass
+
+
+app = program()
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from streamstyle.settings import about, load_preset, range_of
 
 REPORT = "Reporting"
 SHOWN_TYPES = (bool, int, float)
+OUTPUT_FLAGS = ("-o", "--output")
 
 Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Replace what is there.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=REPORT)]

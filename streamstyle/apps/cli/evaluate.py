@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
-from streamstyle.effects import RenderSettings, StylizeSettings
+from streamstyle.effects import RenderSettings
 from streamstyle.effects.settings import FlowName, Seconds
-from streamstyle.errors import StreamstyleError, UsageError
+from streamstyle.errors import UsageError
 from streamstyle.settings import make_settings, option, same
 
 if TYPE_CHECKING:
@@ -63,50 +62,17 @@ def evaluate(
 
 
 def measured(reporter: Reporter, source: str, result: str, settings: EvaluateSettings) -> Evaluation:
-    """Reads both videos."""
-    from streamstyle.device import choose
-    from streamstyle.evaluation import evaluate as measure
-    from streamstyle.jobs.build import open_effect
-    from streamstyle.optical_flow import FLOWS, FlowEstimation
-    from streamstyle.sources import open_source
+    """Measures, and says where the videos differ in length."""
+    from streamstyle.jobs.evaluate import evaluate as measure
 
-    motion = FlowEstimation(
-        settings.flow if settings.flow in FLOWS else Path(settings.flow),
-        size=settings.flow_size,
-        weights=None if settings.flow_weights is None else Path(settings.flow_weights),
-        device=choose("cpu"),
-    )
-    with ExitStack() as files:
-        stylized = files.enter_context(open_source(result))
-        made = how_it_was_made(result)
-        part = {"start": settings.start, "length": settings.length}
-        opened = files.enter_context((made or StylizeSettings()).model_copy(update=part).open_source(source))
-        alone = None
-        if made is not None:
-            alone = files.enter_context(open_effect(made.model_copy(update=BY_ITSELF), "still"))
-        total, task = opened.info.frames, reporter.measuring
-        evaluation = measure(
-            opened, stylized, motion, alone=alone, on_frame=lambda frame: task(frame.frame + 1, total)
-        )
-        reporter.close()
+    options = settings.model_dump(exclude={"table", "sheet"})
+    evaluation = measure(source, result, **options, on_progress=reporter.measuring)
+    reporter.close()
     if evaluation.missing:
         reporter.warn(
             f"{evaluation.missing} frames are in one video only; {len(evaluation.frames)} are compared"
         )
     return evaluation
-
-
-BY_ITSELF = {"flow": "none", "device": "cpu"}
-
-
-def how_it_was_made(result: str) -> RenderSettings | None:
-    """The settings that RESULT keeps, where it keeps any that can be used here."""
-    from streamstyle.jobs.provenance import recipe_settings
-
-    try:
-        return recipe_settings(Path(result))
-    except StreamstyleError:
-        return None
 
 
 def as_json(evaluation: Evaluation) -> dict[str, object]:

@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib import metadata
-from typing import Annotated
+from typing import Any
 
-import typer
+from pydantic import BaseModel
 
 from streamstyle import __version__
+from streamstyle.apps.cli.command import OUTPUT_FLAGS, Overwrite
 from streamstyle.apps.cli.opencv import load_failure
-from streamstyle.apps.cli.reporting import reporting
+from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.cores import usable_cores
+from streamstyle.settings import make_settings, option
 
+SHEET = "Contact sheet"
 _PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow")
 
 
-def styles(
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
-    picture: Annotated[
-        str | None, typer.Option("--sheet", metavar="IMAGE", help="Paint this picture in every style.")
-    ] = None,
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="PNG", help="Where that sheet goes.")
-    ] = "styles.png",
-    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace it.")] = False,
-) -> None:
-    """List the bundled styles, or show them all on a picture of yours."""
-    with reporting() as reporter:
-        from streamstyle.styles import DEFAULT_STYLE
-        from streamstyle.weights import STYLES
+class StylesSettings(BaseModel):
+    """What `styles` can be told."""
 
-        if picture is not None:
-            from streamstyle.effects import StylizeSettings
-            from streamstyle.keyframes import NONE
-            from streamstyle.preview.video import preview
-
-            preview(picture, output, [NONE, *STYLES], StylizeSettings(), 1, overwrite=overwrite)
-            reporter.note(f"the sheet lies in {output}")
-            return
-        rows = [
-            {
-                "name": entry.name,
-                "painting": entry.painting,
-                "painter": entry.painter,
-                "year": entry.year,
-                "parameters": entry.parameters,
-                "bytes": entry.bytes,
-                "sha256": entry.sha256,
-            }
-            for entry in STYLES.values()
-        ]
-        if as_json:
-            print(json.dumps(rows, indent=2))
-            return
-        width = max(len(name) for name in STYLES)
-        for row in rows:
-            default = " (default)" if row["name"] == DEFAULT_STYLE else ""
-            print(f"{row['name']:<{width}}  {row['painting']}, {row['painter']}, {row['year']}{default}")
+    sheet: str | None = option(
+        None, "Stylize this image in every style.", SHEET, flags=("--sheet",), metavar="IMAGE"
+    )
+    output: str = option(
+        "styles.png", "Where the contact sheet goes.", SHEET, flags=OUTPUT_FLAGS, metavar="PNG"
+    )
 
 
-def doctor() -> None:
+def styles(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False) -> None:
+    """List the bundled styles, or show them all on an image of yours."""
+    settings = make_settings(given, StylesSettings)
+    from streamstyle.styles import DEFAULT_STYLE
+    from streamstyle.weights import STYLES
+
+    if settings.sheet is not None:
+        from streamstyle.effects import StylizeSettings
+        from streamstyle.keyframes import NONE
+        from streamstyle.preview.video import preview
+
+        preview(settings.sheet, settings.output, [NONE, *STYLES], StylizeSettings(), 1, overwrite=overwrite)
+        reporter.note(f"contact sheet: {settings.output}")
+        return
+    rows = [asdict(entry) for entry in STYLES.values()]
+    width = max(len(name) for name in STYLES)
+    lines = [
+        f"{entry.name:<{width}}  {entry.painting}, {entry.painter}, {entry.year}"
+        f"{' (default)' if entry.name == DEFAULT_STYLE else ''}"
+        for entry in STYLES.values()
+    ]
+    reporter.report(rows, "\n".join(lines))
+
+
+def doctor(reporter: Reporter) -> None:
     """Print versions, OpenCV, devices, threads, encoders and display: what a bug report needs."""
     findings: dict[str, Callable[[], str]] = {
         "streamstyle": lambda: __version__,
@@ -76,13 +70,12 @@ def doctor() -> None:
         "encoders": _encoders,
         "display": _display,
     }
-    with reporting():
-        for topic, finding in findings.items():
-            try:
-                found = finding()
-            except Exception as error:  # what does not work is what a bug report is about
-                found = f"unknown: {type(error).__name__}: {error}".partition("\n")[0]
-            print(f"{topic:<12} {found}")
+    for topic, finding in findings.items():
+        try:
+            found = finding()
+        except Exception as error:  # what does not work is what a bug report is about
+            found = f"unknown: {type(error).__name__}: {error}".partition("\n")[0]
+        reporter.data(f"{topic:<12} {found}")
 
 
 def _installed(package: str) -> str:

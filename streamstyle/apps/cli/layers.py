@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from streamstyle.apps.cli.command import Overwrite
+from streamstyle.apps.cli.command import OUTPUT_FLAGS, Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import DreamSettings
 from streamstyle.settings import make_settings, option, same
@@ -25,7 +25,7 @@ class LayersSettings(BaseModel):
         None,
         "The contact sheet to write; without it, names only.",
         SHEET,
-        flags=("--sheet", "--output", "-o"),
+        flags=OUTPUT_FLAGS,
         metavar="PNG",
     )
     image: str | None = option(None, "Image to dream on; else gray noise.", SHEET, metavar="FILE")

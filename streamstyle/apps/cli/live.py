@@ -137,7 +137,7 @@ def opened_stylizer(settings: LiveSettings) -> Stylizer:
 
     effect = live_effect(settings)
     look = settings.model_dump(include={"strength", "keep_colors", "stroke_size", "steady", "mirror"})
-    mixtures = settings.style or (getattr(effect, effect.MIXTURE),)
+    mixtures = settings.style or (effect.mixture,)
     controls = Controls(style=mixtures[0], **look)
     choices = [*mixtures, *effect.choices()]
     return Stylizer(effect, choices, controls, device=settings.device, fps=settings.fps)

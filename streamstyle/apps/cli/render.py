@@ -111,6 +111,8 @@ def mixtures_of(given: dict[str, Any], kind: type[RenderSettings], preview: int 
     Raises:
         UsageError: there are several, and no preview.
     """
+    if not kind.MIXTURE:
+        return [""]
     value = given.get(kind.MIXTURE, kind.model_fields[kind.MIXTURE].default)
     mixtures: list[str] = value if isinstance(value, list) else [value]
     if len(mixtures) > 1 and preview is None:

@@ -17,8 +17,7 @@ import typer
 from streamstyle.errors import Interrupted, OutOfMemoryError, StreamstyleError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+    from rich.progress import Progress as Bar, TaskID
 
     from streamstyle.frames import Progress
     from streamstyle.training import TrainingProgress
@@ -87,8 +86,8 @@ class Reporter:
         if not self._events:
             print(text, flush=True)
 
-    def report(self, values: dict[str, object], text: str) -> None:
-        """The result that a command is for, on stdout: as one JSON object, or as text."""
+    def report(self, values: object, text: str) -> None:
+        """The result that a command is for, on stdout: as JSON, or as text."""
         print(json.dumps(values) if self._events else text, flush=True)
 
     def training(self, progress: TrainingProgress) -> None:

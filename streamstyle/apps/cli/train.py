@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from streamstyle.apps.cli.command import Overwrite
+from streamstyle.apps.cli.command import OUTPUT_FLAGS, Overwrite
 from streamstyle.apps.cli.reporting import Reporter, resume_hint
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import UsageError
@@ -27,14 +27,14 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     output: str | None = option(
-        None, "Weights file to write; PAINTING.safetensors.", TRAINING, flags=("-o", "--output")
+        None, "Weights file to write; PAINTING.safetensors.", TRAINING, flags=OUTPUT_FLAGS
     )
     recipe: str | None = option(None, "TOML file with all settings.", TRAINING, metavar="FILE")
     minutes: float | None = option(None, "Time to train for; 5 minutes.", TRAINING)
     steps: int | None = option(None, "Steps to train for, in place of minutes.", TRAINING)
     stroke_size: float | None = option(None, "1 = as in the painting at 640 pixels.", TRAINING)
-    style_weight: float | None = option(None, "Weight of the style loss.", TRAINING)
-    content_weight: float | None = option(None, "Weight of the content loss.", TRAINING)
+    style_weight: float | None = option(None, "Style weight: how much of the painting comes in.", TRAINING)
+    content_weight: float | None = option(None, "Content weight: how much of the photograph stays.", TRAINING)
     learning_rate: float | None = option(None, "Of Adam, at its highest.", TRAINING)
     seed: int | None = option(None, "Seed of everything random.", TRAINING)
     scratch: bool = option(
@@ -85,7 +85,7 @@ def train(
         about={key: str(value) for key, value in about.items() if key != "sha256"},
     )
     with resume_hint(output):
-        done = training.train_style(
+        done = training.train(
             job, output, replace(recipe, **chosen), overwrite=overwrite, on_progress=reporter.training
         )
     finish(reporter, output, done)

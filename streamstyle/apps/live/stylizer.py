@@ -63,7 +63,7 @@ class Stylizer:
         fps: float | None = None,
     ) -> None:
         self.device, self.fps = devices.choose(device), fps
-        controls = controls or Controls(style=getattr(effect, effect.MIXTURE))
+        controls = controls or Controls(style=effect.mixture)
         mixtures = dict.fromkeys([*choices, controls.style])
         self.styles = [mixture for mixture in mixtures if mixture != NONE]
         names = [name for mixture in mixtures for name in read_mixture(mixture)]
