@@ -1,8 +1,8 @@
-"""Kills renders of a one-minute film and resumes them: is the result the uninterrupted one?
+"""Kills renders of a one-minute video and resumes them: is the result the uninterrupted one?
 
     python benchmarks/crashes.py [--kills 5] [--small-disk FOLDER] [--seed 0]
 
-The film is the sample clip, twelve times. Each render is killed with SIGKILL at a random time, then
+The video is the sample clip, twelve times. Each render is killed with SIGKILL at a random time, then
 resumed; decoded frames and sound packets are compared with those of an uninterrupted run. One render is
 stopped with SIGINT. With --small-disk (a folder on a disk of about 24 MB, such as a tmpfs) one more runs
 into a full disk and is resumed when there is space again.
@@ -46,9 +46,9 @@ def repeated(target: Path, times: int) -> Path:
     return target
 
 
-def contents(film: Path) -> tuple[list[str], str]:
+def contents(video: Path) -> tuple[list[str], str]:
     """(hash of each decoded frame, hash of the sound)."""
-    with av.open(str(film)) as container:
+    with av.open(str(video)) as container:
         frames = [hashlib.sha256(f.to_ndarray().tobytes()).hexdigest() for f in container.decode(video=0)]
         container.seek(0)
         sound = hashlib.sha256()
@@ -68,9 +68,9 @@ def finish(*arguments: object) -> tuple[int, str]:
     return process.returncode, errors.strip()
 
 
-def kill(film: Path, out: Path, after: float, number: int) -> tuple[int, str, float]:
+def kill(video: Path, out: Path, after: float, number: int) -> tuple[int, str, float]:
     """(exit code, stderr, seconds from the signal to the end) of a render that is stopped."""
-    process = start("stylize", film, out, *SETTINGS)
+    process = start("stylize", video, out, *SETTINGS)
     time.sleep(after)
     process.send_signal(number)
     begin = time.monotonic()
@@ -86,9 +86,9 @@ def resumed_equal(out: Path, expected: tuple[list[str], str]) -> bool:
     return equal
 
 
-def fill_disk(film: Path, folder: Path, expected: tuple[list[str], str]) -> bool:
+def fill_disk(video: Path, folder: Path, expected: tuple[list[str], str]) -> bool:
     out, ballast = folder / "out.mp4", folder / "ballast"
-    process = start("stylize", film, out, *SETTINGS)
+    process = start("stylize", video, out, *SETTINGS)
     part = folder / "out.mp4.part"
     while process.poll() is None and len(list(part.glob("0*.mp4"))) < 3:
         time.sleep(0.05)
@@ -113,12 +113,12 @@ def main() -> None:
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        film = repeated(folder / "film.mp4", 12)
+        video = repeated(folder / "film.mp4", 12)
         begin = time.monotonic()
-        code, errors = finish("stylize", film, folder / "whole.mp4", *SETTINGS)
+        code, errors = finish("stylize", video, folder / "whole.mp4", *SETTINGS)
         seconds = time.monotonic() - begin
         expected = contents(folder / "whole.mp4")
-        same_sound = expected[1] == contents(film)[1]
+        same_sound = expected[1] == contents(video)[1]
         print(f"uninterrupted: exit {code} {errors}, {len(expected[0])} frames in {seconds:.0f} s")
         print(f"sound equal to the source's: {same_sound}")
         equal = 0
@@ -128,24 +128,24 @@ def main() -> None:
             while waiting:
                 out.unlink(missing_ok=True)
                 after = chance.uniform(0.25, 0.9) * seconds
-                code, _, _ = kill(film, out, after, signal.SIGKILL)
+                code, _, _ = kill(video, out, after, signal.SIGKILL)
                 waiting = out.exists()  # it was done before the signal came: once more
             print(f"SIGKILL after {after:.1f} s: exit {code}, output there: {out.exists()}")
             equal += resumed_equal(out, expected)
         out = folder / "stopped.mp4"
-        code, errors, took = kill(film, out, 0.5 * seconds, signal.SIGINT)
+        code, errors, took = kill(video, out, 0.5 * seconds, signal.SIGINT)
         print(f"SIGINT: exit {code} after {took:.1f} s: {errors.splitlines()[-1]}")
         parts = sorted((folder / "stopped.mp4.part").glob("*.mp4"))
         print("    plays:", ", ".join(f"{path.name} {len(contents_of(path))}" for path in parts))
         equal += resumed_equal(out, expected)
         if options.small_disk:
-            equal += fill_disk(film, options.small_disk, expected)
+            equal += fill_disk(video, options.small_disk, expected)
     print(f"resumed_equal: {equal} of {options.kills + 1 + bool(options.small_disk)}")
     print(f"sigint_seconds: {took:.1f}")
 
 
 def contents_of(path: Path) -> list[int | None]:
-    """Presentation times of the pictures that a part of a film shows."""
+    """Presentation times of the images that a part of a video shows."""
     with av.open(str(path)) as container:
         return [frame.pts for frame in container.decode(video=0)]
 

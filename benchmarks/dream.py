@@ -1,4 +1,4 @@
-"""Dreams on films: carried along the motion, against each frame by itself and the peers' carry.
+"""Dreams on videos: carried along the motion, against each frame by itself and the peers' carry.
 
     python benchmarks/dream.py [FILM ...] [--frames 100] [--layer thing] [--sheet out.png]
 
@@ -11,7 +11,7 @@ tenth is than the first, beyond the source. By default the sample clip at 320x18
 
 `--speed` measures time instead, at 640x360: milliseconds of a step at the full size by backend (single
 precision, channels-last memory, bfloat16, and as the program does it: on CUDA as a captured graph), and
-frames a second of a film against a plain one: all octaves and steps on each frame, single precision.
+frames a second of a video against a plain one: all octaves and steps on each frame, single precision.
 
 The last lines are shares of `ours` against each frame by itself: warp error and passes; or with --speed the
 ratio of the frame rates.
@@ -52,7 +52,7 @@ from streamstyle.sources.memory import MemorySource
 from streamstyle.weights import load_features
 
 ROOT = Path(__file__).parents[1]
-SIDE = 320  # pixels, the longer side of the films
+SIDE = 320  # pixels, the longer side of the videos
 STEPS = Ascent().steps
 WAYS = {
     "each frame by itself": Ascent(carry=0.0),
@@ -61,9 +61,9 @@ WAYS = {
 }
 
 
-def frames_of(film: Path, count: int) -> list[Frame]:
-    """The first frames, as a film of its own."""
-    with open_source(film, ReadOptions(max_size=SIDE)) as source:
+def frames_of(video: Path, count: int) -> list[Frame]:
+    """The first frames, as a video of its own."""
+    with open_source(video, ReadOptions(max_size=SIDE)) as source:
         taken = islice((item for item in source if isinstance(item, Frame)), count)
         return [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
 
@@ -83,7 +83,7 @@ def reduced_flow(folder: Path, target: Path, frames: list[Frame]) -> Path:
 
 
 def compare(name: str, frames: list[Frame], flow: Path | str, layer: str, page: Path | None) -> list[float]:
-    """Prints the table of one film; gives the shares that are left of warp error and passes."""
+    """Prints the table of one video; gives the shares that are left of warp error and passes."""
     print(
         f"\n{name}: {len(frames)} frames of {frames[0].pixels.shape[1]}x{frames[0].pixels.shape[0]}, {layer}"
     )
@@ -130,7 +130,7 @@ def milliseconds(function: Callable[[], object], device: torch.device, count: in
 
 
 def speed(layer: str) -> float:
-    """Prints what a step takes by backend, and gives how many times faster than a plain film ours is."""
+    """Prints what a step takes by backend, and gives how many times faster than a plain video ours is."""
     device = choose()
     network = load_features("distilled").requires_grad_(False).to(device)
     image = torch.rand(1, 3, 360, 640, device=device)
@@ -144,7 +144,7 @@ def speed(layer: str) -> float:
     print(f"{'… and lower precision':30}{milliseconds(single, device):8.1f}")
     print(f"{'as the program does it':30}{milliseconds(step, device):8.1f}", flush=True)
 
-    def film(ascent: Ascent, count: int) -> float:
+    def video(ascent: Ascent, count: int) -> float:
         """Milliseconds of a frame behind the first."""
         still = Motion(torch.zeros(2, 36, 64, device=device), torch.ones(1, 36, 64, device=device))
         effect = Dream(layer, ascent, device=device)
@@ -153,27 +153,27 @@ def speed(layer: str) -> float:
         return milliseconds(lambda: effect(image[0], next(moments)), device, count)
 
     with patch("streamstyle.effects.dream.objectives.low_precision", lambda _: nullcontext()):
-        plain = film(Ascent(carry=0.0), 2)
-    ours = film(Ascent(), 6)
-    print(f"\n{'a film, frames a second':30}{'plain':>8}{1000 / plain:8.2f}{'ours':>8}{1000 / ours:8.2f}")
+        plain = video(Ascent(carry=0.0), 2)
+    ours = video(Ascent(), 6)
+    print(f"\n{'a video, frames a second':30}{'plain':>8}{1000 / plain:8.2f}{'ours':>8}{1000 / ours:8.2f}")
     return plain / ours
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("films", nargs="*", type=Path)
+    parser.add_argument("videos", nargs="*", type=Path)
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--layer", default="thing")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--flow", type=Path, help="folder with the clip's flow; rendered anew by default")
-    parser.add_argument("--speed", action="store_true", help="measure time, not films")
+    parser.add_argument("--speed", action="store_true", help="measure time, not videos")
     options = parser.parse_args()
     if options.speed:
         print(f"dream_speed: {speed(options.layer):.1f}")
         return
     shares = {}
     with tempfile.TemporaryDirectory() as temporary:
-        if not options.films:
+        if not options.videos:
             folder = options.flow or Path(temporary) / "full"
             if options.flow is None:
                 subprocess.run([sys.executable, ROOT / "samples" / "make.py", "--flow", folder], check=True)
@@ -182,9 +182,9 @@ def main() -> None:
             small.mkdir()
             flow = reduced_flow(folder, small, frames)
             shares["harbour"] = compare("harbour", frames, flow, options.layer, options.sheet)
-        for film in options.films:
-            frames = frames_of(film, options.frames)
-            shares[film.stem] = compare(str(film), frames, "medium", options.layer, options.sheet)
+        for video in options.videos:
+            frames = frames_of(video, options.frames)
+            shares[video.stem] = compare(str(video), frames, "medium", options.layer, options.sheet)
     print()
     for name, (error, passes) in shares.items():
         print(f"dream_warp_error_{name}: {error:.3f}\ndream_passes_{name}: {passes:.3f}")

@@ -2,7 +2,7 @@
 
 Plain gradient ascent on the mean square of one layer (Mordvintsev et al. 2015, Inceptionism), the same for
 every network: octaves that carry detail only, jitter, a gradient smoothed over three scales, steps divided by
-the gradient's mean. One row a network: the picture, then the dream of each layer. It shows whether a network
+the gradient's mean. One row a network: the image, then the dream of each layer. It shows whether a network
 has forms to dream of or grain only.
 """
 
@@ -26,14 +26,14 @@ from streamstyle.weights import load_features
 
 OCTAVES, OCTAVE_SCALE = 4, 1.4
 JITTER = 16  # pixels
-SIDE = 448  # long side of the picture in pixels
+SIDE = 448  # long side of the image in pixels
 MULTIPLE = 16  # sides are a multiple of the deepest stride
 
 
 def dream(
     network: FeatureNetwork, layer: str, image: Tensor, *, steps: int, size: float, seed: int = 0
 ) -> Tensor:
-    """The picture after ascent on a layer: (1, 3, H, W) in [0, 1] to the same."""
+    """The image after ascent on a layer: (1, 3, H, W) in [0, 1] to the same."""
     rng = np.random.default_rng(seed)
     detail = torch.zeros_like(image)
     for octave in reversed(range(OCTAVES)):

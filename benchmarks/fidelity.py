@@ -1,12 +1,12 @@
-"""Sends every film of a folder through the program without an effect, and checks what comes out.
+"""Sends every video of a folder through the program without an effect, and checks what comes out.
 
     python benchmarks/fidelity.py FOLDER [--only TEXT] [--keep FOLDER] [--report FILE.md]
 
-Each film goes through `streamstyle stylize FILM OUT --style none --preset ultrafast` in a process of its
+Each video goes through `streamstyle stylize FILM OUT --style none --preset ultrafast` in a process of its
 own. What came out is compared with a plain loop over the input's packets:
 
-- frames out = frames decoded; for damaged films: = frames reported as decoded + concealed,
-- presentation times equal to one tick, up to one offset of the whole film,
+- frames out = frames decoded; for damaged videos: = frames reported as decoded + concealed,
+- presentation times equal to one tick, up to one offset of the whole video,
 - audio against video unchanged to a millisecond, copied audio equal byte for byte.
 
 Last line: `films_right: N of M`.
@@ -46,7 +46,7 @@ class Sound:
 
 @dataclass
 class Tracks:
-    """What a film holds, by a loop over its packets."""
+    """What a video holds, by a loop over its packets."""
 
     times: list[Fraction | None] = field(default_factory=list)
     tick: Fraction = Fraction(0)
@@ -56,7 +56,7 @@ class Tracks:
 
 
 def read_tracks(path: Path, video: int | None, end: float | None = None) -> Tracks:
-    """Times of the pictures of track `video` (the first one by default), and the packets of sound tracks."""
+    """Times of the images of track `video` (the first one by default), and the packets of sound tracks."""
     tracks = Tracks()
     with av.open(str(path), metadata_errors="replace") as container:
         stream = container.streams[video] if video is not None else container.streams.video[0]
@@ -126,10 +126,10 @@ def run(command: list[str]) -> tuple[int | None, list[dict[str, object]], str]:
     return (None if hung else process.returncode), events, "".join(errors)
 
 
-def compare(film: Path, out: Path, done: dict[str, object], code: int, end: float | None) -> list[str]:
+def compare(video: Path, out: Path, done: dict[str, object], code: int, end: float | None) -> list[str]:
     """What is wrong with `out`; empty where nothing is."""
-    used = chosen_track(film)
-    before, after = read_tracks(film, used, end), read_tracks(out, None)
+    used = chosen_track(video)
+    before, after = read_tracks(video, used, end), read_tracks(out, None)
     wrong = []
     frames = int(str(done["frames_out"]))
     if len(after.times) != frames:
@@ -166,20 +166,20 @@ def compare_audio(before: Tracks, after: Tracks, shift: Fraction) -> list[str]:
     return wrong
 
 
-def chosen_track(film: Path) -> int:
+def chosen_track(video: Path) -> int:
     from streamstyle.video.tracks import choose_video
 
-    with av.open(str(film), metadata_errors="replace") as container:
-        return choose_video(container, film.name).index
+    with av.open(str(video), metadata_errors="replace") as container:
+        return choose_video(container, video.name).index
 
 
-def judge(film: Path, folder: Path) -> tuple[str, str, str, str, bool]:
-    """(frames in, frames out, exit code, verdict, right) of one film."""
-    suffix = ".mkv" if film.suffix in (".webm", ".mkv", ".ogv") else ".mp4"
-    out = folder / f"{film.parent.name}_{film.stem}{suffix}"
-    extra = LONG.get(film.name, [])
+def judge(video: Path, folder: Path) -> tuple[str, str, str, str, bool]:
+    """(frames in, frames out, exit code, verdict, right) of one video."""
+    suffix = ".mkv" if video.suffix in (".webm", ".mkv", ".ogv") else ".mp4"
+    out = folder / f"{video.parent.name}_{video.stem}{suffix}"
+    extra = LONG.get(video.name, [])
     command = [sys.executable, "-m", "streamstyle", "stylize", "--style", "none", "--preset", "ultrafast"]
-    code, events, errors = run([*command, "-y", "--json", *extra, "--", str(film), str(out)])
+    code, events, errors = run([*command, "-y", "--json", *extra, "--", str(video), str(out)])
     if code is None:
         return "?", "?", "hang", "no word for a minute", False
     done = next((event for event in events if event["event"] == "done"), None)
@@ -187,15 +187,15 @@ def judge(film: Path, folder: Path) -> tuple[str, str, str, str, bool]:
         return "?", "?", str(code), errors.strip().splitlines()[-1], False
     if done is None:
         refused = code == 3 and len(errors.strip().splitlines()) == 1
-        # A film that the loop can read must not be refused.
+        # A video that the loop can read must not be refused.
         try:
-            hopeless = not read_tracks(film, chosen_track(film)).times
+            hopeless = not read_tracks(video, chosen_track(video)).times
         except Exception:
             hopeless = True
-        message = errors.strip().replace(str(film), film.name).removeprefix("error: ")
+        message = errors.strip().replace(str(video), video.name).removeprefix("error: ")
         return "0", "-", str(code), f"refused: {message}", refused and hopeless
     end = float(extra[1]) if extra else None
-    wrong = compare(film, out, done, code, end)
+    wrong = compare(video, out, done, code, end)
     verdict = "; ".join(wrong) or ("concealed " + str(done["concealed"]) if code == 5 else "right")
     return str(done["frames_in"]), str(done["frames_out"]), str(code), verdict, not wrong
 
@@ -203,28 +203,28 @@ def judge(film: Path, folder: Path) -> tuple[str, str, str, str, bool]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", default="", help="films whose path holds this text")
+    parser.add_argument("--only", default="", help="videos whose path holds this text")
     parser.add_argument("--keep", type=Path, help="folder for what is written")
     parser.add_argument("--report", type=Path, help="write the table to this file")
     options = parser.parse_args()
-    films = [p for p in sorted(options.folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
-    films = [film for film in films if options.only in str(film)]
-    rows = ["| film | in | out | exit | verdict |", "|---|---|---|---|---|"]
+    videos = [p for p in sorted(options.folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
+    videos = [video for video in videos if options.only in str(video)]
+    rows = ["| video | in | out | exit | verdict |", "|---|---|---|---|---|"]
     print("\n".join(rows))
     count = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        for film in films:
-            frames_in, frames_out, code, verdict, right = judge(film, folder)
+        for video in videos:
+            frames_in, frames_out, code, verdict, right = judge(video, folder)
             count += right
             mark = "" if right else "**WRONG** "
-            name = film.relative_to(options.folder)
+            name = video.relative_to(options.folder)
             rows.append(f"| {name} | {frames_in} | {frames_out} | {code} | {mark}{verdict} |")
             print(rows[-1], flush=True)
     if options.report:
         options.report.write_text("\n".join(rows) + "\n", "utf-8")
-    print(f"films_right: {count} of {len(films)}")
+    print(f"films_right: {count} of {len(videos)}")
 
 
 if __name__ == "__main__":

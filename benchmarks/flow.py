@@ -1,13 +1,13 @@
 """How exact estimated flow is, and what it costs: `python benchmarks/flow.py [--weights RAFT.pth]`.
 
-Exactness: a sample picture is moved by a flow that is known. Reported are the mean end-point error in pixels
+Exactness: a sample image is moved by a flow that is known. Reported are the mean end-point error in pixels
 away from the border, and for a square that moves over a ground how well the pixels are told at which the
 flow does not hold, being hidden in the other frame or wrong by more than a pixel: precision (how many of
 those that are doubted do not hold) and recall (how many of those that do not hold are doubted). `negated` is
 the flow of the other direction with its sign changed, as some tools use it.
 
 Cost: milliseconds of one thread for each frame of the sample clip at two sizes: the flow both ways with its
-checks, blending the last and the next result in, and the network that paints. The last lines are flow and
+checks, blending the last and the next result in, and the network that stylizes. The last lines are flow and
 checks as a share of the painting.
 """
 
@@ -44,7 +44,7 @@ def picture(name: str) -> np.ndarray:
 
 
 def affine(zoom: float = 1.0, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> np.ndarray:
-    """Backward flow of a picture that is zoomed and turned about its centre, then shifted."""
+    """Backward flow of an image that is zoomed and turned about its center, then shifted."""
     height, width = SIZE
     forward = np.eye(3)
     forward[:2] = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom)
@@ -138,10 +138,10 @@ def cost(size: tuple[int, int], flows: list[str], weights: Path | None) -> Itera
 
         def blend() -> None:
             held = Stabilize(Painted(), 0.7)
-            for index, (_, since, following, onward) in enumerate(moved):  # noqa: B023
+            for index, (_, since, following, forward_motion) in enumerate(moved):  # noqa: B023
                 coming = None
-                if following is not None and onward is not None:
-                    coming = Next(images[index + 1], Moment(index + 1, 0.0), onward)
+                if following is not None and forward_motion is not None:
+                    coming = Next(images[index + 1], Moment(index + 1, 0.0), forward_motion)
                 held(images[index], Moment(index, 0.0, motion=since, next=coming)).sum().item()
 
         print(f"{name:>8}: flow with checks {motion:.1f}, blending {timed(blend):.1f}")

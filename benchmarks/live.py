@@ -1,9 +1,9 @@
-"""How fast a camera is painted: python benchmarks/live.py [SECONDS]
+"""How fast a camera is stylized: python benchmarks/live.py [SECONDS]
 
 A synthetic camera gives 30 frames a second of the sample clip, first as 640x480 in three styles, each frame
-by itself and held still; then as 1280x720 with a rate that is to be held. What is measured runs as in
-`streamstyle live`: capture, painting and the taking of pictures in threads of their own. Drops are frames of
-the camera that were not painted, since a newer one was there. Latency is from the taking of a frame to the
+by itself and stabilized; then as 1280x720 with a rate that is to be held. What is measured runs as in
+`streamstyle live`: capture, painting and the taking of images in threads of their own. Drops are frames of
+the camera that were not stylized, since a newer one was there. Latency is from the taking of a frame to the
 hand-over of its painting.
 """
 
@@ -72,8 +72,8 @@ def measured(
     frames: list[np.ndarray], wanted: Controls, seconds: float, fps: float | None = None
 ) -> tuple[float, float, float, float, float]:
     """fps out, share of dropped frames, latency p50 and p95 in ms, and the coarseness in the end."""
-    painter = Stylizer(StylizeSettings(), list(STYLES), wanted, fps=fps)
-    with Live(lambda: ClipCamera(frames), painter) as live:
+    stylizer = Stylizer(StylizeSettings(), list(STYLES), wanted, fps=fps)
+    with Live(lambda: ClipCamera(frames), stylizer) as live:
         watch(live, WARM_UP if fps is None else SETTLING)
         before, drops, given = live.frames, live.capture.drops, live.capture.frames
         begin = time.monotonic()
@@ -81,11 +81,11 @@ def measured(
         out = (live.frames - before) / (time.monotonic() - begin)
         dropped = (live.capture.drops - drops) / max(live.capture.frames - given, 1)
     p50, p95 = np.percentile(latencies, (50, 95))
-    return out, dropped, p50, p95, painter.coarseness
+    return out, dropped, p50, p95, stylizer.coarseness
 
 
 def watch(live: Live, seconds: float) -> list[float]:
-    """Take every picture for a while; latencies in milliseconds."""
+    """Take every image for a while; latencies in milliseconds."""
     end, number, latencies = time.monotonic() + seconds, 0, []
     while time.monotonic() < end:
         picture = live.newest(number, 0.1)

@@ -55,8 +55,8 @@ def timed(work: Callable[[], object]) -> Cost:
     return Cost(time.perf_counter() - wall, time.process_time() - processor)
 
 
-def frames_of(film: Path) -> Iterator[Frame]:
-    with VideoSource(str(film)) as source:
+def frames_of(video: Path) -> Iterator[Frame]:
+    with VideoSource(str(video)) as source:
         yield from (item for item in source if isinstance(item, Frame))
 
 
@@ -75,14 +75,14 @@ def encode(frames: list[Frame], target: Path) -> None:
             sink.write(frame)
 
 
-def whole(film: Path, effect: Style, device: torch.device, target: Path) -> None:
-    with VideoSource(str(film)) as source, VideoSink(target, source.info, overwrite=True) as sink:
+def whole(video: Path, effect: Style, device: torch.device, target: Path) -> None:
+    with VideoSource(str(video)) as source, VideoSink(target, source.info, overwrite=True) as sink:
         run(source, effect, [sink], device=device)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("film", type=Path, nargs="?", help="default: the sample clip, four times")
+    parser.add_argument("video", type=Path, nargs="?", help="default: the sample clip, four times")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
@@ -90,16 +90,16 @@ def main() -> None:
     effect = Style(device=device)
     costs: dict[str, list[Cost]] = {name: [] for name in (*PARTS, "whole")}
     with tempfile.TemporaryDirectory() as folder, shared_cores(device):
-        film = options.film or repeated(Path(folder) / "film.mp4", 4)
+        video = options.video or repeated(Path(folder) / "film.mp4", 4)
         target = Path(folder) / "out.mp4"
-        frames = list(frames_of(film))
-        painted = paint(frames, effect, device)
+        frames = list(frames_of(video))
+        stylized = paint(frames, effect, device)
         for _ in range(options.rounds):
-            costs["decode"].append(timed(lambda: sum(1 for _ in frames_of(film))))
+            costs["decode"].append(timed(lambda: sum(1 for _ in frames_of(video))))
             costs["effect"].append(timed(lambda: paint(frames, effect, device)))
-            costs["encode"].append(timed(lambda: encode(painted, target)))
-            costs["whole"].append(timed(lambda: whole(film, effect, device, target)))
-    print(f"{film.name}: {len(frames)} frames, {usable_cores()} cores, {device}")
+            costs["encode"].append(timed(lambda: encode(stylized, target)))
+            costs["whole"].append(timed(lambda: whole(video, effect, device, target)))
+    print(f"{video.name}: {len(frames)} frames, {usable_cores()} cores, {device}")
     print(f"{'part':<8} {'ms/frame':>9} {'processor ms/frame':>19}")
     wall, processor = {}, {}
     for name, measured in costs.items():

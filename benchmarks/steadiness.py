@@ -1,8 +1,8 @@
-"""What holds a film still, each measure alone and all together: `python benchmarks/steadiness.py [FILM ...]`.
+"""What keeps a video steady, each measure alone and all of them: `python benchmarks/steadiness.py [VIDEO …]`.
 
 Measures are the training (a style trained without the loss that asks for steadiness against the same style
-with it), slow statistics of the network's normalisation (`--inertia`), and the blend with the last and next
-result (`--steady`). By default the sample clip is painted, whose flow is exact and rendered; films that are
+with it), slow statistics of the network's normalization (`--inertia`), and the blend with the last and next
+result (`--steady`). By default the sample clip is stylized, whose flow is exact and rendered; videos that are
 named are measured by flow that is estimated both ways, at a finer setting than the blend uses.
 
 Reported for each: the change along the motion beyond what the source changes, as root of the mean square in
@@ -42,14 +42,14 @@ from streamstyle.weights import load_features
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
-LARGEST = 640  # pixels, the longer side of what is painted
+LARGEST = 640  # pixels, the longer side of what is stylized
 EVERY = 10  # frames from one that is judged to the next
 SHEET_FRAMES = 5  # consecutive ones
 
 
-def frames_of(film: Path, start: int, count: int) -> list[Frame]:
-    """Some frames, as a film of its own."""
-    with open_source(film, ReadOptions(max_size=LARGEST)) as source:
+def frames_of(video: Path, start: int, count: int) -> list[Frame]:
+    """Some frames, as a video of its own."""
+    with open_source(video, ReadOptions(max_size=LARGEST)) as source:
         taken = islice((item for item in source if isinstance(item, Frame)), start, start + count)
         return [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
 
@@ -70,8 +70,8 @@ def measures(unsteady: str, steady: str, inertia: float, steadiness: float) -> d
     }
 
 
-def painted(frames: list[Frame], effect: Effect) -> list[Frame]:
-    """The film, painted."""
+def stylized(frames: list[Frame], effect: Effect) -> list[Frame]:
+    """The video, stylized."""
     sink = MemorySink()
     run(MemorySource(frames), effect, [sink], motion=FlowEstimation("fast", device=choose()))
     return sink.frames
@@ -88,7 +88,7 @@ def style_distance(frames: list[Frame], sources: list[Frame], judge: PerceptualL
 
 
 def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.Namespace) -> float:
-    """Prints the table of one film; gives the share that all together leave."""
+    """Prints the table of one video; gives the share that all together leave."""
     judge = None
     if options.painting:
         plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1, levels=1.0)
@@ -101,7 +101,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
     for what, (style, effect) in measures(
         options.unsteady, options.style, options.inertia, options.steady
     ).items():
-        results = painted(frames, effect)
+        results = stylized(frames, effect)
         found = evaluate(MemorySource(frames), MemorySource(results), FlowEstimation(flow, size=LARGEST))
         summary = found.summary
         error = max(summary["excess_warp_error"], 0.0)
@@ -119,10 +119,10 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
     return share
 
 
-def draw(films: dict[str, list[Frame]], path: Path) -> None:
+def draw(videos: dict[str, list[Frame]], path: Path) -> None:
     """Consecutive frames of each, and below them four times the difference from one to the next."""
     cells = []
-    for name, frames in films.items():
+    for name, frames in videos.items():
         middle = len(frames) // 2
         part = [frame.pixels for frame in frames[middle : middle + SHEET_FRAMES]]
         cells += [Cell(pixels, f"{name}, {middle + index}") for index, pixels in enumerate(part)]
@@ -136,7 +136,7 @@ def draw(films: dict[str, list[Frame]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("films", nargs="*", help="FILM or FILM@FIRST, the number of the first frame")
+    parser.add_argument("videos", nargs="*", help="FILM or FILM@FIRST, the number of the first frame")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--style", default="starry_night")
     parser.add_argument("--unsteady", default=str(ROOT / "benchmarks" / "starry_night_unsteady.safetensors"))
@@ -148,14 +148,14 @@ def main() -> None:
     options = parser.parse_args()
     shares = {}
     with tempfile.TemporaryDirectory() as temporary:
-        if not options.films:
+        if not options.videos:
             folder = options.flow or Path(temporary)
             if options.flow is None:
                 subprocess.run([sys.executable, ROOT / "samples" / "make.py", "--flow", folder], check=True)
             frames = frames_of(ROOT / "samples" / "harbour.mp4", 0, options.frames)
             shares["harbour"] = compare("harbour", frames, folder, options)
-        for film in options.films:
-            path, _, first = film.partition("@")
+        for video in options.videos:
+            path, _, first = video.partition("@")
             frames = frames_of(Path(path), int(first or 0), options.frames)
             shares[Path(path).stem] = compare(path, frames, "medium", options)
     print()

@@ -4,7 +4,7 @@ Both run in one process, in eager PyTorch and single precision, one frame at a t
 that what else the machine does hits both; medians are compared. Other ways of running our network are
 rows of the same table where their packages can be imported. Speed does not depend on the weights, so
 none are loaded. Waiting threads sleep, as in the program `streamstyle`: where they spin instead
-(OMP_WAIT_POLICY=ACTIVE), a busy neighbour slows many small layers tenfold and few large ones twofold.
+(OMP_WAIT_POLICY=ACTIVE), a busy neighbor slows many small layers tenfold and few large ones twofold.
 The last line is `ratio_640x480: N`, from the row that `streamstyle` uses by default.
 """
 

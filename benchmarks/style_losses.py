@@ -2,7 +2,7 @@
 
 Each variant changes one thing of the default recipe or of the network, and trains for the same time: its
 first steps are timed, a slower one gets fewer. Leave the machine alone meanwhile. All are then judged alike,
-on photographs kept back, by one measure of each kind whatever they were trained with, and painted on a sheet
+on photographs kept back, by one measure of each kind whatever they were trained with, and stylized on a sheet
 each. Numbers say what was gained; only the sheets say whether it is a painting.
 """
 
@@ -48,7 +48,7 @@ class Variant:
     Attributes:
         recipe: what changes in the recipe.
         network: what changes in the network; it is then trained from random weights.
-        padding: how the network continues the picture beyond its border.
+        padding: how the network continues the image beyond its border.
         cut: pixels by which the scored part is smaller than what the network sees.
         outlier: difference in a style from which on it counts linearly.
     """
@@ -130,7 +130,7 @@ def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recip
     if variant.network:
         variant.network(training.network)
         training.network.to(memory_format=torch.channels_last)
-        training.optimiser.param_groups[0]["params"] = list(training.network.parameters())
+        training.optimizer.param_groups[0]["params"] = list(training.network.parameters())
     training.run()
     return training
 
@@ -156,7 +156,7 @@ def judged(network: StyleNet, judge: PerceptualLoss, photos: Sequence[Tensor]) -
         result = network(photo)
         found_losses = judge.style(result, photo)
         pair = move(photo, np.random.default_rng(number), margin=8)
-        error = warp_error((photo, pair.current), (result, network(pair.current)), pair.flow, pair.reliable)
+        error = warp_error((photo, pair.current), (result, network(pair.current)), pair.flow, pair.confidence)
         values = {name: found_losses[name].item() for name in ("style", "content", "brightness")}
         values |= {"warp error": 1e4 * error, "grid": 255 * grid_of(result)}
         values["sharpness"] = 1e3 * total_variation(result).item()
@@ -168,14 +168,14 @@ def judged(network: StyleNet, judge: PerceptualLoss, photos: Sequence[Tensor]) -
 
 
 def grid_of(result: Tensor) -> float:
-    """Strength of what repeats every 8 pixels, at a fixed place, in one picture: its deviation."""
+    """Strength of what repeats every 8 pixels, at a fixed place, in one image: its deviation."""
     fine = luma(result) - F.avg_pool2d(luma(result), 9, 1, 4, count_include_pad=False)
     phases = fine.unfold(2, PERIOD, PERIOD).unfold(3, PERIOD, PERIOD).mean(dim=(0, 1, 2, 3))
     return phases.std().item()
 
 
 def ring_of(image: Tensor) -> Tensor:
-    """Mean colour of the outermost pixels less that of the ring inside: (3,)."""
+    """Mean color of the outermost pixels less that of the ring inside: (3,)."""
     inner = image[..., RING:-RING, RING:-RING]
     parts = (image, inner, inner[..., RING:-RING, RING:-RING])
     sums = [part.sum(dim=(0, 2, 3)) for part in parts]
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--features", default="distilled")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="of the default recipe")
-    parser.add_argument("--shown", type=Path, nargs="*", default=[], help="pictures for the sheets")
+    parser.add_argument("--shown", type=Path, nargs="*", default=[], help="images for the sheets")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     changes = {name: json.loads(value) for name, _, value in (text.partition("=") for text in options.set)}
@@ -211,8 +211,8 @@ def main() -> None:
             losses.OUTLIER = Variant.outlier  # judged alike
             measures = judged(network, judge, judged_on)
             with torch.no_grad():
-                painted = [download(network(to_tensor(picture))[0]) for picture in shown]
-        rows = [np.concatenate([np.asarray(picture) for picture in row], 1) for row in (shown, painted)]
+                stylized = [download(network(to_tensor(picture))[0]) for picture in shown]
+        rows = [np.concatenate([np.asarray(picture) for picture in row], 1) for row in (shown, stylized)]
         Image.fromarray(np.concatenate(rows)).save(
             options.output / f"{name.replace(',', '').replace(' ', '_')}.png"
         )

@@ -1,7 +1,7 @@
 """How smoothly a look changes: `python benchmarks/timeline.py PICTURE|FILM -o plot.png --at 4s=great_wave …`.
 
-Paints each frame and plots the mean difference of neighbouring frames, in units of 1/255, with the source's
-own below it. A picture stands still, so that all change is the keyframes's; there the largest difference is
+Stylizes each frame and plots the mean difference of neighboring frames, in units of 1/255, with the source's
+own below it. An image stands still, so that all change is the keyframes's; there the largest difference is
 compared with what a fade of that length must have at least: the whole way, divided by its frames. A cosine
 is at most pi / 2 times as fast as that; more is a jump.
 """
@@ -26,7 +26,7 @@ WIDTH, HEIGHT, MARGIN = 1200, 300, 30  # of the plot, in pixels
 
 
 def frames_of(path: Path, seconds: float, rate: float) -> list[np.ndarray]:
-    """Frames of a film, or a picture again and again."""
+    """Frames of a video, or an image again and again."""
     with open_source(path) as source:
         frames = [item.pixels for item in source if isinstance(item, Frame)]
         still = source.info.kind == "still"
@@ -48,9 +48,9 @@ def plot(path: Path, curves: dict[str, list[float]], times: list[float], rate: f
 
     for seconds in times:
         draw.line([place(seconds * rate, 0), place(seconds * rate, top)], fill="#cccccc")
-    for (name, values), colour, row in zip(curves.items(), ("#c03020", "#2050a0"), (4, 16), strict=False):
-        draw.line([place(frame, value) for frame, value in enumerate(values, 1)], fill=colour, width=2)
-        draw.text((MARGIN, row), f"{name}, at most {max(values):.2f}", fill=colour)
+    for (name, values), color, row in zip(curves.items(), ("#c03020", "#2050a0"), (4, 16), strict=False):
+        draw.line([place(frame, value) for frame, value in enumerate(values, 1)], fill=color, width=2)
+        draw.text((MARGIN, row), f"{name}, at most {max(values):.2f}", fill=color)
     page.save(path)
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--at", action="append", default=[], help="as for `streamstyle stylize`")
     parser.add_argument("--fade", type=float, default=FADE)
     parser.add_argument("--mix-by", default="pictures")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for a picture")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for an image")
     parser.add_argument("--rate", type=float, default=24.0, help="frames per second")
     options = parser.parse_args()
     keyframes = keyframes_of(options.style, at=options.at, fade=options.fade)
@@ -73,8 +73,8 @@ def main() -> None:
         for index, pixels in enumerate(frames)
     ]
     curves = {
-        name: [float(np.abs(b.astype(np.int16) - a).mean()) for a, b in pairwise(film)]
-        for name, film in (("painted", results), ("source", frames))
+        name: [float(np.abs(b.astype(np.int16) - a).mean()) for a, b in pairwise(video)]
+        for name, video in (("painted", results), ("source", frames))
     }
     begins = [change.seconds for change in keyframes.changes]
     plot(options.output, curves, begins, options.rate)
@@ -88,7 +88,7 @@ def main() -> None:
         step = max(curves["painted"][first:last], default=0.0)
         even = whole / max(last - first, 1)
         print(f"at {change.seconds:g} s: way {whole:.1f}, largest step {step:.2f}, even steps {even:.2f}")
-    print(f"largest_step: {max(curves['painted']):.2f}")
+    print(f"largest_step: {max(curves['stylized']):.2f}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Transfer by optimisation: pictures with the curves of their losses, and a film with and without memory.
+"""Transfer by optimization: images with the curves of their losses, and a video with and without memory.
 
-    python benchmarks/transfer.py PAINTING [PAINTING ...] [--photo P ...] [--film F] -o sheet.png
+    python benchmarks/transfer.py PAINTING [PAINTING ...] [--photo P ...] [--video F] -o sheet.png
 
 Every painting is laid onto every photograph (by default onto the project's own still), and the losses of the
-last size are drawn over its steps, on a logarithmic scale. The first seconds of the film (by default the
-sample clip, 320 pixels wide) are painted with the first painting in three ways: each frame by itself, each
+last size are drawn over its steps, on a logarithmic scale. The first seconds of the video (by default the
+sample clip, 320 pixels wide) are stylized with the first painting in three ways: each frame by itself, each
 starting from the last one, and held to it as well. Reported for each: the change along the motion beyond what
 the source changes (mean square, and as a share of the first way), and milliseconds a frame.
 
@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
-from streamstyle.effects.transfer.transfer import Optimisation, Transfer
+from streamstyle.effects.transfer.transfer import Optimization, Transfer
 from streamstyle.evaluation import evaluate
 from streamstyle.frames import Frame, Moment, OptimizationStep
 from streamstyle.jobs.build import first_picture
@@ -38,12 +38,12 @@ from streamstyle.training import Recipe
 from streamstyle.training.data import painting_for
 
 ROOT = Path(__file__).parents[1]
-SIDE = 320  # pixels, of the film
-COLOURS = {"style": "#c0392b", "content": "#2471a3", "variation": "#7d8a2e"}
+SIDE = 320  # pixels, of the video
+COLORS = {"style": "#c0392b", "content": "#2471a3", "variation": "#7d8a2e"}
 WAYS = {
     "each frame by itself": None,
-    "from the last one": Optimisation(temporal_weight=0.0),
-    "and held to it": Optimisation(),
+    "from the last one": Optimization(temporal_weight=0.0),
+    "and held to it": Optimization(),
 }
 
 
@@ -56,11 +56,11 @@ def curves(steps: list[OptimizationStep], size: tuple[int, int]) -> np.ndarray:
         y = size[1] * (1 - (power + 3) / 4)
         draw.line((0, y, size[0], y), fill="#dddddd")
         draw.text((2, y - 11), f"{10.0**power:g}", fill="#888888")
-    for number, (name, colour) in enumerate(COLOURS.items()):
+    for number, (name, color) in enumerate(COLORS.items()):
         values = np.log10(np.clip([step.losses[name] for step in last], 1e-3, 10))
         x = np.linspace(0, size[0] - 1, len(values))
-        draw.line(list(zip(x, size[1] * (1 - (values + 3) / 4), strict=True)), fill=colour, width=2)
-        draw.text((size[0] - 70, 6 + 12 * number), name, fill=colour)
+        draw.line(list(zip(x, size[1] * (1 - (values + 3) / 4), strict=True)), fill=color, width=2)
+        draw.text((size[0] - 70, 6 + 12 * number), name, fill=color)
     return np.asarray(page)
 
 
@@ -90,12 +90,12 @@ def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]
     return [cell for row in rows for cell in (*cells[row : row + columns], *plots[row : row + columns])]
 
 
-def film_ways(film: Path, painting: Path, count: int) -> tuple[float, list[Cell]]:
+def video_ways(video: Path, painting: Path, count: int) -> tuple[float, list[Cell]]:
     """Prints the table; gives the share of the warp error that is left, and stills."""
-    with open_source(film, ReadOptions(max_size=SIDE)) as source:
+    with open_source(video, ReadOptions(max_size=SIDE)) as source:
         taken = list(islice((item for item in source if isinstance(item, Frame)), count))
     frames = [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
-    print(f"\n{film.name}: {count} frames\n{'':22}{'warp error':>11}{'share':>8}{'ms':>8}")
+    print(f"\n{video.name}: {count} frames\n{'':22}{'warp error':>11}{'share':>8}{'ms':>8}")
     base, share, cells = 0.0, 0.0, []
     picture = painting_for(painting, Recipe())[0]
     for way, how in WAYS.items():
@@ -121,13 +121,13 @@ def main() -> None:
     parser.add_argument("--film", type=Path, default=ROOT / "samples" / "harbour.mp4")
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--side", type=int, default=512, help="longer side of the photographs")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="sheets: this, and one for the film")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="sheets: this, and one for videos")
     options = parser.parse_args()
     photos = options.photos or [ROOT / "samples" / "lighthouse.png"]
     cells = pictures(options.paintings, photos, options.side)
     Image.fromarray(sheet(cells, len(photos), options.side)).save(options.output)
-    share, stills = film_ways(options.film, options.paintings[0], options.frames)
-    Image.fromarray(sheet(stills, 4, SIDE)).save(options.output.with_stem(options.output.stem + "_film"))
+    share, stills = video_ways(options.video, options.paintings[0], options.frames)
+    Image.fromarray(sheet(stills, 4, SIDE)).save(options.output.with_stem(options.output.stem + "_video"))
     print(f"\ntransfer_warp_error: {share:.3f}")
 
 

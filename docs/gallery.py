@@ -1,4 +1,4 @@
-"""The pictures of the README and of the model cards: `python docs/gallery.py`."""
+"""The images of the README and of the model cards: `python docs/gallery.py`."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ PAGE = HERE.parent / "streamstyle" / "web" / "page"
 SAMPLES = HERE.parent / "samples"
 FRAME = 60  # of the clip
 STRIP = 200  # pixels, the height of the thumbnails
-COLUMNS, SIDE = 4, 400  # of the gallery, and pixels along the longer side of each of its pictures
+COLUMNS, SIDE = 4, 400  # of the gallery, and pixels along the longer side of each of its images
 
 
 def stills() -> list[np.ndarray]:
-    """The project's own pictures: a frame of the clip, the lighthouse, the still life."""
+    """The project's own images: a frame of the clip, the lighthouse, the still life."""
     with open_source(SAMPLES / "harbour.mp4") as clip:
         frames = [item.pixels for item in clip if isinstance(item, Frame)]
     pictures = [frames[FRAME]]
@@ -33,7 +33,7 @@ def stills() -> list[np.ndarray]:
     return pictures
 
 
-def painted(pixels: np.ndarray, style: str) -> np.ndarray:
+def stylized(pixels: np.ndarray, style: str) -> np.ndarray:
     """(H, W, 3) uint8 in a style."""
     keyframes = keyframes_of(style)
     effect = Composite(Style(keyframes, device="cpu"), keyframes)
@@ -42,7 +42,7 @@ def painted(pixels: np.ndarray, style: str) -> np.ndarray:
 
 
 def strip(pictures: list[np.ndarray]) -> np.ndarray:
-    """Pictures of one height beside each other."""
+    """Images of one height beside each other."""
     scaled = []
     for pixels in pictures:
         size = round(pixels.shape[1] * STRIP / pixels.shape[0]), STRIP
@@ -51,12 +51,12 @@ def strip(pictures: list[np.ndarray]) -> np.ndarray:
 
 
 def main() -> None:
-    """Writes docs/styles.jpg, docs/styles/NAME.jpg and the page's sample picture."""
+    """Writes docs/styles.jpg, docs/styles/NAME.jpg and the page's sample image."""
     (HERE / "styles").mkdir(exist_ok=True)
     pictures, cells = stills(), []
     Image.fromarray(pictures[-1]).save(PAGE / "sample.jpg", quality=85, optimize=True)
     for name in (NONE, *STYLES):
-        results = [painted(pixels, name) for pixels in pictures]
+        results = [stylized(pixels, name) for pixels in pictures]
         title = "source" if name == NONE else name
         cells.append(Cell(results[0], title))
         if name != NONE:

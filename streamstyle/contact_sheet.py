@@ -1,4 +1,4 @@
-"""Pictures side by side with their names, as one picture."""
+"""Images side by side with their names, as one image."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from PIL import Image, ImageDraw, ImageFont
 
 GAP = 4  # pixels between cells
 TEXT = 15  # pixels, the height of captions
-CAPTION = TEXT + 9  # pixels below each picture
+CAPTION = TEXT + 9  # pixels below each image
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture, (H, W, 3) uint8 RGB, and what is written below it."""
+    """An image, (H, W, 3) uint8 RGB, and what is written below it."""
 
     pixels: np.ndarray
     caption: str
 
 
 def sheet(cells: Sequence[Cell], columns: int, side: int = 480) -> np.ndarray:
-    """A grid of pictures, row by row.
+    """A grid of images, row by row.
 
     Args:
         cells: what to show.
-        columns: pictures in a row.
-        side: longest side of a picture on the sheet, in pixels; larger ones are reduced.
+        columns: images in a row.
+        side: longest side of an image on the sheet, in pixels; larger ones are reduced.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -49,7 +49,7 @@ def sheet(cells: Sequence[Cell], columns: int, side: int = 480) -> np.ndarray:
 
 
 def fitted(pixels: np.ndarray, side: int) -> Image.Image:
-    """A picture of at most `side` pixels along its longer side."""
+    """An image of at most `side` pixels along its longer side."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     return picture

@@ -1,6 +1,6 @@
-"""Where networks run: choosing a device, and carrying pictures to it and back.
+"""Where networks run: choosing a device, and carrying images to it and back.
 
-The only module that names torch.cuda. Pictures cross the bus as bytes and become floats on the other
+The only module that names torch.cuda. Images cross the bus as bytes and become floats on the other
 side; on the CPU they keep the memory order of the pixels, (H, W, 3), which torch calls channels-last.
 """
 
@@ -44,7 +44,7 @@ def choose(name: str = "auto") -> torch.device:
 
 
 def upload(pixels: np.ndarray, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
-    """A picture as floats on the device.
+    """An image as floats on the device.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -59,7 +59,7 @@ def upload(pixels: np.ndarray, device: torch.device, dtype: torch.dtype = torch.
         OutOfMemoryError: it does not fit.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-        raise ValueError(f"unexpected picture: {pixels.shape} {pixels.dtype}, expected (H, W, 3) uint8")
+        raise ValueError(f"unexpected image: {pixels.shape} {pixels.dtype}, expected (H, W, 3) uint8")
     with out_of_memory(pixels.shape[1], pixels.shape[0]):
         data = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
         if device.type == "cuda":
@@ -68,7 +68,7 @@ def upload(pixels: np.ndarray, device: torch.device, dtype: torch.dtype = torch.
 
 
 def download(image: Tensor) -> np.ndarray:
-    """A picture as bytes in main memory; the opposite of `upload`, exact for what came from there.
+    """An image as bytes in main memory; the opposite of `upload`, exact for what came from there.
 
     Args:
         image: (3, H, W) float in [0, 1]; values outside are clamped, NaN becomes black. Unchanged.
@@ -111,7 +111,7 @@ def low_precision(device: torch.device) -> torch.autocast:
 
 
 class Captured:
-    """A function of a picture that is called again and again in few shapes; on CUDA as a graph.
+    """A function of an image that is called again and again in few shapes; on CUDA as a graph.
 
     Launching the many small kernels of a gradient from Python takes longer than computing them; a graph
     launches them all at once. On CPUs the function is called as it is.
@@ -177,12 +177,12 @@ def out_of_memory(width: int, height: int) -> Iterator[None]:
     """Turns torch's way of saying that memory does not suffice into ours.
 
     Args:
-        width, height: of the picture at hand, for the message.
+        width, height: of the image at hand, for the message.
 
     Raises:
         OutOfMemoryError: in place of torch's and Python's own.
     """
-    advice = f"{width}x{height} pixels do not fit into memory; use --max-size to make the picture smaller"
+    advice = f"{width}x{height} pixels do not fit into memory; use --max-size to make the image smaller"
     try:
         yield
     except (torch.cuda.OutOfMemoryError, MemoryError) as exc:

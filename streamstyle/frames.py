@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of a stream.
+    """One image of a stream.
 
     Attributes:
         pixels: (H, W, 3) uint8, RGB, C-contiguous, upright.
@@ -27,9 +27,9 @@ class Frame:
         duration: how long the frame is shown, in units of `time_base`; 0 where unknown.
         alpha: (H, W) uint8, 255 = opaque, or None.
         reset: the frame does not continue the one before it (first frame, gap, another size, another
-            picture of a folder), so effects forget what they know.
+            image of a folder), so effects forget what they know.
         concealed: the frame repeats its predecessor because the input was damaged here.
-        name: file name of the picture in a folder, "" otherwise.
+        name: file name of the image in a folder, "" otherwise.
     """
 
     pixels: np.ndarray
@@ -76,7 +76,7 @@ SinkItem = Frame | Packet | Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
-class ColourTags:
+class ColorTags:
     """How Y'CbCr samples are to be read; codes of ITU-T H.273.
 
     Attributes:
@@ -104,7 +104,7 @@ class StreamInfo:
         rate: nominal frames per second, or None where there is none.
         frames: estimated number of frames, or None.
         sample_aspect: width of a sample divided by its height.
-        colour: how the source's samples were coded, so that the output can be coded alike.
+        color: how the source's samples were coded, so that the output can be coded alike.
         has_alpha: frames carry an alpha plane.
         tracks: opaque input tracks (audio, subtitles …) by key.
         container: opaque chapters and tags of the input, for a sink that can keep them.
@@ -123,7 +123,7 @@ class StreamInfo:
     rate: Fraction | None = None
     frames: int | None = None
     sample_aspect: Fraction = Fraction(1)
-    colour: ColourTags | None = None
+    color: ColorTags | None = None
     has_alpha: bool = False
     tracks: Mapping[int, object] = field(default_factory=dict)
     container: object = None
@@ -197,7 +197,7 @@ class Motion:
     """
 
     flow: Tensor
-    reliable: Tensor
+    confidence: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ class Next:
 
 
 class Effect(Protocol):
-    """Turns one picture into another.
+    """Turns one image into another.
 
     `image` and result: (3, H, W) float, RGB, in [0, 1], on the effect's device; same size both.
     `reset` forgets all earlier frames. `state` and `restore` carry what is remembered over a resume.

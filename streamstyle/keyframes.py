@@ -1,4 +1,4 @@
-"""What is asked for at each time of a film: the look, and how it changes.
+"""What is asked for at each time of a video: the look, and how it changes.
 
 A mixture is written `0.6*starry_night+0.4*great_wave`; a change `4s=great_wave`, `8s=strength:0.5`, or with
 its own fade and several things at once `4s+2s=none,stroke_size:2`.
@@ -29,7 +29,7 @@ class Parameters:
     Attributes:
         style: shares of styles, which add up to 1; "none" is the source itself.
         strength: 0 = the source, 1 = the full style.
-        keep_colors: 1 = the source's colours, 0 = the painting's.
+        keep_colors: 1 = the source's colors, 0 = the painting's.
         stroke_size: width of the strokes; 1 = as the network was trained.
         speed: of zooms, how many times larger things become in a second.
         rotate: of zooms, degrees by which things turn in a second, clockwise.

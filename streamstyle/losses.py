@@ -1,6 +1,6 @@
 """What training minimises: distance in style, in content, roughness, and unsteadiness.
 
-Every loss is a scalar, a mean over the batch, and about 1 for an unrelated picture, so that the
+Every loss is a scalar, a mean over the batch, and about 1 for an unrelated image, so that the
 weights of a recipe can be read as shares.
 """
 
@@ -18,14 +18,14 @@ LEAST_DEVIATION = 0.1  # of a channel, as a share of the layer's largest
 OUTLIER = 1.0  # difference in a style, in units of the root mean square on the painting
 QUANTILES = 128  # points at which distributions are compared
 
-Description = tuple[Tensor, ...]  # what a statistic says of each picture, (N, …) each
+Description = tuple[Tensor, ...]  # what a statistic says of each image, (N, …) each
 
 
 def gram_matrix(features: Tensor) -> Tensor:
     """Correlations of the channels: (N, C, H, W) to (N, C, C), a mean over the pixels.
 
     Reference: Gatys, Ecker, Bethge (2016), Image style transfer using convolutional neural networks,
-    equation 3; divided by the number of pixels, so that the size of the picture does not matter.
+    equation 3; divided by the number of pixels, so that the size of the image does not matter.
     """
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[2]
@@ -47,10 +47,10 @@ def covariance(features: Tensor) -> Description:
 
 
 def covariance_within(cover: Tensor | None) -> Callable[[Tensor], Description]:
-    """`covariance`, seen through a mask, so that a painting's style can be had in one part of a picture.
+    """`covariance`, seen through a mask, so that a painting's style can be had in one part of an image.
 
     Args:
-        cover: (1, 1, H, W) in [0, 1], of the picture's size; None: everywhere.
+        cover: (1, 1, H, W) in [0, 1], of the image's size; None: everywhere.
 
     Reference: Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 4.
     """
@@ -165,8 +165,8 @@ def style_loss(
     return torch.stack(terms).sum() / len(targets)
 
 
-def normalised(features: Tensor) -> Tensor:
-    """(N, C, H, W) with mean 0 and deviation 1 in each channel of each picture."""
+def normalized(features: Tensor) -> Tensor:
+    """(N, C, H, W) with mean 0 and deviation 1 in each channel of each image."""
     variance, mean = torch.var_mean(features, dim=(2, 3), keepdim=True, correction=0)
     return (features - mean) * (variance + EPSILON).rsqrt()
 
@@ -174,9 +174,9 @@ def normalised(features: Tensor) -> Tensor:
 def content_loss(
     features: Mapping[str, Tensor], targets: Mapping[str, Tensor], weights: Mapping[str, float]
 ) -> Tensor:
-    """Distance to what the photograph shows, whatever its colours and contrast.
+    """Distance to what the photograph shows, whatever its colors and contrast.
 
-    Departs from Gatys et al., equation 1, twice. Activations are normalised for each picture first, so that
+    Departs from Gatys et al., equation 1, twice. Activations are normalized for each image first, so that
     a painting's palette is no loss of content. And half of it is the angle between the activations at a
     place, where what is faint in the photograph, a face in a dim room, counts as much as a sharp edge: by
     distance alone it is cheap to paint such places over with the paper of a woodcut. By angle alone it is
@@ -192,7 +192,7 @@ def content_loss(
     total = sum(weights.values())
     terms = []
     for name, weight in weights.items():
-        found, wanted = normalised(features[name]), normalised(targets[name])
+        found, wanted = normalized(features[name]), normalized(targets[name])
         distance = (found - wanted).square().mean() / 2
         angle = 1 - F.cosine_similarity(found, wanted).mean()
         terms.append(weight / total * (distance + angle) / 2)
@@ -206,7 +206,7 @@ def luma(image: Tensor) -> Tensor:
 
 
 def brightness_loss(image: Tensor, target: Tensor, size: int = 8) -> Tensor:
-    """How differently light and dark are spread over two pictures, whatever their contrast.
+    """How differently light and dark are spread over two images, whatever their contrast.
 
     Without it light things come out dark wherever the palette allows it, which feature networks forgive
     and people do not: a face keeps its likeness by its lights.
@@ -218,7 +218,7 @@ def brightness_loss(image: Tensor, target: Tensor, size: int = 8) -> Tensor:
     Returns:
         Scalar: 0 = alike, 2 = unrelated, 4 = a negative.
     """
-    spread = [normalised(F.avg_pool2d(luma(picture), size)) for picture in (image, target)]
+    spread = [normalized(F.avg_pool2d(luma(picture), size)) for picture in (image, target)]
     return (spread[0] - spread[1]).square().mean()
 
 
@@ -232,7 +232,7 @@ def tones_of(painting: Tensor, share: float = 0.02, size: int = 8) -> tuple[floa
 def tone_loss(image: Tensor, target: Tensor, tones: tuple[float, float], size: int = 16) -> Tensor:
     """How far light and dark are from the target's, its black and white taken to the painting's.
 
-    Statistics of features allow a picture that is grey all over where the painting's tones lie close
+    Statistics of features allow an image that is gray all over where the painting's tones lie close
     together; then what is shown sinks into its background.
 
     Args:
@@ -249,18 +249,18 @@ def tone_loss(image: Tensor, target: Tensor, tones: tuple[float, float], size: i
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Mean square difference of neighbouring pixels of (N, C, H, W)."""
+    """Mean square difference of neighboring pixels of (N, C, H, W)."""
     across = (image[..., 1:] - image[..., :-1]).square().mean()
     down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     return across + down
 
 
-def temporal_loss(result: Tensor, carried: Tensor, change: Tensor, reliable: Tensor) -> Tensor:
+def temporal_loss(result: Tensor, carried: Tensor, change: Tensor, confidence: Tensor) -> Tensor:
     """What a network changes from frame to frame beyond what the source changed.
 
     Args:
-        result: (N, 3, H, W), the stylised frame.
-        carried: the stylised frame before it, warped onto it.
+        result: (N, 3, H, W), the stylized frame.
+        carried: the stylized frame before it, warped onto it.
         change: (N, 1, H, W), by how much the source became brighter there; granted to all channels.
         reliable: (N, 1, H, W), 1 where the warp can be trusted, else 0.
 
@@ -271,4 +271,4 @@ def temporal_loss(result: Tensor, carried: Tensor, change: Tensor, reliable: Ten
     equation 5; the luminance term after Gao et al. (2018), ReCoNet, equation 5, https://arxiv.org/abs/1807.01197.
     """
     off = (result - carried - change).square().mean(dim=1, keepdim=True)
-    return (reliable * off).sum() / reliable.sum().clamp_min(1)
+    return (confidence * off).sum() / confidence.sum().clamp_min(1)

@@ -1,1 +1,1 @@
-"""The tests are a package, so that they can share `tests.films`."""
+"""The tests are a package, so that they can share `tests.videos`."""

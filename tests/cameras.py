@@ -21,9 +21,9 @@ class Scripted:
 
     Attributes:
         there: it can be opened, and is not pulled out.
-        frozen: it gives one picture over and over.
+        frozen: it gives one image over and over.
         silent: it gives nothing, but ends when it is closed from outside (`gate`).
-        size: (width, height) of its pictures.
+        size: (width, height) of its images.
         opened: how often it was opened.
         closed: how often it was closed.
     """
@@ -56,7 +56,7 @@ class Scripted:
             if self.silent:
                 self.gate.wait(WAIT)
             if not self.there:
-                raise InputError("camera 7: gives no picture any more")
+                raise InputError("camera 7: gives no image any more")
             self._number += not self.frozen
             width, height = self.size
             pixels = np.full((height, width, 3), self._number % 256, np.uint8)

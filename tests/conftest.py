@@ -1,4 +1,4 @@
-"""What tests share: real films, devices, fixed seeds."""
+"""What tests share: real videos, devices, fixed seeds."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _seeds() -> None:
 
 @pytest.fixture
 def media() -> Path:
-    """The folder of real films that STREAMSTYLE_TEST_MEDIA names."""
+    """The folder of real videos that STREAMSTYLE_TEST_MEDIA names."""
     named = os.environ.get("STREAMSTYLE_TEST_MEDIA")
     if not named:
-        pytest.skip("STREAMSTYLE_TEST_MEDIA names no folder of real films")
+        pytest.skip("STREAMSTYLE_TEST_MEDIA names no folder of real videos")
     if not Path(named).is_dir():
         pytest.skip(f"STREAMSTYLE_TEST_MEDIA names {named}, which is no folder")
     return Path(named)
@@ -62,5 +62,5 @@ def pictures(tmp_path_factory) -> Path:
     for name, size in sizes.items():
         coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
         coarse.resize(size[::-1], Image.Resampling.BICUBIC).save(root / name)
-    (root / "photos" / "notes.txt").write_text("no picture")
+    (root / "photos" / "notes.txt").write_text("no image")
     return root

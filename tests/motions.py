@@ -1,4 +1,4 @@
-"""Made motion: textures that are moved by a known flow, and films of them."""
+"""Made motion: textures that are moved by a known flow, and videos of them."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -23,7 +23,7 @@ def texture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarr
 
 
 def affine(zoom: float = 1.0, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> np.ndarray:
-    """(H, W, 2): the backward flow of a picture that is zoomed and turned about its centre, then shifted."""
+    """(H, W, 2): the backward flow of an image that is zoomed and turned about its center, then shifted."""
     forward = np.eye(3)
     forward[:2] = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), degrees, zoom)
     forward[:2, 2] += x, y
@@ -37,7 +37,7 @@ def moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return warped_pixels(picture, flow, "bicubic")
 
 
-def film(pictures: list[np.ndarray], cuts: tuple[int, ...] = (0,)) -> Iterator[Frame | Packet]:
+def video(pictures: list[np.ndarray], cuts: tuple[int, ...] = (0,)) -> Iterator[Frame | Packet]:
     for index, pixels in enumerate(pictures):
         yield Frame(pixels, index, TICK, 1, reset=index in cuts)
         yield Packet(1, index)

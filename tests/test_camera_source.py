@@ -17,7 +17,7 @@ from streamstyle.sources import camera as module
 from streamstyle.sources.camera import CameraSource, Device, list_cameras, open_camera
 
 
-def film(folder: Path, frames: int = 3, rate: int = 50) -> Path:
+def video(folder: Path, frames: int = 3, rate: int = 50) -> Path:
     path = folder / "a.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, (32, 24))
     for number in range(frames):
@@ -31,8 +31,8 @@ def first(camera: CameraSource, count: int) -> list[Frame]:
     return [next(frames) for _ in range(count)]
 
 
-def test_a_film_plays_as_a_camera_at_its_own_pace_over_and_over(tmp_path):
-    with open_camera(str(film(tmp_path))) as camera:
+def test_a_video_plays_as_a_camera_at_its_own_pace_over_and_over(tmp_path):
+    with open_camera(str(video(tmp_path))) as camera:
         assert (camera.info.width, camera.info.height, camera.info.rate) == (32, 24, 50)
         assert not camera.freezes and not camera.info.replayable
         frames = first(camera, 8)
@@ -58,11 +58,11 @@ def test_the_test_picture_moves_and_has_the_size_and_rate_that_are_asked_for():
     assert frames[3].seconds - frames[0].seconds > 0.04
 
 
-def test_a_wanted_size_scales_a_film_and_large_ones_are_made_smaller(tmp_path, monkeypatch):
-    with open_camera(str(film(tmp_path)), size=(16, 16)) as camera:
+def test_a_wanted_size_scales_a_video_and_large_ones_are_made_smaller(tmp_path, monkeypatch):
+    with open_camera(str(video(tmp_path)), size=(16, 16)) as camera:
         assert first(camera, 1)[0].pixels.shape == (16, 16, 3)
     monkeypatch.setattr(module, "LARGEST_SIDE", 16)
-    with open_camera(str(film(tmp_path))) as camera:
+    with open_camera(str(video(tmp_path))) as camera:
         assert first(camera, 1)[0].pixels.shape == (12, 16, 3)
 
 
@@ -131,7 +131,7 @@ def test_a_camera_gives_rgb_and_an_error_when_it_is_pulled_out(monkeypatch):
         pixels = next(frames).pixels
         assert (pixels == (3, 2, 1)).all()
         next(frames)
-        with pytest.raises(InputError, match="camera 0: gives no picture any more"):
+        with pytest.raises(InputError, match="camera 0: gives no image any more"):
             next(frames)
 
 

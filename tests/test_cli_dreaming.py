@@ -14,7 +14,7 @@ from streamstyle.apps.cli import app
 from streamstyle.effects import DreamSettings, StylizeSettings
 from streamstyle.settings import bundled_presets, load_preset, make_settings
 from streamstyle.video.tags import read_recipe
-from tests.videos import hashes_of, make_film, times_of
+from tests.videos import hashes_of, make_video, times_of
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 QUICK = ["--octaves", "2", "--steps", "2", "--device", "cpu", "-q"]
@@ -25,8 +25,8 @@ def call(*arguments: object) -> Result:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    return make_film(tmp_path / "film.mp4", 6)
+def video(tmp_path: Path) -> Path:
+    return make_video(tmp_path / "film.mp4", 6)
 
 
 def test_a_picture_is_dreamt_upon_and_tells_how(tmp_path: Path) -> None:
@@ -41,11 +41,11 @@ def test_a_picture_is_dreamt_upon_and_tells_how(tmp_path: Path) -> None:
     assert (pictures[0] == pictures[1]).all()
 
 
-def test_a_film_is_dreamt_upon_and_carries_on(film: Path, tmp_path: Path) -> None:
+def test_a_video_is_dreamt_upon_and_carries_on(video: Path, tmp_path: Path) -> None:
     for name, options in {"a.mp4": [], "b.mp4": [], "alone.mp4": ["--carry", "0"]}.items():
-        done = call("dream", film, tmp_path / name, *QUICK, *options, "--preset", "ultrafast")
+        done = call("dream", video, tmp_path / name, *QUICK, *options, "--preset", "ultrafast")
         assert done.exit_code == 0, done.stderr
-    assert times_of(tmp_path / "a.mp4") == times_of(film)
+    assert times_of(tmp_path / "a.mp4") == times_of(video)
     assert hashes_of(tmp_path / "a.mp4") == hashes_of(tmp_path / "b.mp4")
     assert hashes_of(tmp_path / "a.mp4") != hashes_of(tmp_path / "alone.mp4")
 

@@ -1,4 +1,4 @@
-"""`evaluate` and the options that hold a film still, as a user meets them."""
+"""`evaluate` and the options that hold a video still, as a user meets them."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ def call(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory) -> Path:
-    """Half a second of the sample clip, held still and not."""
-    folder = tmp_path_factory.mktemp("films")
+def videos(tmp_path_factory) -> Path:
+    """Half a second of the sample clip, stabilized and not."""
+    folder = tmp_path_factory.mktemp("videos")
     for name, options in {"still": [], "alone": ["--steady", "0"]}.items():
         made = call("stylize", SAMPLE, folder / f"{name}.mp4", *FAST, *options)
         assert made.exit_code == 0, made.stderr
     return folder
 
 
-def summary(films: Path, name: str, *options: object) -> dict[str, float]:
-    done = call("evaluate", SAMPLE, films / f"{name}.mp4", "-t", "0.5", "--json", *options)
+def summary(videos: Path, name: str, *options: object) -> dict[str, float]:
+    done = call("evaluate", SAMPLE, videos / f"{name}.mp4", "-t", "0.5", "--json", *options)
     assert done.exit_code == 0, done.stderr
     result: dict[str, float] = json.loads(done.stdout)["summary"]
     return result
 
 
-def test_films_are_held_still_unless_told_otherwise(films: Path) -> None:
-    still, alone = summary(films, "still"), summary(films, "alone")
+def test_videos_are_held_still_unless_told_otherwise(videos: Path) -> None:
+    still, alone = summary(videos, "still"), summary(videos, "alone")
     assert still["excess_warp_error"] < 0.5 * alone["excess_warp_error"]
     assert still["sharpness"] > 0.9 * alone["sharpness"]
-    # Encoding alone moves the style of the frames that were painted by themselves.
+    # Encoding alone moves the style of the frames that were stylized by themselves.
     assert alone["style_loss"] < still["style_loss"] < 0.3
 
 
-def test_json_has_a_summary_cuts_and_frames(films: Path) -> None:
-    done = call("evaluate", SAMPLE, films / "still.mp4", "-t", "0.5", "--json")
+def test_json_has_a_summary_cuts_and_frames(videos: Path) -> None:
+    done = call("evaluate", SAMPLE, videos / "still.mp4", "-t", "0.5", "--json")
     told = json.loads(done.stdout)
     assert told.keys() == {"summary", "cuts", "frames"}
     assert {"warp_error", "source_warp_error", "flicker", "sharpness", "drift"} <= told["summary"].keys()
@@ -57,9 +57,9 @@ def test_json_has_a_summary_cuts_and_frames(films: Path) -> None:
     assert told["frames"][0]["warp_error"] is None and told["frames"][1]["warp_error"] > 0
 
 
-def test_a_table_and_a_sheet_are_written_once(films: Path, tmp_path: Path) -> None:
+def test_a_table_and_a_sheet_are_written_once(videos: Path, tmp_path: Path) -> None:
     options = ["--csv", tmp_path / "table.csv", "--sheet", tmp_path / "sheet.png"]
-    done = call("evaluate", SAMPLE, films / "still.mp4", "-t", "0.5", *options)
+    done = call("evaluate", SAMPLE, videos / "still.mp4", "-t", "0.5", *options)
     assert done.exit_code == 0, done.stderr
     assert "warp error" in done.stdout and "cuts before none" in done.stdout
     with (tmp_path / "table.csv").open() as file:
@@ -68,31 +68,31 @@ def test_a_table_and_a_sheet_are_written_once(films: Path, tmp_path: Path) -> No
     assert float(lines[5]["sharpness"]) > 0
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None and sheet.shape[1] > 5 * 160
-    again = call("evaluate", SAMPLE, films / "still.mp4", "-t", "0.5", *options)
+    again = call("evaluate", SAMPLE, videos / "still.mp4", "-t", "0.5", *options)
     assert again.exit_code == 2 and "table.csv: exists; -y overwrites it" in again.stderr
 
 
-def test_films_that_do_not_match_are_told(films: Path) -> None:
-    longer = call("evaluate", SAMPLE, films / "still.mp4")
+def test_videos_that_do_not_match_are_told(videos: Path) -> None:
+    longer = call("evaluate", SAMPLE, videos / "still.mp4")
     assert longer.exit_code == 0
     assert "108 frames are in one video only; 12 are compared" in longer.stderr
-    absent = call("evaluate", SAMPLE, films / "absent.mp4")
+    absent = call("evaluate", SAMPLE, videos / "absent.mp4")
     assert absent.exit_code == 3 and "absent.mp4" in absent.stderr
-    unknown = call("evaluate", SAMPLE, films / "still.mp4", "--flow", "slow")
+    unknown = call("evaluate", SAMPLE, videos / "still.mp4", "--flow", "slow")
     assert (
         unknown.exit_code == 2
         and "--flow slow: no such flow; known are none, fast, medium, raft" in unknown.stderr
     )
 
 
-def test_exact_flow_comes_from_a_folder(films: Path, tmp_path: Path) -> None:
+def test_exact_flow_comes_from_a_folder(videos: Path, tmp_path: Path) -> None:
     for number in range(1, 12):
         np.save(tmp_path / f"{number:02}.npy", np.zeros((90, 160, 2), np.float32))
-    assert summary(films, "still", "--flow", tmp_path)["reliable"] > 0.5
+    assert summary(videos, "still", "--flow", tmp_path)["reliable"] > 0.5
     options = ["--flow", tmp_path, *FAST]
     made = call("stylize", SAMPLE, tmp_path / "exact.mp4", *options)
     assert made.exit_code == 0, made.stderr
-    assert hashes_of(tmp_path / "exact.mp4") != hashes_of(films / "still.mp4")
+    assert hashes_of(tmp_path / "exact.mp4") != hashes_of(videos / "still.mp4")
     assert recipe_settings(tmp_path / "exact.mp4").flow == str(tmp_path)
     refused = call("stylize", SAMPLE, tmp_path / "short.mp4", "--flow", tmp_path, "--max-size", "80", "-q")
     assert refused.exit_code == 3
@@ -113,6 +113,6 @@ def test_what_is_not_allowed_is_named(tmp_path: Path, options: list[str], messag
     assert result.exit_code == 2 and message in result.stderr
 
 
-def test_without_flow_nothing_is_held_still(films: Path, tmp_path: Path) -> None:
+def test_without_flow_nothing_is_held_still(videos: Path, tmp_path: Path) -> None:
     assert call("stylize", SAMPLE, tmp_path / "none.mp4", *FAST, "--flow", "none").exit_code == 0
-    assert hashes_of(tmp_path / "none.mp4") == hashes_of(films / "alone.mp4")
+    assert hashes_of(tmp_path / "none.mp4") == hashes_of(videos / "alone.mp4")

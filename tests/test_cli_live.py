@@ -33,7 +33,7 @@ def live(*arguments: str):
         (["--no-window", "--record", "a.gif"], 2, "cannot record .gif"),
         (["--record", "a.mp4", "--style", "nobody"], 2, "unknown style 'nobody'"),
         (["--record", "a.mp4", "--camera", "nothing.mp4"], 3, "nothing.mp4: no such file"),
-        (["--record", "a.mp4", "--camera", str(Path(__file__))], 3, "not a film that can be read"),
+        (["--record", "a.mp4", "--camera", str(Path(__file__))], 3, "not a video that can be read"),
         (["--record", "a.mp4", "--strength", "3"], 2, "--strength 3.0: expected 0 to 1"),
         (["--record", "a.mp4", "--fps", "0.1"], 2, "--fps 0.1: expected 1 to 240"),
         (["--record", "a.mp4", "--size", "big"], 2, "--size big: expected WIDTHxHEIGHT"),
@@ -61,7 +61,7 @@ def test_cameras_are_listed_and_files_are_mentioned(monkeypatch):
     assert events[1] == {"event": "camera", "camera": "2", "name": "USB"}
 
 
-def test_a_film_is_recorded_as_a_camera_for_so_many_seconds(tmp_path):
+def test_a_video_is_recorded_as_a_camera_for_so_many_seconds(tmp_path):
     output = tmp_path / "out.mp4"
     arguments = ["--camera", "testsrc", "--size", "64x48", "--style", "ink", "--record", str(output)]
     done = live(*arguments, "--seconds", "1.5", "--json")
@@ -70,8 +70,8 @@ def test_a_film_is_recorded_as_a_camera_for_so_many_seconds(tmp_path):
     assert events[-1]["event"] == "done" and events[-1]["frames"] > 5
     status = next(event for event in events if event["event"] == "status")
     assert status["state"] == "live" and status["size"] == "64x48"
-    with av.open(str(output)) as film:
-        pictures = list(film.decode(video=0))
+    with av.open(str(output)) as video:
+        pictures = list(video.decode(video=0))
     assert len(pictures) > 5 and (pictures[0].width, pictures[0].height) == (64, 48)
     again = live(*arguments, "--seconds", "0.5")
     assert again.exit_code == 2 and "exists; -y overwrites it" in again.stderr

@@ -96,7 +96,7 @@ def test_a_recipe_for_another_painting_is_used_with_a_warning(
         (["--features", "vgg61"], 2, "unknown feature network 'vgg61'; known: distilled, vgg16"),
         (["--photos", "absent"], 3, "absent: no such folder"),
         (["--film", "absent.mp4"], 3, "absent.mp4"),
-        (["--photos", "a", "--film", "b"], 2, "photos and film are both given"),
+        (["--photos", "a", "--film", "b"], 2, "photos and video are both given"),
         (["--recipe", "absent.toml"], 3, "absent.toml: no training recipe"),
     ],
 )

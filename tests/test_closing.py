@@ -16,7 +16,7 @@ from streamstyle.errors import UsageError
 from streamstyle.sources.video import VideoSource
 from streamstyle.video import streaming
 from streamstyle.video.codecs import EncodeOptions
-from tests.videos import make_film
+from tests.videos import make_video
 
 ROOT = Path(__file__).parents[1]
 CLOSED_EARLY = """
@@ -78,20 +78,20 @@ def program(code: str, *arguments: object, **more: Any) -> subprocess.Popen[str]
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("closing") / "film.mkv", 300, audio=[("aac", 0)])
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_video(tmp_path_factory.mktemp("closing") / "film.mkv", 300, audio=[("aac", 0)])
 
 
 @pytest.mark.parametrize("code", [CLOSED_EARLY, SOUND_CLOSED_EARLY])
-def test_what_is_read_from_a_closed_file_ends_quietly(code: str, film: Path) -> None:
-    process = program(code, film)
+def test_what_is_read_from_a_closed_file_ends_quietly(code: str, video: Path) -> None:
+    process = program(code, video)
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert int(out) < 100
 
 
-def test_a_pipe_that_is_closed_while_a_thread_reads_from_it_does_no_harm(film: Path) -> None:
-    data = film.read_bytes()
+def test_a_pipe_that_is_closed_while_a_thread_reads_from_it_does_no_harm(video: Path) -> None:
+    data = video.read_bytes()
     process = program(CLOSED_IN_A_READ, stdin=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
     process.stdin.buffer.write(data[: len(data) // 2])
@@ -102,8 +102,8 @@ def test_a_pipe_that_is_closed_while_a_thread_reads_from_it_does_no_harm(film: P
     assert (process.returncode, out, errors) == (0, "False\n", "")
 
 
-def test_a_run_that_is_interrupted_ends_though_its_pipe_is_silent(film: Path) -> None:
-    data = film.read_bytes()
+def test_a_run_that_is_interrupted_ends_though_its_pipe_is_silent(video: Path) -> None:
+    data = video.read_bytes()
     process = program(INTERRUPTED, stdin=subprocess.PIPE)
     try:
         assert process.stdin is not None and process.stderr is not None and process.stdout is not None
@@ -116,7 +116,7 @@ def test_a_run_that_is_interrupted_ends_though_its_pipe_is_silent(film: Path) ->
         process.communicate()
 
 
-def test_a_stream_is_closed_where_its_encoder_refuses(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_is_closed_where_its_encoder_refuses(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
 
     class Watched:
@@ -133,9 +133,9 @@ def test_a_stream_is_closed_where_its_encoder_refuses(film: Path, monkeypatch: p
             self._container.close()
 
     opened = av.open
-    with VideoSource(str(film)) as source:
+    with VideoSource(str(video)) as source:
         monkeypatch.setattr(streaming.av, "open", lambda *args, **more: Watched(opened(*args, **more)))
-        target, options = film.with_name("out.mkv"), EncodeOptions(codec="h264")
+        target, options = video.with_name("out.mkv"), EncodeOptions(codec="h264")
         info = replace(source.info, width=100_000, height=100_000)
         with pytest.raises(UsageError, match="cannot encode"):
             streaming.VideoStreamWriter(str(target), "out", info, options, "none", None)

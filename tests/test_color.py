@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import streamstyle.video  # noqa: F401 - cv2 before av
-from streamstyle.frames import ColourTags, Frame, StreamInfo
+from streamstyle.frames import ColorTags, Frame, StreamInfo
 from streamstyle.video.codecs import CODECS, EncodeOptions
 from streamstyle.video.color import FromRGB, ToRGB, resolve_tags
 from streamstyle.video.segments import SegmentWriter
@@ -15,25 +15,25 @@ from tests.videos import pictures_of
 
 import av  # isort: skip
 
-COLOURS = ((200, 40, 90), (30, 180, 60), (20, 30, 220), (128, 128, 128), (255, 255, 255), (0, 0, 0))
+COLORS = ((200, 40, 90), (30, 180, 60), (20, 30, 220), (128, 128, 128), (255, 255, 255), (0, 0, 0))
 TAGS = {
-    "709": ColourTags(1, 1, 1),
-    "709 full": ColourTags(1, 1, 1, full_range=True),
-    "601": ColourTags(6, 6, 6),
-    "601 PAL full": ColourTags(5, 5, 6, full_range=True),
-    "709 sRGB": ColourTags(1, 1, 13),
+    "709": ColorTags(1, 1, 1),
+    "709 full": ColorTags(1, 1, 1, full_range=True),
+    "601": ColorTags(6, 6, 6),
+    "601 PAL full": ColorTags(5, 5, 6, full_range=True),
+    "709 sRGB": ColorTags(1, 1, 13),
 }
 
 
 def patches() -> np.ndarray:
-    return np.repeat(np.repeat(np.array([COLOURS], np.uint8), 16, 0), 16, 1)
+    return np.repeat(np.repeat(np.array([COLORS], np.uint8), 16, 0), 16, 1)
 
 
 @pytest.mark.parametrize("tags", TAGS.values(), ids=TAGS)
-def test_colours_and_tags_survive_a_lossless_film(tags: ColourTags, tmp_path: Path) -> None:
+def test_colors_and_tags_survive_a_lossless_video(tags: ColorTags, tmp_path: Path) -> None:
     pixels = patches()
     height, width = pixels.shape[:2]
-    info = StreamInfo("x", "video", width, height, Fraction(1, 25), Fraction(25), colour=tags)
+    info = StreamInfo("x", "video", width, height, Fraction(1, 25), Fraction(25), color=tags)
     writer = SegmentWriter(
         tmp_path / "a.mp4", "mp4", CODECS["h264"], EncodeOptions(quality=0), info, info.time_base
     )
@@ -62,7 +62,7 @@ def test_the_matrix_is_the_tagged_one_and_not_always_601() -> None:
 
 
 @pytest.mark.parametrize(("height", "matrix"), [(480, 6), (720, 1), (1080, 1)])
-def test_untagged_films_are_read_by_their_height(height: int, matrix: int) -> None:
+def test_untagged_videos_are_read_by_their_height(height: int, matrix: int) -> None:
     assert resolve_tags(av.VideoFrame(64, height, "yuv420p")).matrix == matrix
 
 

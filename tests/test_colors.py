@@ -1,4 +1,4 @@
-"""The source's colours in a painting."""
+"""The source's colors in a painting."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_chroma_keeps_colors_and_the_lightness_of_the_painting():
-    """Grey stays grey; where the result is in range, lightness is the painting's and colour the source's."""
+    """Gray stays gray; where the result is in range, lightness is the painting's and color the source's."""
     source, result = 0.4 + 0.2 * picture(8, 8), 0.4 + 0.2 * picture(8, 8, 1)
     mixed = to_oklab(with_chroma_of(source, result))
     torch.testing.assert_close(mixed[0], to_oklab(result)[0], atol=1e-4, rtol=0)
@@ -51,7 +51,7 @@ def test_flat_pictures_are_matched_without_division_by_zero(flat):
 
 
 def test_oklab_has_the_published_values():
-    """Ottosson's article and CSS Color 4: sRGB red is (0.6280, 0.2249, 0.1258); white has no colour."""
+    """Ottosson's article and CSS Color 4: sRGB red is (0.6280, 0.2249, 0.1258); white has no color."""
     colors = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]])[..., None]
     red, white = to_oklab(colors)[..., 0].T.tolist()
     assert red == pytest.approx([0.6280, 0.2249, 0.1258], abs=2e-4)

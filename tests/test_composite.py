@@ -1,4 +1,4 @@
-"""An effect laid onto the source: working size, colours, masks, too little memory."""
+"""An effect laid onto the source: working size, colors, masks, too little memory."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ MOMENT = Moment(0, 0.0)
 
 
 class Inverse(Identity):
-    """Turns pictures into their negatives; remembers the sizes it was given, and can be short of memory."""
+    """Turns images into their negatives; remembers the sizes it was given, and can be short of memory."""
 
     def __init__(self, most: float = float("inf")) -> None:
         self.sizes: list[tuple[int, ...]] = []

@@ -65,7 +65,7 @@ def make_memory(kind: type, folder: Path) -> Any:
     return kind(frames(3))
 
 
-def make_film(kind: type, folder: Path) -> Any:
+def make_video(kind: type, folder: Path) -> Any:
     writer = cv2.VideoWriter(str(folder / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (32, 24))
     for pixels in noise(3, 24, 32):
         writer.write(pixels)
@@ -116,7 +116,7 @@ SOURCE_MAKERS: dict[str, Callable[[type, Path], Any]] = {
     "FolderSource": make_folder,
     "AnimationSource": make_animation,
     "MemorySource": make_memory,
-    "VideoSource": make_film,
+    "VideoSource": make_video,
     "CameraSource": lambda kind, folder: Few(kind("testsrc", size=(32, 24), fps=200)),
 }
 # Each gives the sink and the name under which its output is to appear, None where it has no one name.
@@ -286,12 +286,12 @@ def moment(number: int, size: tuple[int, int], device: str, cut: bool = False) -
         return Moment(number, number / 25, cut)
     height, width = ((side + 1) // 2 for side in size)
     flow = torch.full((2, height, width), 0.25, device=device)
-    reliable = (torch.arange(width, device=device) > 0).float().expand(1, height, width)
-    return Moment(number, number / 25, cut, Motion(flow, reliable))
+    confidence = (torch.arange(width, device=device) > 0).float().expand(1, height, width)
+    return Moment(number, number / 25, cut, Motion(flow, confidence))
 
 
 def play(effect: Any, numbers: range, device: str, size: tuple[int, int] = (24, 32)) -> Any:
-    """What the effect makes of the last of these pictures, after all the others."""
+    """What the effect makes of the last of these images, after all the others."""
     for number in numbers:
         given = image(number, *size, device)
         result = effect(given, moment(number, size, device, cut=number == numbers.start))
@@ -321,7 +321,7 @@ def test_effect_leaves_its_input_alone(effects, device):
 
 
 def test_effect_forgets_everything_on_reset(effects, device):
-    """After other pictures and a reset it does what a new one does, bit for bit."""
+    """After other images and a reset it does what a new one does, bit for bit."""
     used = effects()
     play(used, range(5, 8), device)
     used.reset()

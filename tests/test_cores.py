@@ -14,7 +14,7 @@ import torch
 from streamstyle import cores, device as devices
 from streamstyle.effects import StylizeSettings
 from streamstyle.jobs.render import render
-from tests.videos import make_film
+from tests.videos import make_video
 
 CPU = torch.device("cpu")
 Groups = Callable[[str, dict[str, str]], None]
@@ -119,10 +119,12 @@ def test_cores_are_left_to_decoder_and_encoder_for_a_while(
 
 @pytest.mark.usefixtures("four_threads")
 def test_a_render_leaves_the_number_of_threads_as_it_was(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.mp4", frames=3)
+    video = make_video(tmp_path / "in.mp4", frames=3)
     during = []
     settings = StylizeSettings(style="none", device="cpu", preset="ultrafast")
-    render(film, tmp_path / "out.mp4", settings, on_progress=lambda _: during.append(torch.get_num_threads()))
+    render(
+        video, tmp_path / "out.mp4", settings, on_progress=lambda _: during.append(torch.get_num_threads())
+    )
     assert set(during) == {3}
     assert torch.get_num_threads() == 4
     with pytest.raises(RuntimeError), devices.shared_cores(CPU):

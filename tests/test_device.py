@@ -1,4 +1,4 @@
-"""Choosing a device, and carrying pictures there and back."""
+"""Choosing a device, and carrying images there and back."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Dreams: more is seen, the source stays, runs repeat, films carry on and neither run away nor fade."""
+"""Dreams: more is seen, the source stays, runs repeat, videos carry on and neither run away nor fade."""
 
 from itertools import pairwise
 
@@ -24,13 +24,13 @@ def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Tensor:
     return (0.2 + 0.6 * fine).clamp(0.2, 0.8)
 
 
-def still(reliable: float = 1.0, x: float = 0.0) -> Motion:
+def still(confidence: float = 1.0, x: float = 0.0) -> Motion:
     flow = torch.zeros(2, HEIGHT, WIDTH)
     flow[0] = x
-    return Motion(flow, torch.full((1, HEIGHT, WIDTH), reliable))
+    return Motion(flow, torch.full((1, HEIGHT, WIDTH), confidence))
 
 
-def film(effect: Dream, images: list[Tensor], motion: Motion | None = None) -> list[Tensor]:
+def video(effect: Dream, images: list[Tensor], motion: Motion | None = None) -> list[Tensor]:
     return [
         effect(image, Moment(index, index / 25, motion=motion if index else None))
         for index, image in enumerate(images)
@@ -73,7 +73,7 @@ def test_a_seed_repeats_exactly_and_another_differs():
 
 
 def test_the_sources_own_detail_is_never_lost():
-    """Octaves carry detail alone; a peer reduces the picture itself to a sixth, and never gets it back."""
+    """Octaves carry detail alone; a peer reduces the image itself to a sixth, and never gets it back."""
     fine = picture() + 0.1 * ((torch.arange(WIDTH) % 2) * 2 - 1)
     hardly = Ascent(octaves=2, steps=1, size=1e-4)
     result = Dream("part", hardly, device="cpu")(fine, Moment(0, 0.0))
@@ -117,7 +117,7 @@ def test_each_objective_may_have_a_guide_of_its_own():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (48, 40)])
-def test_a_dream_moves_towards_a_colour_or_a_picture(size):
+def test_a_dream_moves_towards_a_color_or_a_picture(size):
     """Farther with more weight; a target of another size is fitted."""
     target = torch.tensor([0.9, 0.2, 0.1])[:, None, None].expand(3, *size)
     distances = []
@@ -155,10 +155,10 @@ def test_the_gradient_keeps_its_sum_over_scales():
     assert smoothed(gradient).sum() == pytest.approx(3 * gradient.sum().item(), rel=1e-3)
 
 
-def test_a_still_film_neither_runs_away_nor_fades():
+def test_a_still_video_neither_runs_away_nor_fades():
     """A peer carries everything and adds a full dose in each frame: its dreams double in strength."""
     images = [picture() for _ in range(40)]
-    results = film(Dream("part", Ascent(octaves=2, steps=8), device="cpu"), images, still())
+    results = video(Dream("part", Ascent(octaves=2, steps=8), device="cpu"), images, still())
     changes = [result - images[0] for result in results]
     strength = [change.square().mean().sqrt().item() for change in changes]
     assert 0.6 * strength[0] < strength[20] < 1.5 * strength[0]
@@ -170,7 +170,7 @@ def test_a_carried_dream_flickers_less_and_takes_fewer_passes():
     images = [(picture() + 0.02 * torch.randn(3, HEIGHT, WIDTH)).clamp(0, 1) for _ in range(12)]
     alone, carried = (Dream("part", Ascent(octaves=2, carry=carry), device="cpu") for carry in (0, 0.9))
     jumps = [
-        torch.stack([(b - a).square().mean() for a, b in pairwise(film(effect, images, still())[3:])]).mean()
+        torch.stack([(b - a).square().mean() for a, b in pairwise(video(effect, images, still())[3:])]).mean()
         for effect in (alone, carried)
     ]
     assert jumps[1] < 0.5 * jumps[0]
@@ -181,7 +181,7 @@ def test_the_dream_goes_along_with_what_moves():
     first = picture(0, HEIGHT, WIDTH)
     second = warp(first[None], still(x=-6.0).flow[None])[0]
     effect = Dream("part", QUICK, device="cpu")
-    before, after = film(effect, [first, second], still(x=-6.0))
+    before, after = video(effect, [first, second], still(x=-6.0))
     moved = warp((before - first)[None], still(x=-6.0).flow[None])[0]
     inner = (slice(None), slice(8, -8), slice(16, -16))
     along = torch.nn.functional.cosine_similarity(
@@ -194,16 +194,16 @@ def test_where_the_flow_does_not_hold_the_dream_starts_anew_and_faster():
     effect = Dream("part", QUICK, device="cpu")
     image = picture()
     effect(image, Moment(0, 0.0))
-    again = effect(image, Moment(1, 0.04, motion=still(reliable=0.0)))
+    again = effect(image, Moment(1, 0.04, motion=still(confidence=0.0)))
     first = Dream("part", QUICK, device="cpu")(image, Moment(0, 0.0))
     assert 0.1 < ((again - image).square().mean() / (first - image).square().mean()).sqrt() < 1
 
 
-def test_reset_forgets_and_a_resumed_film_is_the_same():
+def test_reset_forgets_and_a_resumed_video_is_the_same():
     images = [picture(seed) for seed in (0, 0, 0, 0)]
-    whole = film(Dream("part", QUICK, device="cpu"), images, still())
+    whole = video(Dream("part", QUICK, device="cpu"), images, still())
     before, after = (Dream("part", QUICK, device="cpu") for _ in range(2))
-    film(before, images[:2], still())
+    video(before, images[:2], still())
     after.restore(before.state())
     for index in (2, 3):
         assert torch.equal(after(images[index], Moment(index, 0.0, motion=still())), whole[index])

@@ -15,17 +15,17 @@ from streamstyle.frames import Packet
 from streamstyle.optical_flow import FlowEstimation, warp
 from streamstyle.sources.memory import MemorySource
 from streamstyle.training.synthetic_motion import random_flow
-from tests.motions import film, pan
+from tests.motions import pan, video
 
 
 def moved(dx: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Two frames of a picture that moves to the right, their flow, and where it holds."""
+    """Two frames of an image that moves to the right, their flow, and where it holds."""
     scene = torch.rand(1, 3, 20, 40, generator=torch.Generator().manual_seed(1))
     flow = torch.tensor([-float(dx), 0.0]).view(1, 2, 1, 1).expand(1, 2, 20, 30)
     return scene[..., 5:35], scene[..., 5 - dx : 35 - dx], flow, torch.ones(1, 1, 20, 30)
 
 
-def test_a_film_that_only_moves_does_not_change_along_its_motion():
+def test_a_video_that_only_moves_does_not_change_along_its_motion():
     assert change_along_flow(*moved(3)) < 1e-9
     previous, current, flow, reliable = moved(3)
     assert change_along_flow(previous, current, -flow, reliable) > 0.05, "the forward flow is wrong"
@@ -61,13 +61,13 @@ def test_smooth_motion_between_pixels_is_followed():
 
 
 def evaluated(source: list[np.ndarray], result: list[np.ndarray], **more: object) -> Evaluation:
-    films = (MemorySource(list(film(pictures))) for pictures in (source, result))
-    return evaluate(*films, FlowEstimation("medium"), **more)
+    videos = (MemorySource(list(video(pictures))) for pictures in (source, result))
+    return evaluate(*videos, FlowEstimation("medium"), **more)
 
 
 def test_grain_raises_warp_error_and_flicker_but_not_sharpness():
     source = pan(6, step=0.0)
-    clean, grainy = (evaluated(source, grainy_film(source, amount)).summary for amount in (0.0, 0.06))
+    clean, grainy = (evaluated(source, grainy_video(source, amount)).summary for amount in (0.0, 0.06))
     assert clean["warp_error"] < 1e-6 and clean["flicker"] < 1e-4
     # Of two independent grains the squares add up; those of an edge are cut off.
     assert grainy["warp_error"] == pytest.approx(2 * 0.06**2, rel=0.1)
@@ -77,7 +77,7 @@ def test_grain_raises_warp_error_and_flicker_but_not_sharpness():
     assert grainy["excess_warp_error"] == grainy["warp_error"] - grainy["source_warp_error"]
 
 
-def grainy_film(pictures: list[np.ndarray], amount: float) -> list[np.ndarray]:
+def grainy_video(pictures: list[np.ndarray], amount: float) -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     return [
         np.clip(picture + rng.normal(0, 255 * amount, picture.shape), 0, 255).round().astype(np.uint8)
@@ -113,12 +113,12 @@ def test_cuts_are_told_and_not_measured():
     assert evaluation.summary["frames"] == 8
 
 
-def test_frames_that_one_film_lacks_are_counted():
+def test_frames_that_one_video_lacks_are_counted():
     evaluation = evaluated(pan(5), pan(3))
     assert evaluation.missing == 2 and len(evaluation.frames) == 3
-    nothing = MemorySource([Packet(1, 0)], MemorySource(list(film(pan(1)))).info)
+    nothing = MemorySource([Packet(1, 0)], MemorySource(list(video(pan(1)))).info)
     with pytest.raises(InputError, match="no frame to compare"):
-        evaluate(MemorySource(list(film(pan(2)))), nothing, FlowEstimation())
+        evaluate(MemorySource(list(video(pan(2)))), nothing, FlowEstimation())
 
 
 def test_the_result_may_have_another_size():
@@ -129,7 +129,7 @@ def test_the_result_may_have_another_size():
 def test_style_is_compared_with_that_of_frames_painted_by_themselves():
     source = pan(3)
     same = evaluated(source, source, alone=Identity()).summary["style_loss"]
-    other = evaluated(source, grainy_film(source, 0.1), alone=Identity()).summary["style_loss"]
+    other = evaluated(source, grainy_video(source, 0.1), alone=Identity()).summary["style_loss"]
     assert same < 1e-3 < 0.05 < other
     assert math.isnan(evaluated(source, source).summary["style_loss"])
 

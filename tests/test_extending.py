@@ -32,7 +32,7 @@ from streamstyle.sinks import SINKS, WriteOptions
 from streamstyle.sources import SOURCES, ReadOptions
 from streamstyle.sources.camera import CAMERAS
 from streamstyle.styles import save_style
-from tests.videos import make_film, pictures_of
+from tests.videos import make_video, pictures_of
 
 QUICK = ["--preset", "ultrafast", "--device", "cpu", "-q"]
 LIVE = ["live", "--no-window", "--seconds", "1", "--device", "cpu"]
@@ -85,15 +85,15 @@ def invert(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("invert")
 def test_an_effect_is_a_command_with_its_options(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.mp4", 4)
+    video = make_video(tmp_path / "in.mp4", 4)
     told = CliRunner().invoke(program(), ["invert", "--help"], env={"COLUMNS": "120"}).stdout
     assert "Invert the colors" in told and "--amount" in told and "(0 to 1, default 1)" in told
-    done = call("invert", film, tmp_path / "out.mp4", "--amount", "0.5", *QUICK)
+    done = call("invert", video, tmp_path / "out.mp4", "--amount", "0.5", *QUICK)
     assert done.exit_code == 0, done.stderr
-    refused = call("invert", film, tmp_path / "b.mp4", "--amount", "2", *QUICK)
+    refused = call("invert", video, tmp_path / "b.mp4", "--amount", "2", *QUICK)
     assert refused.exit_code == 2 and "--amount 2.0: expected 0 to 1" in refused.stderr
     (tmp_path / "half.toml").write_text("amount = 0.5\n")
-    preset = call("invert", film, tmp_path / "preset.mp4", "--config", tmp_path / "half.toml", *QUICK)
+    preset = call("invert", video, tmp_path / "preset.mp4", "--config", tmp_path / "half.toml", *QUICK)
     assert preset.exit_code == 0, preset.stderr
     for a, b in zip(pictures_of(tmp_path / "out.mp4"), pictures_of(tmp_path / "preset.mp4"), strict=True):
         assert (a == b).all()
@@ -106,8 +106,8 @@ def test_an_effect_can_be_rerun_previewed_and_shown_live(tmp_path: Path) -> None
     assert recipe_settings(tmp_path / "a.png") == InvertSettings(amount=0.5)
     assert call("rerun", tmp_path / "a.png", tmp_path / "in.png", tmp_path / "b.png", "-q").exit_code == 0
     assert (np.array(Image.open(tmp_path / "a.png")) == np.array(Image.open(tmp_path / "b.png"))).all()
-    film = make_film(tmp_path / "in.mp4", 12)
-    sheet = call("invert", film, tmp_path / "sheet.png", "--preview", "3", *QUICK)
+    video = make_video(tmp_path / "in.mp4", 12)
+    sheet = call("invert", video, tmp_path / "sheet.png", "--preview", "3", *QUICK)
     assert sheet.exit_code == 0 and (tmp_path / "sheet.png").exists(), sheet.stderr
     live = [*LIVE, "--camera", "testsrc", "--size", "64x48"]
     shown = call(*live, "--effect", "invert", "--record", tmp_path / "live.mp4")
@@ -117,11 +117,11 @@ def test_an_effect_can_be_rerun_previewed_and_shown_live(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("invert")
 def test_an_interrupted_render_of_an_effect_resumes_to_the_bit(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.mp4", 250)
+    video = make_video(tmp_path / "in.mp4", 250)
     (tmp_path / "table").write_text("1")
     settings = InvertSettings(preset="ultrafast", device="cpu", table=str(tmp_path / "table"))
-    render(film, tmp_path / "whole.mp4", settings)
-    stop_at(tmp_path / "broken.mp4", film, settings, 230)
+    render(video, tmp_path / "whole.mp4", settings)
+    stop_at(tmp_path / "broken.mp4", video, settings, 230)
     (tmp_path / "table").write_text("2")
     refused = call("resume", tmp_path / "broken.mp4")
     assert refused.exit_code == 2 and "table: has changed" in refused.stderr, "files that decide are hashed"
@@ -247,11 +247,11 @@ class Brightness(Sink):
 
 def test_a_sink_is_written_by_every_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SINKS, "brightness", Brightness)  # the one line
-    film = make_film(tmp_path / "in.mp4", 5)
-    done = call("stylize", film, tmp_path / "a.bright", "--style", "none", *QUICK)
+    video = make_video(tmp_path / "in.mp4", 5)
+    done = call("stylize", video, tmp_path / "a.bright", "--style", "none", *QUICK)
     assert done.exit_code == 0, done.stderr
     assert len(json.loads((tmp_path / "a.bright").read_text())) == 5
-    assert call("stylize", film, tmp_path / "a.bright", "--style", "none", *QUICK).exit_code == 4
+    assert call("stylize", video, tmp_path / "a.bright", "--style", "none", *QUICK).exit_code == 4
     live = [*LIVE, "--camera", "testsrc", "--size", "64x48", "--style", "none"]
     shown = call(*live, "--record", tmp_path / "live.bright")
     assert shown.exit_code == 0 and json.loads((tmp_path / "live.bright").read_text()), shown.stderr
@@ -285,11 +285,11 @@ def test_a_style_network_is_a_style_everywhere(tmp_path: Path, monkeypatch: pyte
     red, green, _ = np.array(Image.open(tmp_path / "a.png"))[0, 0]
     assert abs(int(red) - 202) <= 1 and abs(int(green) - 100) <= 1
     assert call("rerun", tmp_path / "a.png", tmp_path / "in.png", tmp_path / "b.png", "-q").exit_code == 0
-    film = make_film(tmp_path / "in.mp4", 150)
+    video = make_video(tmp_path / "in.mp4", 150)
     settings = StylizeSettings(style=str(style), preset="ultrafast", device="cpu", steady=0.5)
-    stop_at(tmp_path / "c.mp4", film, settings, 140)
+    stop_at(tmp_path / "c.mp4", video, settings, 140)
     assert resume(tmp_path / "c.mp4").frames_out == 150
-    sheet = call("stylize", film, tmp_path / "s.png", "--style", style, "--preview", "2", *QUICK)
+    sheet = call("stylize", video, tmp_path / "s.png", "--style", style, "--preview", "2", *QUICK)
     assert sheet.exit_code == 0, sheet.stderr
     live = [*LIVE, "--camera", "testsrc", "--size", "64x48"]
     shown = call(*live, "--style", style, "--record", tmp_path / "live.mp4")
@@ -304,12 +304,12 @@ def test_a_flow_is_a_name_for_every_command(tmp_path: Path, monkeypatch: pytest.
         return np.zeros((*current.shape[:2], 2), np.float32)
 
     monkeypatch.setitem(FLOWS, "still", FlowMethod(lambda weights, device: still, size=48))  # the one line
-    film = make_film(tmp_path / "in.mp4", 6)
-    done = call("stylize", film, tmp_path / "a.mp4", "--style", "ink", "--flow", "still", *QUICK)
+    video = make_video(tmp_path / "in.mp4", 6)
+    done = call("stylize", video, tmp_path / "a.mp4", "--style", "ink", "--flow", "still", *QUICK)
     assert done.exit_code == 0, done.stderr
     assert asked and max(asked[0]) <= 48
-    assert call("rerun", tmp_path / "a.mp4", film, tmp_path / "b.mp4", "-q").exit_code == 0
-    measured = call("evaluate", film, tmp_path / "a.mp4", "--flow", "still", "--json")
+    assert call("rerun", tmp_path / "a.mp4", video, tmp_path / "b.mp4", "-q").exit_code == 0
+    measured = call("evaluate", video, tmp_path / "a.mp4", "--flow", "still", "--json")
     assert json.loads(measured.stdout)["summary"]["frames"] == 6
 
 
@@ -321,9 +321,9 @@ def test_a_runner_renders_the_spans(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return render_here(job, spans, on_progress)
 
     monkeypatch.setitem(RUNNERS, "noted", noted)  # the one line
-    film = make_film(tmp_path / "in.mp4", 150)
+    video = make_video(tmp_path / "in.mp4", 150)
     settings = StylizeSettings(style="none", preset="ultrafast", device="cpu")
-    assert render(film, tmp_path / "a.mp4", settings, runner="noted").frames_out == 150
-    stop_at(tmp_path / "b.mp4", film, settings, 140)
+    assert render(video, tmp_path / "a.mp4", settings, runner="noted").frames_out == 150
+    stop_at(tmp_path / "b.mp4", video, settings, 140)
     resume(tmp_path / "b.mp4", runner="noted")
     assert [span.first for span in seen] == [0, 100] and all(span.end is None for span in seen)

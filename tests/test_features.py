@@ -32,7 +32,7 @@ def network(request: pytest.FixtureRequest):
 
 @torch.no_grad()
 def test_mobilenet_has_the_shapes_of_its_paper():
-    """Table 1 of Howard et al. (2017), for a picture of 224 pixels."""
+    """Table 1 of Howard et al. (2017), for an image of 224 pixels."""
     found = MobileNet()(torch.rand(1, 3, 224, 224))
     shapes = {name: tuple(found[name].shape[1:]) for name in ("0", "2", "4", "8", "12", "22", "26")}
     assert shapes == {
@@ -62,7 +62,7 @@ def test_the_bundled_network_is_small_and_answers_at_four_depths():
 
 @torch.no_grad()
 def test_the_bundled_network_has_learnt_what_stays_the_same():
-    """A mirrored picture is closer to itself than another picture is, far more than to random weights."""
+    """A mirrored image is closer to itself than another image is, far more than to random weights."""
     lighthouse, still_life = (
         to_tensor(read_rgb(SAMPLES / name).resize((240, 160)))
         for name in ("lighthouse.png", "still_life.png")
@@ -172,7 +172,7 @@ def test_classes_are_those_of_torchvisions_own_network(tmp_path):
     ours = load_features(tmp_path / "made.pth", head=True)
     image = torch.rand(1, 3, 64, 64)
     found = ours(image, ["class"])["class"]
-    torch.testing.assert_close(found.flatten(1), theirs(ours.normalised(image)))
+    torch.testing.assert_close(found.flatten(1), theirs(ours.normalized(image)))
     assert "class" not in load_features(tmp_path / "made.pth").layers
 
 
@@ -203,7 +203,7 @@ def test_layers_are_those_of_torchvisions_own_network():
     theirs = torchvision.models.squeezenet1_1(weights=None).eval()
     theirs.features.load_state_dict(ours.model.features.state_dict())
     image = torch.rand(1, 3, 64, 64)
-    torch.testing.assert_close(ours(image, ["fire9"])["fire9"], theirs.features(ours.normalised(image)))
+    torch.testing.assert_close(ours(image, ["fire9"])["fire9"], theirs.features(ours.normalized(image)))
 
 
 @pytest.mark.parametrize("name", FEATURE_NETWORKS)

@@ -1,4 +1,4 @@
-"""Real films, read and written without an effect: a few of each kind that went wrong elsewhere."""
+"""Real videos, read and written without an effect: a few of each kind that went wrong elsewhere."""
 
 import json
 from fractions import Fraction
@@ -24,31 +24,31 @@ WHOLE = {
     "fmt/ax_h265.ts": 30,  # starts at 1.47 s
     "edge/sub_ax_vobsub.mp4": 30,
 }
-COLOURS = ("fmt/ax_bt601.mov", "fmt/bt709_full_range.mp4", "fmt/ax_srgb.mp4", "fmt/ax_gamma22.mp4")
+COLORS = ("fmt/ax_bt601.mov", "fmt/bt709_full_range.mp4", "fmt/ax_srgb.mp4", "fmt/ax_gamma22.mp4")
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_frames_times_and_sound_are_those_of_the_source(name: str, media: Path, tmp_path: Path) -> None:
-    film, out = media / "clips" / name, tmp_path / "out.mp4"
-    result = render(film, out, PLAIN)
-    before, after = times_of(film), times_of(out)
+    video, out = media / "clips" / name, tmp_path / "out.mp4"
+    result = render(video, out, PLAIN)
+    before, after = times_of(video), times_of(out)
     assert result.frames_out == len(before) == len(after) == WHOLE[name]
     shift = after[0] - before[0]
     assert max(abs(b - a - shift) for a, b in zip(before, after, strict=True)) <= Fraction(1, 1000)
     try:
-        sound, start = sound_of(film)
+        sound, start = sound_of(video)
     except IndexError:
         return
     copied, moved = sound_of(out)
     assert copied == sound and abs(moved - start - shift) <= Fraction(1, 1000)
 
 
-@pytest.mark.parametrize("name", COLOURS)
-def test_colours_survive_a_lossless_copy(name: str, media: Path, tmp_path: Path) -> None:
-    film = media / "clips" / name
-    render(film, tmp_path / "out.mp4", PLAIN.model_copy(update={"crf": 0.0, "length": 0.3}))
+@pytest.mark.parametrize("name", COLORS)
+def test_colors_survive_a_lossless_copy(name: str, media: Path, tmp_path: Path) -> None:
+    video = media / "clips" / name
+    render(video, tmp_path / "out.mp4", PLAIN.model_copy(update={"crf": 0.0, "length": 0.3}))
     after = pictures_of(tmp_path / "out.mp4").astype(int)
-    before = pictures_of(film)[: len(after)]
+    before = pictures_of(video)[: len(after)]
     assert np.abs(after - before).mean(axis=(0, 1, 2)).max() <= 1.5
 
 
@@ -63,7 +63,7 @@ def test_colours_survive_a_lossless_copy(name: str, media: Path, tmp_path: Path)
         ("zero_byte.webm", 3),
     ],
 )
-def test_damaged_films_give_what_they_hold(name: str, code: int, media: Path, tmp_path: Path) -> None:
+def test_damaged_videos_give_what_they_hold(name: str, code: int, media: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     arguments = ["stylize", str(media / "clips" / "bad" / name), str(out), "--style", "none", "--json"]
     result = CliRunner().invoke(app, [*arguments, "--preset", "ultrafast"])

@@ -14,7 +14,7 @@ from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.files import FlowFolder
 from streamstyle.optical_flow.occlusion import feathered, in_bounds, looks_alike, returns
 from streamstyle.optical_flow.warping import warped_pixels
-from tests.motions import HEIGHT, WIDTH, affine, film, moved, pan, texture
+from tests.motions import HEIGHT, WIDTH, affine, moved, pan, texture, video
 
 INNER = (slice(24, -24), slice(24, -24))  # away from the border, where nothing can be found
 
@@ -99,7 +99,7 @@ def test_the_way_back_is_read_where_the_flow_arrives():
 
 
 def test_a_still_picture_is_trusted_everywhere():
-    """A peer divides motion by its largest, and so turns the noise of a still picture into motion."""
+    """A peer divides motion by its largest, and so turns the noise of a still image into motion."""
     picture = texture()
     noisy = np.clip(picture + np.random.default_rng(3).normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
     flow, holds = motion_of(picture, noisy)
@@ -117,7 +117,7 @@ def test_pictures_too_small_to_search_in_lie_still():
 
 
 def test_items_keep_their_order_and_all_but_the_first_frame_have_motion():
-    items = list(FlowEstimation()(film(pan(5))))
+    items = list(FlowEstimation()(video(pan(5))))
     assert [item for item, *_ in items if isinstance(item, Packet)] == [
         Packet(1, index) for index in range(5)
     ]
@@ -130,39 +130,39 @@ def test_items_keep_their_order_and_all_but_the_first_frame_have_motion():
 
 def test_the_motion_lines_the_last_frame_up_with_the_current_one():
     previous, current = pan(2, step=5)
-    *_, moved_frame, _ = FlowEstimation("medium")(film([previous, current]))
+    *_, moved_frame, _ = FlowEstimation("medium")(video([previous, current]))
     motion = moved_frame.motion
     before, now = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 255 for p in (previous, current))
     off = (warp(before, motion.flow[None]) - now).abs()
     assert off[..., 24:-24, 24:-24].mean() < 0.25 * (before - now).abs()[..., 24:-24, 24:-24].mean()
-    assert motion.reliable.min() >= 0 and motion.reliable.max() <= 1
+    assert motion.confidence.min() >= 0 and motion.confidence.max() <= 1
 
 
 def test_frames_that_are_done_are_not_looked_at_and_the_rest_is_the_same():
     pictures = [*pan(4), *pan(4, seed=5)]
-    whole = [motion for _, motion, *_ in FlowEstimation()(film(pictures))]
+    whole = [motion for _, motion, *_ in FlowEstimation()(video(pictures))]
     for first in range(1, 8):
-        late = [motion for _, motion, *_ in FlowEstimation()(film(pictures), first)]
+        late = [motion for _, motion, *_ in FlowEstimation()(video(pictures), first)]
         for one, other in zip(whole[2 * first :], late[2 * first :], strict=True):
             assert (one is None) == (other is None)
             if one is not None:
-                assert torch.equal(one.flow, other.flow) and torch.equal(one.reliable, other.reliable)
+                assert torch.equal(one.flow, other.flow) and torch.equal(one.confidence, other.confidence)
 
 
 def test_the_next_frame_is_known_and_how_this_one_moves_to_it():
     pictures = [*pan(3, step=5), *pan(2, step=5, seed=5)]
-    frames = [moved for moved in FlowEstimation("medium")(film(pictures)) if isinstance(moved.item, Frame)]
-    follows = [None if moved.following is None else moved.following.pts for moved in frames]
+    frames = [moved for moved in FlowEstimation("medium")(video(pictures)) if isinstance(moved.item, Frame)]
+    follows = [None if moved.next_frame is None else moved.next_frame.pts for moved in frames]
     assert follows == [1, 2, None, 4, None], "a cut is no continuation, and the last frame has none"
     now, coming = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 255 for p in pictures[:2])
-    assert frames[0].onward is not None
-    off = (warp(coming, frames[0].onward.flow[None]) - now).abs()
+    assert frames[0].forward_motion is not None
+    off = (warp(coming, frames[0].forward_motion.flow[None]) - now).abs()
     assert off[..., 24:-24, 24:-24].mean() < 0.25 * (coming - now).abs()[..., 24:-24, 24:-24].mean()
 
 
 def test_across_another_size_there_is_no_motion():
     pictures = [texture(), texture(), texture(0, 120, 320), texture(0, 120, 320)]
-    motions = [motion for item, motion, *_ in FlowEstimation()(film(pictures)) if isinstance(item, Frame)]
+    motions = [motion for item, motion, *_ in FlowEstimation()(video(pictures)) if isinstance(item, Frame)]
     assert [motion is None for motion in motions] == [True, False, True, False]
 
 
@@ -172,12 +172,12 @@ def test_exact_flow_comes_from_a_folder(tmp_path):
         np.save(tmp_path / f"flow_{index:04}.npy", np.broadcast_to(np.float32([-4, 0]), (HEIGHT, WIDTH, 2)))
     left = np.where(np.arange(WIDTH) < 160, 255, 0)[None].repeat(HEIGHT, 0)
     cv2.imwrite(str(tmp_path / "flow_0002.png"), left)
-    whole = FlowEstimation(tmp_path)(film(pictures))
+    whole = FlowEstimation(tmp_path)(video(pictures))
     motions = [motion for item, motion, *_ in whole if isinstance(item, Frame)]
     assert motions[1] is not None and motions[2] is not None
     assert (motions[1].flow[0] == -4).all() and (motions[1].flow[1] == 0).all()
-    assert not motions[2].reliable[..., 160:].any() and motions[2].reliable[..., 40:150].min() > 0.9
-    half = FlowEstimation(tmp_path, size=WIDTH // 2)(film(pictures))
+    assert not motions[2].confidence[..., 160:].any() and motions[2].confidence[..., 40:150].min() > 0.9
+    half = FlowEstimation(tmp_path, size=WIDTH // 2)(video(pictures))
     motions = [motion for item, motion, *_ in half if isinstance(item, Frame)]
     assert motions[1] is not None and motions[1].flow.shape == (2, HEIGHT // 2, WIDTH // 2)
     assert (motions[1].flow[0] == -2).all()
@@ -220,11 +220,11 @@ def test_a_folder_that_does_not_fit_is_named(tmp_path, names, shape, message):
     for name in names:
         np.save(tmp_path / name, np.zeros(shape, np.float32))
     with pytest.raises(InputError, match=message):
-        list(FlowEstimation(tmp_path)(film(pan(2))))
+        list(FlowEstimation(tmp_path)(video(pan(2))))
 
 
 def test_motion_is_known_at_once_where_there_is_no_look_ahead():
-    frames, flow = pan(4), FlowSequence(FlowEstimation("fast", size=256), onward=False)
+    frames, flow = pan(4), FlowSequence(FlowEstimation("fast", size=256), forward_motion=False)
     flow.add(frames[0])
     assert flow.motion is None
     flow.add(frames[1])
@@ -243,15 +243,15 @@ def test_motion_is_known_at_once_where_there_is_no_look_ahead():
 
 
 def test_with_and_without_a_look_ahead_motion_is_the_same():
-    frames, flow = pan(4), FlowSequence(FlowEstimation(), onward=False)
-    ahead = [found.motion for found in FlowEstimation()(film(frames)) if isinstance(found.item, Frame)]
+    frames, flow = pan(4), FlowSequence(FlowEstimation(), forward_motion=False)
+    ahead = [found.motion for found in FlowEstimation()(video(frames)) if isinstance(found.item, Frame)]
     for index, frame in enumerate(frames):
         flow.add(frame)
         expected, motion = ahead[index], flow.motion
         assert (expected is None) == (motion is None) == (index == 0)
         if expected is not None and motion is not None:
             assert torch.equal(expected.flow, motion.flow)
-            assert torch.equal(expected.reliable, motion.reliable)
+            assert torch.equal(expected.confidence, motion.confidence)
 
 
 def test_an_unknown_flow_is_named_with_the_known_ones():

@@ -52,7 +52,7 @@ def test_lossy_formats_give_nearly_the_pixels_that_were_saved(tmp_path, suffix):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
 def test_exif_orientation_is_applied(tmp_path, orientation, suffix):
-    """The stored picture is the upright one under the inverse of what the tag asks for (EXIF 2.32, 4.6.4)."""
+    """The stored image is the upright one under the inverse of what the tag asks for (EXIF 2.32, 4.6.4)."""
     upright = np.kron(CORNERS, np.ones((16, 24, 1), np.uint8))
     stored = {
         1: upright,
@@ -81,7 +81,7 @@ def test_a_damaged_exif_block_does_no_harm(tmp_path, recwarn):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_alpha_is_kept_beside_the_colours(tmp_path, suffix):
+def test_alpha_is_kept_beside_the_colors(tmp_path, suffix):
     rgba = noise(6, 5, 4)
     Image.fromarray(rgba).save(tmp_path / f"a{suffix}")
     frame = only(tmp_path / f"a{suffix}")
@@ -155,7 +155,7 @@ def test_an_srgb_profile_changes_nothing(tmp_path):
     assert np.array_equal(only(tmp_path / "a.png").pixels, pixels)
 
 
-@pytest.mark.parametrize("profile", [b"nonsense", srgb_profile()], ids=["damaged", "RGB, for a grey picture"])
+@pytest.mark.parametrize("profile", [b"nonsense", srgb_profile()], ids=["damaged", "RGB, for a gray image"])
 def test_a_useless_profile_is_passed_over_with_a_warning(tmp_path, caplog, profile):
     grey = noise(6, 5, 1)[..., 0]
     Image.fromarray(grey).save(tmp_path / "a.png", icc_profile=profile)
@@ -232,7 +232,7 @@ def test_scaling_down_averages_what_becomes_too_fine_to_see(tmp_path):
     assert np.abs(middle - 127.5).max() <= 2  # the filter's ripple, and rounding
 
 
-def test_scaling_does_not_bleed_hidden_colours_into_the_picture(tmp_path):
+def test_scaling_does_not_bleed_hidden_colors_into_the_picture(tmp_path):
     """Transparent pixels are green; where anything is seen after scaling, it is still only red."""
     rgba = np.zeros((32, 32, 4), np.uint8)
     rgba[..., 1] = 255

@@ -21,7 +21,7 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 
 def png(width: int, height: int, data: bytes, bits: int = 8, kind: int = 2) -> bytes:
-    """A PNG file of any claim; kind 0 = grey, 2 = RGB."""
+    """A PNG file of any claim; kind 0 = gray, 2 = RGB."""
     header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
     bodies = [struct.pack(">I", len(b)) + n + b + struct.pack(">I", zlib.crc32(n + b)) for n, b in chunks]
@@ -37,7 +37,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
 
 @pytest.mark.parametrize(("side", "allowed"), [(8192, True), (16384, True), (16385, False)])
 def test_the_limit_lies_above_8k_and_above_pillows_own(tmp_path, side, allowed):
-    """A picture within the limit goes on to fail for its missing pixels instead."""
+    """An image within the limit goes on to fail for its missing pixels instead."""
     (tmp_path / "a.png").write_bytes(png(side, side, zlib.compress(b""), bits=1, kind=0))
     with pytest.raises(InputError, match="damaged" if allowed else "the limit is"):
         StillSource(tmp_path / "a.png")

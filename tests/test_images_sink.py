@@ -296,7 +296,7 @@ def test_folder_keeps_finished_pictures_after_an_error(tmp_path):
 
 def test_a_file_where_the_folder_is_to_be_is_refused(tmp_path):
     (tmp_path / "pictures").touch()
-    with pytest.raises(OutputError, match="pictures: cannot be written: File exists"):
+    with pytest.raises(OutputError, match="images: cannot be written: File exists"):
         FolderSink(tmp_path / "pictures")
 
 

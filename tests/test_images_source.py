@@ -13,14 +13,14 @@ from streamstyle.errors import InputError
 from streamstyle.images import is_animation, read_image
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 
-COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
+COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
 SHOWN_MS = [40, 100, 250, 30]
 
 
 def animation(path: Path, shown_ms: list[int] = SHOWN_MS, alpha: int = 255) -> None:
     mode = "RGB" if alpha == 255 else "RGBA"
-    fill = [colour if alpha == 255 else (*colour, alpha) for colour in COLOURS]
-    first, *rest = [Image.new(mode, (16, 10), colour) for colour in fill]
+    fill = [color if alpha == 255 else (*color, alpha) for color in COLORS]
+    first, *rest = [Image.new(mode, (16, 10), color) for color in fill]
     first.save(path, save_all=True, append_images=rest, duration=shown_ms, lossless=True)
 
 
@@ -32,12 +32,12 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "streamstyle"]
 
 
-def test_a_folder_may_be_a_film_whose_pictures_continue_each_other(tmp_path):
+def test_a_folder_may_be_a_video_whose_pictures_continue_each_other(tmp_path):
     for number, size in enumerate([(8, 6), (8, 6), (8, 6), (4, 6), (4, 6)]):
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
     assert [frame.reset for frame in FolderSource(tmp_path)] == [True] * 5
-    film = FolderSource(tmp_path, as_video=True)
-    assert [frame.reset for frame in film] == [True, False, False, True, False]
+    video = FolderSource(tmp_path, as_video=True)
+    assert [frame.reset for frame in video] == [True, False, False, True, False]
 
 
 def test_info_describes_the_still(tmp_path):
@@ -106,7 +106,7 @@ def test_folder_warns_once_of_many_deep_pictures(tmp_path, caplog):
 def test_folder_takes_the_first_frame_of_an_animation_and_says_so(tmp_path, caplog):
     animation(tmp_path / "a.gif")
     (frame,) = FolderSource(tmp_path)
-    assert (frame.pixels == COLOURS[0]).all()
+    assert (frame.pixels == COLORS[0]).all()
     assert "only the first is read" in messages(caplog)[0]
 
 
@@ -126,7 +126,7 @@ def test_animation_gives_whole_pictures_at_their_times(tmp_path, suffix):
     source = AnimationSource(tmp_path / f"a{suffix}")
     for _ in range(2):  # as often as it is asked
         frames = list(source)
-        assert [tuple(frame.pixels[5, 8]) for frame in frames] == COLOURS
+        assert [tuple(frame.pixels[5, 8]) for frame in frames] == COLORS
         assert [frame.pts for frame in frames] == [0, 40, 140, 390]
         assert [frame.duration for frame in frames] == SHOWN_MS
         assert [frame.reset for frame in frames] == [True, False, False, False]
@@ -156,12 +156,12 @@ def test_frames_of_no_duration_are_shown_as_long_as_browsers_show_them(tmp_path)
 
 
 def test_the_still_of_a_png_that_is_not_part_of_its_animation_is_left_out(tmp_path):
-    first, *rest = [Image.new("RGB", (4, 4), colour) for colour in COLOURS]
+    first, *rest = [Image.new("RGB", (4, 4), color) for color in COLORS]
     first.save(tmp_path / "a.png", save_all=True, append_images=rest, duration=50, default_image=True)
     source = AnimationSource(tmp_path / "a.png")
-    assert [tuple(frame.pixels[0, 0]) for frame in source] == COLOURS[1:]
+    assert [tuple(frame.pixels[0, 0]) for frame in source] == COLORS[1:]
     assert source.info.frames == 3
-    assert tuple(read_image(tmp_path / "a.png").pixels[0, 0]) == COLOURS[0]
+    assert tuple(read_image(tmp_path / "a.png").pixels[0, 0]) == COLORS[0]
 
 
 def test_animation_is_scaled(tmp_path):

@@ -18,7 +18,7 @@ from streamstyle.errors import OutputError
 from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render
 from streamstyle.sinks.video import SegmentSink
-from tests.videos import hashes_of, make_film, times_of
+from tests.videos import hashes_of, make_video, times_of
 
 PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
 SETTINGS = StylizeSettings(style="none", preset="ultrafast", device="cpu")
@@ -46,13 +46,13 @@ def contents(folder: Path) -> dict[str, bytes | str | None]:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
+def video(tmp_path: Path) -> Path:
     """A frame a second, so that a segment has four."""
-    return make_film(tmp_path / "film.mp4", 10, times=[25 * number for number in range(10)])
+    return make_video(tmp_path / "film.mp4", 10, times=[25 * number for number in range(10)])
 
 
 @pytest.fixture
-def unfinished(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def unfinished(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a render that died before its segments were joined."""
 
     def die(*_: object) -> None:
@@ -60,7 +60,7 @@ def unfinished(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
     with monkeypatch.context() as patch, pytest.raises(Dies):
         patch.setattr(jobs, "finish", die)
-        render(film, tmp_path / "out.mp4", SETTINGS)
+        render(video, tmp_path / "out.mp4", SETTINGS)
     return tmp_path / "out.mp4.part"
 
 
@@ -100,27 +100,27 @@ def as_a_file(part: Path) -> None:
 )
 @pytest.mark.parametrize("command", ["stylize", "stylize -y", "resume"])
 def test_what_is_not_ours_is_refused_and_untouched(
-    foreign: Callable[[Path], None], command: str, film: Path, tmp_path: Path
+    foreign: Callable[[Path], None], command: str, video: Path, tmp_path: Path
 ) -> None:
     foreign(tmp_path / "out.mp4.part")
     before = contents(tmp_path)
     if command == "resume":
         code, line = call("resume", tmp_path / "out.mp4")
     else:
-        code, line = call("stylize", film, tmp_path / "out.mp4", *PLAIN, *command.split()[1:])
+        code, line = call("stylize", video, tmp_path / "out.mp4", *PLAIN, *command.split()[1:])
     assert code == 2 and "out.mp4.part: is " in line and "move it away" in line
     assert contents(tmp_path) == before
 
 
 def test_foreign_files_in_our_folder_outlive_the_run(
-    unfinished: Path, film: Path, caplog: pytest.LogCaptureFixture
+    unfinished: Path, video: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also where they have names of segments that the new run writes."""
     (unfinished / "deep").mkdir()
     (unfinished / "000004-2.mp4").write_text("dear")
     (unfinished / "notes.txt").write_text("dear")
     output = unfinished.with_suffix("")
-    render(film, output, SETTINGS, overwrite=True)
+    render(video, output, SETTINGS, overwrite=True)
     assert len(times_of(output)) == 10
     assert contents(unfinished) == {"deep": None, "000004-2.mp4": b"dear", "notes.txt": b"dear"}
     assert "stays, as it holds files that are not from this run" in caplog.text
@@ -142,10 +142,10 @@ def test_a_foreign_file_with_the_name_of_a_segment_is_kept(unfinished: Path) -> 
     [["--codec", "nonsense"], ["--size", "16000x16000", "--codec", "vp9"], ["--mask", "absent.png"]],
 )
 def test_a_refused_run_deletes_nothing(
-    wrong: list[str], unfinished: Path, film: Path, tmp_path: Path
+    wrong: list[str], unfinished: Path, video: Path, tmp_path: Path
 ) -> None:
     before = contents(unfinished)
-    result = CliRunner().invoke(app, ["stylize", str(film), str(tmp_path / "out.mp4"), "-y", *PLAIN, *wrong])
+    result = CliRunner().invoke(app, ["stylize", str(video), str(tmp_path / "out.mp4"), "-y", *PLAIN, *wrong])
     assert result.exit_code not in (0, 1)
     after = contents(unfinished)
     assert {name: after[name] for name in before if name != "tracks"} == {
@@ -154,47 +154,47 @@ def test_a_refused_run_deletes_nothing(
     assert CliRunner().invoke(app, ["resume", str(tmp_path / "out.mp4")]).exit_code == 0
 
 
-def test_a_run_that_is_refused_leaves_no_folder(film: Path, tmp_path: Path) -> None:
-    code, line = call("stylize", film, tmp_path / "out.mp4", *PLAIN, "--codec", "nonsense")
+def test_a_run_that_is_refused_leaves_no_folder(video: Path, tmp_path: Path) -> None:
+    code, line = call("stylize", video, tmp_path / "out.mp4", *PLAIN, "--codec", "nonsense")
     assert code == 2 and "--codec nonsense" in line
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.png", "out.gif", "out"])
-def test_a_fifo_as_output_is_refused(name: str, film: Path, tmp_path: Path) -> None:
+def test_a_fifo_as_output_is_refused(name: str, video: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     for more in ([], ["-y"]):
-        code, line = call("stylize", film, tmp_path / name, *PLAIN, *more)
+        code, line = call("stylize", video, tmp_path / name, *PLAIN, *more)
         assert code == 2 and f"{name}: is a FIFO, not a file" in line
     assert (tmp_path / name).is_fifo()
 
 
-def test_a_device_and_a_circle_of_links_are_refused(film: Path, tmp_path: Path) -> None:
+def test_a_device_and_a_circle_of_links_are_refused(video: Path, tmp_path: Path) -> None:
     (tmp_path / "null.mp4").symlink_to("/dev/null")
     (tmp_path / "loop.mp4").symlink_to("loop.mp4")
-    assert "null.mp4: is a device" in call("stylize", film, tmp_path / "null.mp4", *PLAIN, "-y")[1]
-    assert "loop.mp4: is a symbolic link" in call("stylize", film, tmp_path / "loop.mp4", *PLAIN)[1]
+    assert "null.mp4: is a device" in call("stylize", video, tmp_path / "null.mp4", *PLAIN, "-y")[1]
+    assert "loop.mp4: is a symbolic link" in call("stylize", video, tmp_path / "loop.mp4", *PLAIN)[1]
     assert Path("/dev/null").is_char_device() and (tmp_path / "loop.mp4").is_symlink()
 
 
-def test_a_name_that_is_too_long_is_one_line(film: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_one_line(video: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
-        render(film, tmp_path / f"{'x' * 300}.mp4", SETTINGS)
+        render(video, tmp_path / f"{'x' * 300}.mp4", SETTINGS)
     with pytest.raises(OutputError, match="cannot be written"):  # its folder's name has five letters more
-        render(film, tmp_path / f"{'x' * 250}.mp4", SETTINGS)
+        render(video, tmp_path / f"{'x' * 250}.mp4", SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
 @pytest.mark.parametrize("dangling", [True, False])
-def test_a_link_as_output_stays_a_link(dangling: bool, film: Path, tmp_path: Path) -> None:
+def test_a_link_as_output_stays_a_link(dangling: bool, video: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     link, target = tmp_path / "out.mp4", tmp_path / "disk" / "real.mp4"
     link.symlink_to("disk/real.mp4")
     if not dangling:
         target.write_text("old")
-        assert "exists; -y overwrites it" in call("stylize", film, link, *PLAIN)[1]
+        assert "exists; -y overwrites it" in call("stylize", video, link, *PLAIN)[1]
         assert target.read_text() == "old"
-    render(film, link, SETTINGS, overwrite=not dangling)
+    render(video, link, SETTINGS, overwrite=not dangling)
     assert link.is_symlink() and len(times_of(target)) == 10
     assert [path.name for path in target.parent.iterdir()] == ["real.mp4"]
 
@@ -261,19 +261,21 @@ def test_a_damaged_manifest_is_refused_in_a_line(
     assert contents(tmp_path) == before
 
 
-def test_a_manifest_never_makes_us_delete_files_outside(unfinished: Path, film: Path, tmp_path: Path) -> None:
+def test_a_manifest_never_makes_us_delete_files_outside(
+    unfinished: Path, video: Path, tmp_path: Path
+) -> None:
     manifest = unfinished / "manifest.jsonl"
     head, line, *_ = manifest.read_text().splitlines()
     manifest.write_text("\n".join([head, line.replace("000000.mp4", "../film.mp4")]) + "\n")
-    before = film.read_bytes()
-    render(film, tmp_path / "out.mp4", SETTINGS, overwrite=True)
-    assert film.read_bytes() == before
+    before = video.read_bytes()
+    render(video, tmp_path / "out.mp4", SETTINGS, overwrite=True)
+    assert video.read_bytes() == before
 
 
 def test_a_manifest_damaged_in_the_middle_keeps_what_is_before(
-    unfinished: Path, film: Path, tmp_path: Path
+    unfinished: Path, video: Path, tmp_path: Path
 ) -> None:
-    render(film, tmp_path / "whole.mp4", SETTINGS)
+    render(video, tmp_path / "whole.mp4", SETTINGS)
     manifest = unfinished / "manifest.jsonl"
     lines = manifest.read_text().splitlines()
     manifest.write_text("\n".join([*lines[:2], "#" * 40, *lines[3:]]) + "\n")
@@ -283,7 +285,7 @@ def test_a_manifest_damaged_in_the_middle_keeps_what_is_before(
 
 
 def test_a_folder_that_vanishes_ends_the_run_with_a_line(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = SegmentSink.write
 
@@ -293,7 +295,7 @@ def test_a_folder_that_vanishes_ends_the_run_with_a_line(
 
     monkeypatch.setattr(SegmentSink, "write", vanish)
     with pytest.raises(OutputError, match=r"out\.mp4.*: cannot be written \(No such file or directory\)"):
-        render(film, tmp_path / "out.mp4", SETTINGS)
+        render(video, tmp_path / "out.mp4", SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
@@ -310,7 +312,7 @@ def test_a_changed_picture_of_the_input_folder_is_noticed(tmp_path: Path) -> Non
     from streamstyle.video.job_folder import identity
 
     (tmp_path / "a.png").write_bytes(b"1")
-    info = StreamInfo(str(tmp_path), "film", 1, 1, 1)  # type: ignore[arg-type]
+    info = StreamInfo(str(tmp_path), "video", 1, 1, 1)  # type: ignore[arg-type]
     before = identity(info)
     (tmp_path / "a.png").write_bytes(b"2")
     assert identity(info) != before

@@ -17,7 +17,7 @@ def test_the_result_has_the_size_of_the_picture():
 
 
 def test_the_weights_work_in_0_to_255():
-    """With a last layer that gives its bias alone, 51 in the checkpoint is 0.2 in the picture."""
+    """With a last layer that gives its bias alone, 51 in the checkpoint is 0.2 in the image."""
     network = Johnson(width=2, blocks=1)
     torch.nn.init.zeros_(network.deconv3.conv2d.weight)
     torch.nn.init.constant_(network.deconv3.conv2d.bias, 51.0)

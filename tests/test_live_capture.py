@@ -76,10 +76,10 @@ def test_a_frozen_camera_is_lost_until_its_picture_changes():
         until(lambda: capture.state == RUNNING)
         camera.frozen = True
         until(lambda: capture.state == LOST)
-        assert "the same picture" in capture.reason
+        assert "the same image" in capture.reason
         opened = camera.opened
         until(lambda: camera.opened > opened + 1)
-        assert capture.state == LOST, "the same old picture is no picture"
+        assert capture.state == LOST, "the same old image is no image"
         camera.frozen = False
         until(lambda: capture.state == RUNNING)
 
@@ -98,7 +98,7 @@ def test_a_camera_that_blocks_in_a_read_is_left_alone_and_another_try_is_made():
     cameras = iter([blocked])
     with Capture(lambda: next(cameras, camera).open(), **QUICK) as capture:
         until(lambda: capture.state == LOST)
-        assert "no picture" in capture.reason
+        assert "no image" in capture.reason
         until(lambda: capture.state == RUNNING)
         blocked.gate.set()
         until(lambda: blocked.closed == 1)  # its thread ends when it can, and takes nothing
@@ -154,7 +154,7 @@ def test_a_camera_that_opens_slowly_and_then_says_nothing_is_lost_by_its_silence
 
     with Capture(slowly, silence=0.1, opening=60.0) as capture:
         until(lambda: capture.state == LOST)
-        assert "no picture" in capture.reason
+        assert "no image" in capture.reason
         camera.silent = False
         camera.gate.set()
 

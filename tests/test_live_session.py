@@ -25,12 +25,12 @@ def camera(monkeypatch) -> Scripted:
     return Scripted()
 
 
-def painter() -> Stylizer:
+def stylizer() -> Stylizer:
     return Stylizer(StylizeSettings(), ["great_wave"], Controls("none"))
 
 
 def test_pictures_come_with_their_source_and_rising_numbers(camera):
-    with Live(camera.open, painter()) as live:
+    with Live(camera.open, stylizer()) as live:
         live.change(mirror=True)
         number, source, result = live.newest(0, 5)
         assert source.shape == result.shape == (24, 32, 3)
@@ -42,7 +42,7 @@ def test_pictures_come_with_their_source_and_rising_numbers(camera):
 
 
 def test_changes_reach_the_painter_and_wrong_ones_are_refused(camera):
-    with Live(camera.open, painter()) as live:
+    with Live(camera.open, stylizer()) as live:
         assert live.change(style="great_wave", strength=0.5) == live.wanted
         with pytest.raises(UsageError):
             live.change(style="nobody")
@@ -50,7 +50,7 @@ def test_changes_reach_the_painter_and_wrong_ones_are_refused(camera):
 
 
 def test_status_tells_rates_latency_drops_and_state(camera):
-    with Live(camera.open, painter()) as live:
+    with Live(camera.open, stylizer()) as live:
         assert live.status()["state"] == "starting"
         until(lambda: live.frames > 10)
         number, _, _ = live.newest(0, 5)
@@ -79,11 +79,11 @@ def test_a_slow_painter_leaves_frames_out_and_shows_none_that_is_old(camera):
 
 
 def test_the_session_outlives_its_camera(camera):
-    with Live(camera.open, painter()) as live:
+    with Live(camera.open, stylizer()) as live:
         until(lambda: live.frames > 0)
         camera.there = False
         until(lambda: live.status()["state"] == "lost")
-        assert live.status()["reason"] == "camera 7: gives no picture any more" or "opened" in str(
+        assert live.status()["reason"] == "camera 7: gives no image any more" or "opened" in str(
             live.status()["reason"]
         )
         frames = live.frames
@@ -93,7 +93,7 @@ def test_the_session_outlives_its_camera(camera):
 
 
 def test_paused_nothing_is_painted_and_then_it_goes_on(camera):
-    with Live(camera.open, painter()) as live:
+    with Live(camera.open, stylizer()) as live:
         until(lambda: live.frames > 0)
         live.paused = True
         time.sleep(0.05)
@@ -108,7 +108,7 @@ def test_outputs_get_the_frames_with_the_time_of_their_capture(camera):
     sinks = [MemorySink(), MemorySink()]
     outputs = [Output("a", lambda info: sinks[0]), Output("b", lambda info: sinks[1])]
     begin = time.monotonic()
-    with Live(camera.open, painter(), outputs[:1]) as live:
+    with Live(camera.open, stylizer(), outputs[:1]) as live:
         until(lambda: outputs[0].frames > 3)
         live.add(outputs[1])
         until(lambda: outputs[1].frames > 3)
@@ -143,7 +143,7 @@ def test_what_fails_in_painting_reaches_whoever_looks(camera):
 
 
 def test_closing_twice_does_no_harm(camera):
-    live = Live(camera.open, painter())
+    live = Live(camera.open, stylizer())
     with live:
         live.newest(0, 5)
     live.close()

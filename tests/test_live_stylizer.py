@@ -16,7 +16,7 @@ TICK = 1 / 25
 
 
 def pictures(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
-    """A smooth texture that moves two pixels to the right with each picture."""
+    """A smooth texture that moves two pixels to the right with each image."""
     rng = np.random.default_rng(0)
     import cv2
 
@@ -48,21 +48,21 @@ def test_what_is_not_allowed_cannot_be_wanted(values, message):
 
 
 def test_a_change_that_is_refused_changes_nothing():
-    painter = Stylizer(StylizeSettings(), STYLES)
+    stylizer = Stylizer(StylizeSettings(), STYLES)
     for values in ({"style": "ink"}, {"strength": 2}, {"wish": 1}, {"style": "0.5*starry_night+0.5*nobody"}):
         with pytest.raises(UsageError):
-            painter.change(**values)
+            stylizer.change(**values)
     with pytest.raises(UsageError, match="unknown style 'ink'; known: starry_night, great_wave, none"):
-        painter.change(style="ink")
-    assert painter.wanted == Controls()
+        stylizer.change(style="ink")
+    assert stylizer.wanted == Controls()
 
 
 def test_painter_keeps_size_and_kind_and_its_input():
-    painter = Stylizer(StylizeSettings(), STYLES, Controls("great_wave"))
+    stylizer = Stylizer(StylizeSettings(), STYLES, Controls("great_wave"))
     for size in ((48, 64), (33, 57), (48, 64)):
         given = pictures(1, *size)[0]
         kept = given.copy()
-        result = painter(given, 1.0)
+        result = stylizer(given, 1.0)
         assert result.shape == given.shape and result.dtype == np.uint8
         assert difference(result, given) > 5
         assert (given == kept).all()
@@ -71,11 +71,11 @@ def test_painter_keeps_size_and_kind_and_its_input():
 def test_a_style_is_changed_within_half_a_second_and_without_a_leap():
     """Weights lie between: each frame of the fade is near the one before, the last is the new style's."""
     still = pictures(1)[0]
-    painter = Stylizer(StylizeSettings(), STYLES, Controls("starry_night"))
-    first = painter(still, 0.0)
-    wanted = painter.change(style="great_wave")
-    assert wanted.style == painter.wanted.style == "great_wave"
-    steps = [painter(still, n * TICK) for n in range(1, round(FADE / TICK) + 3)]
+    stylizer = Stylizer(StylizeSettings(), STYLES, Controls("starry_night"))
+    first = stylizer(still, 0.0)
+    wanted = stylizer.change(style="great_wave")
+    assert wanted.style == stylizer.wanted.style == "great_wave"
+    steps = [stylizer(still, n * TICK) for n in range(1, round(FADE / TICK) + 3)]
     goal = Stylizer(StylizeSettings(), STYLES, Controls("great_wave"))(still, 0.0)
     assert difference(steps[-1], goal) == 0
     leaps = [difference(a, b) for a, b in zip([first, *steps], steps, strict=False)]
@@ -85,25 +85,25 @@ def test_a_style_is_changed_within_half_a_second_and_without_a_leap():
 
 def test_nothing_moved_means_the_same_picture_again():
     still = pictures(1)[0]
-    painter = Stylizer(StylizeSettings(), STYLES)
-    first = painter(still, 0.0)
+    stylizer = Stylizer(StylizeSettings(), STYLES)
+    first = stylizer(still, 0.0)
     noisy = still + np.random.default_rng(1).integers(0, 2, still.shape, np.uint8) * (still < 255)
-    assert painter(noisy, TICK) is first
-    assert painter.skipped == 1
+    assert stylizer(noisy, TICK) is first
+    assert stylizer.skipped == 1
     moved = pictures(6)[5]
-    assert painter(moved, 2 * TICK) is not first
-    assert painter.skipped == 1
+    assert stylizer(moved, 2 * TICK) is not first
+    assert stylizer.skipped == 1
 
 
 def test_what_is_changed_is_painted_though_nothing_moves():
     still = pictures(1)[0]
-    painter = Stylizer(StylizeSettings(), STYLES)
-    first = painter(still, 0.0)
-    painter.change(strength=0.5)
+    stylizer = Stylizer(StylizeSettings(), STYLES)
+    first = stylizer(still, 0.0)
+    stylizer.change(strength=0.5)
     for n in range(1, 30):
-        result = painter(still, n * TICK)
+        result = stylizer(still, n * TICK)
     assert difference(result, first) > 1
-    assert painter.skipped > 0, "and when the fade is over, it is given again"
+    assert stylizer.skipped > 0, "and when the fade is over, it is given again"
 
 
 def test_none_bypass_and_strength_0_show_the_source():
@@ -114,19 +114,19 @@ def test_none_bypass_and_strength_0_show_the_source():
 
 def test_a_mirror_exchanges_left_and_right():
     still = pictures(1)[0]
-    painter = Stylizer(StylizeSettings(), STYLES, Controls("none", mirror=True))
-    assert (painter(still, 0.0) == still[:, ::-1]).all()
-    assert painter.source is not None and (painter.source == still[:, ::-1]).all()
+    stylizer = Stylizer(StylizeSettings(), STYLES, Controls("none", mirror=True))
+    assert (stylizer(still, 0.0) == still[:, ::-1]).all()
+    assert stylizer.source is not None and (stylizer.source == still[:, ::-1]).all()
 
 
 def test_mixtures_can_be_chosen_and_mixed_from():
-    painter = Stylizer(StylizeSettings(), ["0.5*starry_night+0.5*ink"], Controls("great_wave"))
-    assert painter.styles == ["0.5*starry_night+0.5*ink", "great_wave"]
-    painter.change(style="0.2*ink+0.8*none")
+    stylizer = Stylizer(StylizeSettings(), ["0.5*starry_night+0.5*ink"], Controls("great_wave"))
+    assert stylizer.styles == ["0.5*starry_night+0.5*ink", "great_wave"]
+    stylizer.change(style="0.2*ink+0.8*none")
 
 
 def test_steadiness_can_be_changed_on_the_way():
-    """Held still, what is painted follows its motion more nearly; off, each frame stands alone."""
+    """Held still, what is stylized follows its motion more nearly; off, each frame stands alone."""
     frames = pictures(8)
     alone, held = Stylizer(StylizeSettings(), STYLES), Stylizer(StylizeSettings(), STYLES)
     for number, frame in enumerate(frames):
@@ -142,19 +142,19 @@ def test_steadiness_can_be_changed_on_the_way():
 
 
 def test_a_rate_that_cannot_be_held_makes_strokes_coarser():
-    painter = Stylizer(StylizeSettings(), STYLES, fps=100_000)
+    stylizer = Stylizer(StylizeSettings(), STYLES, fps=100_000)
     for number, frame in enumerate(pictures(40, 240, 320)):
-        painter(frame, number * TICK)
-    assert painter.coarseness > 1
+        stylizer(frame, number * TICK)
+    assert stylizer.coarseness > 1
 
 
 def test_dreams_grow_from_frame_to_frame():
     settings = DreamSettings(layer="pattern", octaves=2, steps=12)
-    painter = Stylizer(settings)
-    assert painter.styles == ["pattern"]
+    stylizer = Stylizer(settings)
+    assert stylizer.styles == ["pattern"]
     still = pictures(1, 96, 128)[0]
-    results = [painter(still, n * TICK) for n in range(4)]
-    assert painter.skipped == 0
+    results = [stylizer(still, n * TICK) for n in range(4)]
+    assert stylizer.skipped == 0
     assert difference(results[3], still) > difference(results[0], still) > 0
 
 
@@ -214,7 +214,7 @@ def test_slow_changes_add_up():
 
 
 def test_strokes_grow_in_few_sizes_and_end_in_the_one_that_is_wanted():
-    """Each size of the working picture is slow the first time."""
+    """Each size of the working image is slow the first time."""
     transition = Transition(Parameters({"x": 1.0}), ["x"])
     transition.turn(Parameters({"x": 1.0}, stroke_size=1.2), 0.0)
     sizes = [transition.at(n / 60).stroke_size for n in range(40)]

@@ -32,17 +32,17 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def painter() -> Stylizer:
+def stylizer() -> Stylizer:
     return Stylizer(StylizeSettings(), STYLES)
 
 
 @pytest.fixture
-def view(painter: Stylizer, tmp_path: Path) -> View:
-    """Of a session that does not run, but has a picture to show."""
-    painter.change(
+def view(stylizer: Stylizer, tmp_path: Path) -> View:
+    """Of a session that does not run, but has an image to show."""
+    stylizer.change(
         style="starry_night", **{n: getattr(Controls(), n) for n in Controls.__slots__ if n != "style"}
     )
-    live = Live(Scripted().open, painter)
+    live = Live(Scripted().open, stylizer)
     live.capture.state = "live"
 
     def recorder(path: Path) -> Output:
@@ -132,7 +132,7 @@ def test_switches_of_the_view(view):
 def test_the_picture_fills_the_window_in_its_own_shape(view):
     view.press("o")
     assert (view.drawn((160, 120)) == RESULT).all()
-    assert (RESULT == 90).all(), "what was painted is not drawn upon"
+    assert (RESULT == 90).all(), "what was stylized is not drawn upon"
     wide = view.drawn((320, 120))
     assert (wide[:, 80:240] == 90).all() and not wide[:, :80].any() and not wide[:, 240:].any()
     assert view.drawn((1, 1)).shape == (1, 1, 3)
@@ -141,7 +141,7 @@ def test_the_picture_fills_the_window_in_its_own_shape(view):
 def test_the_split_shows_the_source_left_and_the_painting_right(view):
     view.press("o")
     view.press("v")
-    drawn = view.drawn((320, 120))  # the picture lies from 80 to 240
+    drawn = view.drawn((320, 120))  # the image lies from 80 to 240
     assert (drawn[60:, 82:156] == 200).all() and (drawn[60:, 164:238] == 90).all()
     assert (drawn[60:, 159:161] > 240).any(), "a line between"
 
@@ -176,7 +176,7 @@ def test_everything_can_be_drawn_at_every_size(view, size):
 
 def test_a_lost_camera_shows_a_slate_with_the_reason(view):
     live, drawn = view.live, view.drawn((640, 480))
-    live.capture.state, live.capture.reason = "lost", "camera 7: gives no picture any more"
+    live.capture.state, live.capture.reason = "lost", "camera 7: gives no image any more"
     slate = view.drawn((640, 480))
     assert np.median(slate) < 60 < np.median(drawn)
     assert slate.max() > 200, "with words on it"
@@ -184,11 +184,11 @@ def test_a_lost_camera_shows_a_slate_with_the_reason(view):
     assert (view.drawn((640, 480))[:400] == 90).all()
 
 
-def test_before_the_first_picture_there_is_a_slate(painter):
-    shown = View(Live(Scripted().open, painter), "0")
+def test_before_the_first_picture_there_is_a_slate(stylizer):
+    shown = View(Live(Scripted().open, stylizer), "0")
     assert shown.drawn((320, 240)).max() > 150
     shown.press("w")
-    assert "no picture yet" in shown._message
+    assert "no image yet" in shown._message
 
 
 def test_a_snapshot_is_the_painting_and_overwrites_nothing(view, tmp_path):

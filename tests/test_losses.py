@@ -101,7 +101,7 @@ def test_content_loss_forgives_another_palette_but_not_another_place(features):
 
 
 def test_faint_places_count_as_content():
-    """A faint pattern beside a strong one is replaced: little energy is lost, half of the picture is."""
+    """A faint pattern beside a strong one is replaced: little energy is lost, half of the image is."""
     photo = torch.randn(1, 8, 16, 32, generator=torch.Generator().manual_seed(0))
     photo[..., 16:] *= 0.05
     erased = photo.clone()
@@ -146,8 +146,8 @@ def test_only_reliable_pixels_are_compared():
     before = torch.zeros(1, 3, 4, 4)
     after = before.clone()
     after[..., :2] = 1
-    reliable = torch.ones(1, 1, 4, 4)
-    assert temporal_loss(after, before, 0 * reliable, reliable) == 0.5
-    reliable[..., :2] = 0
-    assert temporal_loss(after, before, 0 * reliable, reliable) == 0
-    assert temporal_loss(after, before, 0 * reliable, 0 * reliable) == 0
+    confidence = torch.ones(1, 1, 4, 4)
+    assert temporal_loss(after, before, 0 * confidence, confidence) == 0.5
+    confidence[..., :2] = 0
+    assert temporal_loss(after, before, 0 * confidence, confidence) == 0
+    assert temporal_loss(after, before, 0 * confidence, 0 * confidence) == 0

@@ -1,4 +1,4 @@
-"""Masks from pictures, films and folders."""
+"""Masks from images, videos and folders."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_transparency_is_the_mask_where_there_is_any(tmp_path: Path):
         assert (mask(0.0) == 40).all()
 
 
-def test_a_film_is_shown_at_its_times_and_its_last_frame_holds(tmp_path: Path):
+def test_a_video_is_shown_at_its_times_and_its_last_frame_holds(tmp_path: Path):
     path = tmp_path / "mask.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (32, 32))
     for level in (0, 100, 200):

@@ -1,4 +1,4 @@
-"""The source and the sink that stand in for films in other tests."""
+"""The source and the sink that stand in for videos in other tests."""
 
 from fractions import Fraction
 

@@ -6,11 +6,11 @@ import pytest
 
 from streamstyle.errors import InputError
 from streamstyle.video.opening import is_url, open_input
-from tests.videos import make_film
+from tests.videos import make_video
 
 PLAYLISTS = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{film}\n#EXT-X-ENDLIST\n",
-    "concat": "ffconcat version 1.0\nfile '{film}'\n",
+    "concat": "ffconcat version 1.0\nfile '{video}'\n",
     "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
 }
 
@@ -18,14 +18,14 @@ PLAYLISTS = {
 @pytest.mark.parametrize("kind", PLAYLISTS)
 @pytest.mark.parametrize("name", ["holiday.mp4", "list.m3u8", "list.sdp", "list.txt"])
 def test_playlists_are_refused_under_any_name(kind: str, name: str, tmp_path: Path) -> None:
-    make_film(tmp_path / "film.ts", 10)
-    (tmp_path / name).write_text(PLAYLISTS[kind].format(film="film.ts"))
-    with pytest.raises(InputError, match=r"not a film that can be read"):
+    make_video(tmp_path / "film.ts", 10)
+    (tmp_path / name).write_text(PLAYLISTS[kind].format(video="film.ts"))
+    with pytest.raises(InputError, match=r"not a video that can be read"):
         open_input(str(tmp_path / name))
 
 
-def test_the_film_that_a_playlist_names_is_fine_itself(tmp_path: Path) -> None:
-    open_input(str(make_film(tmp_path / "film.ts", 10))).close()
+def test_the_video_that_a_playlist_names_is_fine_itself(tmp_path: Path) -> None:
+    open_input(str(make_video(tmp_path / "film.ts", 10))).close()
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_film_that_a_playlist_names_is_fine_itself(tmp_path: Path) -> None:
         ("missing.mp4", "no such file"),
         ("folder", "not a regular file"),
         ("empty.mp4", "the file is empty"),
-        ("text.mp4", "not a film that can be read"),
+        ("text.mp4", "not a video that can be read"),
         ("concat:a.mp4|b.mp4", "no such file"),
         ("file:///etc/hostname", "this kind of URL is not opened"),
         ("subfile,,start,0,end,9,,:a.mp4", "no such file"),

@@ -1,4 +1,4 @@
-"""Pictures come out upright."""
+"""Images come out upright."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamstyle.video.orientation import _SYMMETRIES, turn
-from tests.videos import make_film, pictures_of
+from tests.videos import make_video, pictures_of
 
 
 def corners(index: int) -> np.ndarray:
@@ -18,7 +18,7 @@ def corners(index: int) -> np.ndarray:
 
 
 def named(pixels: np.ndarray) -> str:
-    """The colours of the corners from top left, clockwise."""
+    """The colors of the corners from top left, clockwise."""
     names = []
     for y, x in ((4, 4), (4, -5), (-5, -5), (-5, 4)):
         strongest = pixels[y, x].argmax()
@@ -28,14 +28,14 @@ def named(pixels: np.ndarray) -> str:
 
 @pytest.mark.parametrize(("rotation", "expected"), [(0, "rg.b"), (90, "g.br"), (180, ".brg"), (-90, "brg.")])
 def test_rotation_is_baked_in(rotation: int, expected: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 3, draw=corners, rotation=rotation)
-    pixels = pictures_of(film)[0]
+    video = make_video(tmp_path / "film.mp4", 3, draw=corners, rotation=rotation)
+    pixels = pictures_of(video)[0]
     assert named(pixels) == expected
     assert pixels.shape[:2] == ((64, 48) if rotation in (90, -90) else (48, 64))
 
 
 def test_each_symmetry_moves_points_as_the_display_matrix_says() -> None:
-    """A source point (x, y) is shown at (a x + c y, b x + d y), moved into the picture."""
+    """A source point (x, y) is shown at (a x + c y, b x + d y), moved into the image."""
     height, width = 3, 5
     source = np.arange(height * width, dtype=np.uint8).reshape(height, width, 1)
     for (a, b, c, d), orientation in _SYMMETRIES.items():
@@ -47,7 +47,7 @@ def test_each_symmetry_moves_points_as_the_display_matrix_says() -> None:
         assert shown.flags.c_contiguous
 
 
-def test_real_phone_films_are_upright(media: Path) -> None:
+def test_real_phone_videos_are_upright(media: Path) -> None:
     """The same scene by its mean row: sky above, however the phone was held."""
     for name, size in (("rot_portrait.MOV", (568, 320)), ("rot_ax_rotate_and_reflect.mp4", (1080, 720))):
         pixels = pictures_of(media / "clips" / "edge" / name)[0]

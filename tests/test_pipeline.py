@@ -18,7 +18,7 @@ from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import Buffer, Reader, Step, Writer, run
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sources.memory import MemorySource
-from tests.motions import film, pan
+from tests.motions import pan, video
 
 
 def frames(count: int, **more: object) -> list[Item]:
@@ -119,7 +119,7 @@ def test_a_reset_reaches_the_effect_and_the_moment() -> None:
 def test_motion_reaches_the_effect_and_cuts_reset_it() -> None:
     pictures = [*pan(4), *pan(4, seed=5)]
     sink, effect = MemorySink(), Count()
-    run(MemorySource(list(film(pictures))), effect, [sink], motion=FlowEstimation(), device="cpu")
+    run(MemorySource(list(video(pictures))), effect, [sink], motion=FlowEstimation(), device="cpu")
     assert [moment.cut for moment in effect.moments] == [index in (0, 4) for index in range(8)]
     assert [moment.motion is None for moment in effect.moments] == [index in (0, 4) for index in range(8)]
     assert [frame.pixels[0, 0, 0] for frame in sink.frames] == [1, 2, 3, 4] * 2
@@ -136,7 +136,7 @@ def test_a_frame_that_was_looked_at_ahead_is_uploaded_once() -> None:
             ahead.append(moment.next.image if moment.next else None)
             return image
 
-    run(MemorySource(list(film(pan(4)))), Watch(), [MemorySink()], motion=FlowEstimation(), device="cpu")
+    run(MemorySource(list(video(pan(4)))), Watch(), [MemorySink()], motion=FlowEstimation(), device="cpu")
     assert all(one is other for one, other in zip(images[1:], ahead, strict=False)) and ahead[-1] is None
 
 
@@ -150,7 +150,7 @@ def test_a_run_resumed_with_motion_gives_the_same_moments() -> None:
     for done in range(1, 8):
         effect = Count()
         run(
-            MemorySource(list(film(pictures))),
+            MemorySource(list(video(pictures))),
             effect,
             [MemorySink()],
             motion=FlowEstimation(),
@@ -165,7 +165,7 @@ def test_an_error_of_the_flow_reaches_the_caller_and_ends_all_threads(tmp_path) 
     np.save(tmp_path / "2.npy", np.zeros((240, 320, 2), np.float32))
     sink, before = MemorySink(), threading.active_count()
     with pytest.raises(InputError, match="holds no flow of frame 1"):
-        source = MemorySource(list(film(pan(4))))
+        source = MemorySource(list(video(pan(4))))
         run(source, Count(), [sink], motion=FlowEstimation(tmp_path), device="cpu")
     assert sink.aborted
     assert threading.active_count() == before

@@ -1,4 +1,4 @@
-"""A look before the whole is painted."""
+"""A look before the whole is stylized."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from streamstyle.effects import StylizeSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.jobs.render import render
 from streamstyle.preview.video import Preview, preview, readable_time, sheet_path
-from tests.videos import make_film, pictures_of
+from tests.videos import make_video, pictures_of
 
 SETTINGS = StylizeSettings(device="cpu", preset="ultrafast")
 
@@ -38,43 +38,43 @@ def test_large_pictures_are_reduced_and_long_captions_cut():
     assert (page[:, -GAP:] == 255).all()
 
 
-def test_a_preview_shows_the_whole_film_and_predicts_its_size(tmp_path: Path):
-    film = make_film(tmp_path / "film.mp4", 250)
-    (told,) = preview(str(film), str(tmp_path / "out.mp4"), ["none"], SETTINGS, 4)
+def test_a_preview_shows_the_whole_video_and_predicts_its_size(tmp_path: Path):
+    video = make_video(tmp_path / "film.mp4", 250)
+    (told,) = preview(str(video), str(tmp_path / "out.mp4"), ["none"], SETTINGS, 4)
     assert not (tmp_path / "out.mp4").exists()
     page = pixels_of(tmp_path / "out.preview.png").astype(int)
-    frames = pictures_of(film)
+    frames = pictures_of(video)
     height, width = frames.shape[1:3]
     for cell, second in enumerate((1.25, 3.75, 6.25, 8.75)):
         top, left = GAP + cell // 2 * (height + GAP + CAPTION), GAP + cell % 2 * (width + GAP)
         shown = page[top : top + height, left : left + width]
         nearest = np.abs(frames - shown).mean(axis=(1, 2, 3)).argmin()
-        assert (nearest - round(25 * second) + 2) % 30 <= 4  # the film repeats itself after 30 frames
+        assert (nearest - round(25 * second) + 2) % 30 <= 4  # the video repeats itself after 30 frames
     whole = SETTINGS.model_copy(update={"style": "none", "audio": "none"})
-    result = render(film, tmp_path / "out.mp4", whole)
+    result = render(video, tmp_path / "out.mp4", whole)
     assert told.seconds is not None and 0 < told.seconds < 60 * max(result.seconds, 1)
     assert told.bytes == pytest.approx((tmp_path / "out.mp4").stat().st_size, rel=0.5)
 
 
 def test_several_styles_make_a_grid_and_the_sheet_may_be_named(tmp_path: Path):
-    film = make_film(tmp_path / "film.mp4", 30)
-    told = preview(str(film), str(tmp_path / "sheet.png"), ["none", "great_wave"], SETTINGS, 3)
+    video = make_video(tmp_path / "film.mp4", 30)
+    told = preview(str(video), str(tmp_path / "sheet.png"), ["none", "great_wave"], SETTINGS, 3)
     assert [shown.style for shown in told] == ["none", "great_wave"]
     rows = pixels_of(tmp_path / "sheet.png")
     cell = (rows.shape[0] - GAP) // 2
     assert rows.shape[1] == 3 * (cell - CAPTION - GAP) * 4 // 3 + 4 * GAP
     assert not np.array_equal(rows[: cell - CAPTION], rows[cell : 2 * cell - CAPTION])
     with pytest.raises(UsageError, match=r"sheet\.png: exists"):
-        preview(str(film), str(tmp_path / "sheet.png"), ["none"], SETTINGS, 3)
-    preview(str(film), str(tmp_path / "sheet.png"), ["none"], SETTINGS, 3, overwrite=True)
+        preview(str(video), str(tmp_path / "sheet.png"), ["none"], SETTINGS, 3)
+    preview(str(video), str(tmp_path / "sheet.png"), ["none"], SETTINGS, 3, overwrite=True)
     assert pixels_of(tmp_path / "sheet.png").shape != rows.shape
 
 
 def test_changes_over_time_are_shown_at_their_times(tmp_path: Path):
-    film = make_film(tmp_path / "film.mp4", 50)
+    video = make_video(tmp_path / "film.mp4", 50)
     settings = SETTINGS.model_copy(update={"at": ("1=great_wave",), "fade": 0.0})
-    preview(str(film), str(tmp_path / "a.png"), ["none"], settings, 2)
-    preview(str(film), str(tmp_path / "b.png"), ["none"], SETTINGS, 2)
+    preview(str(video), str(tmp_path / "a.png"), ["none"], settings, 2)
+    preview(str(video), str(tmp_path / "b.png"), ["none"], SETTINGS, 2)
     a, b = (pixels_of(tmp_path / name).astype(int) for name in ("a.png", "b.png"))
     half = a.shape[1] // 2
     assert np.array_equal(a[:, : half - 5], b[:, : half - 5])
@@ -93,9 +93,9 @@ def test_pictures_and_folders_have_previews_too(tmp_path: Path):
     assert (tmp_path / "one.png").exists()
 
 
-def test_a_short_film_has_a_preview_of_as_many_frames(tmp_path: Path):
-    film = make_film(tmp_path / "film.mp4", 9)
-    (told,) = preview(str(film), str(tmp_path / "a.png"), ["none"], SETTINGS, 6)
+def test_a_short_video_has_a_preview_of_as_many_frames(tmp_path: Path):
+    video = make_video(tmp_path / "film.mp4", 9)
+    (told,) = preview(str(video), str(tmp_path / "a.png"), ["none"], SETTINGS, 6)
     assert told.bytes is not None
     assert pixels_of(tmp_path / "a.png").shape[1] == 3 * (64 + GAP) + GAP  # 6 cells in 3 columns
 

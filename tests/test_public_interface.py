@@ -18,7 +18,7 @@ import streamstyle
 from streamstyle.effects import StylizeSettings
 from streamstyle.jobs.render import render
 from tests.test_extending import stop_at
-from tests.videos import make_film
+from tests.videos import make_video
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,8 +61,8 @@ def example_of(function: Callable[..., Any]) -> str:
 
 def test_the_examples_run(tmp_path: Path) -> None:
     (tmp_path / "samples").symlink_to(ROOT / "samples")
-    film = make_film(tmp_path / "in.mp4", 110)
-    stop_at(tmp_path / "unfinished.mp4", film, StylizeSettings(style="none", device="cpu"), 105)
+    video = make_video(tmp_path / "in.mp4", 110)
+    stop_at(tmp_path / "unfinished.mp4", video, StylizeSettings(style="none", device="cpu"), 105)
     names = ("render", "resume", "evaluate", "train", "run")
     program = "\n".join(example_of(getattr(streamstyle, name)) for name in names)
     assert program.count("from streamstyle import") == len(names)
@@ -82,10 +82,10 @@ def test_the_examples_run(tmp_path: Path) -> None:
 def test_settings_that_keep_no_provenance_leave_no_trace(tmp_path: Path) -> None:
     import av
 
-    film = make_film(tmp_path / "in.mp4", 3)
+    video = make_video(tmp_path / "in.mp4", 3)
     settings = StylizeSettings(style="none", device="cpu", preset="ultrafast")
-    render(film, tmp_path / "kept.mp4", settings)
-    render(film, tmp_path / "private.mp4", settings.model_copy(update={"provenance": False}))
+    render(video, tmp_path / "kept.mp4", settings)
+    render(video, tmp_path / "private.mp4", settings.model_copy(update={"provenance": False}))
     for name, there in (("kept.mp4", True), ("private.mp4", False)):
         with av.open(str(tmp_path / name)) as video:
             assert ("streamstyle" in str(video.metadata)) == there

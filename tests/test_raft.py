@@ -12,7 +12,7 @@ from streamstyle.frames import Frame
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.optical_flow.raft import Raft
 from streamstyle.weights.downloads import URLS
-from tests.motions import film, texture
+from tests.motions import texture, video
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def test_flow_has_the_size_of_the_picture(weights, size, device):
     assert np.isfinite(flow).all()
 
 
-def test_motion_of_a_film_is_estimated_on_the_device(weights, device):
+def test_motion_of_a_video_is_estimated_on_the_device(weights, device):
     estimation = FlowEstimation("raft", size=160, weights=weights / "small.pth", device=choose(device))
-    *_, last = [moved for moved in estimation(film([texture(), texture()])) if isinstance(moved.item, Frame)]
+    *_, last = [moved for moved in estimation(video([texture(), texture()])) if isinstance(moved.item, Frame)]
     assert last.motion is None or last.motion.flow.device.type == device
 
 

@@ -12,7 +12,7 @@ from streamstyle.errors import InputError
 from streamstyle.jobs.provenance import recipe_of, recipe_settings
 from streamstyle.jobs.render import render
 from streamstyle.video.tags import read_recipe, with_recipe
-from tests.videos import make_film
+from tests.videos import make_video
 
 RECIPE = json.dumps({"streamstyle": "1", "settings": {}, "weights": {}})
 SETTINGS = StylizeSettings(
@@ -29,10 +29,10 @@ def test_the_first_free_tag_takes_the_recipe_and_comments_stay():
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm", "out.avi"])
-def test_a_film_tells_how_it_was_made(tmp_path: Path, name: str):
-    film = make_film(tmp_path / "film.mp4", 3)
+def test_a_video_tells_how_it_was_made(tmp_path: Path, name: str):
+    video = make_video(tmp_path / "film.mp4", 3)
     settings = SETTINGS.model_copy(update={"preset": None})
-    render(film, tmp_path / name, settings)
+    render(video, tmp_path / name, settings)
     again = recipe_settings(tmp_path / name)
     assert (again.style, again.keep_colors, again.at) == ("great_wave", 0.5, ("1=none",))
 
@@ -62,9 +62,9 @@ def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path, mo
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "plain.png")
     with pytest.raises(InputError, match=r"plain\.png: holds no recipe"):
         read_recipe(tmp_path / "plain.png")
-    film = make_film(tmp_path / "film.mp4", 2)
-    with pytest.raises(InputError, match=r"film\.mp4: holds no recipe"):
-        read_recipe(film)
+    video = make_video(tmp_path / "film.mp4", 2)
+    with pytest.raises(InputError, match=r"video\.mp4: holds no recipe"):
+        read_recipe(video)
     with pytest.raises(InputError, match=r"absent\.png: cannot be read"):
         read_recipe(tmp_path / "absent.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
@@ -79,7 +79,7 @@ def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path, mo
 
 
 def test_painting_an_output_again_keeps_the_latest_recipe_only(tmp_path: Path):
-    film = make_film(tmp_path / "film.mp4", 2)
-    render(film, tmp_path / "a.mp4", SETTINGS)
+    video = make_video(tmp_path / "film.mp4", 2)
+    render(video, tmp_path / "a.mp4", SETTINGS)
     render(tmp_path / "a.mp4", tmp_path / "b.mp4", SETTINGS.model_copy(update={"keep_colors": 1.0}))
     assert recipe_settings(tmp_path / "b.mp4").keep_colors == 1

@@ -1,4 +1,4 @@
-"""Recordings: films of what happens live, which play whatever ends them."""
+"""Recordings: videos of what happens live, which play whatever ends them."""
 
 import os
 import signal
@@ -28,8 +28,8 @@ def frame(number: int, time: int) -> Frame:
 
 
 def times(path: Path) -> list[float]:
-    with av.open(str(path)) as film:
-        return [picture.time for picture in film.decode(video=0)]
+    with av.open(str(path)) as video:
+        return [picture.time for picture in video.decode(video=0)]
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
@@ -79,7 +79,7 @@ def test_what_is_there_is_overwritten_only_when_told(tmp_path):
     assert len(times(path)) == 1
 
 
-def test_a_film_that_appears_meanwhile_is_not_overwritten(tmp_path):
+def test_a_video_that_appears_meanwhile_is_not_overwritten(tmp_path):
     path = tmp_path / "a.mp4"
     sink = RecordingSink(path, INFO)
     sink.write(frame(0, 0))
@@ -122,7 +122,7 @@ def test_what_was_recorded_before_a_kill_plays_up_to_the_last_second(tmp_path, e
 
 
 def test_a_recording_is_written_as_it_happens(tmp_path):
-    """A second of film is on the disk before the next one is over, however few frames there are."""
+    """A second of video is on the disk before the next one is over, however few frames there are."""
     sink = RecordingSink(tmp_path / "a.mp4", INFO)
     for number in range(5):
         sink.write(frame(number, 700_000 * number))
@@ -134,6 +134,6 @@ def test_a_key_frame_comes_every_two_seconds_however_few_frames_there_are(tmp_pa
     with RecordingSink(tmp_path / "a.mkv", INFO) as sink:
         for number in range(20):
             sink.write(frame(number, 500_000 * number))
-    with av.open(str(tmp_path / "a.mkv")) as film:
-        keys = [float(packet.pts * packet.time_base) for packet in film.demux(video=0) if packet.is_keyframe]
+    with av.open(str(tmp_path / "a.mkv")) as video:
+        keys = [float(packet.pts * packet.time_base) for packet in video.demux(video=0) if packet.is_keyframe]
     assert max(b - a for a, b in pairwise([*keys, 9.5])) <= 2.01, "and at changes of the scene"

@@ -10,23 +10,23 @@ from streamstyle.effects import StylizeSettings
 from streamstyle.errors import UsageError
 from streamstyle.jobs.render import render, resume
 from streamstyle.weights import STYLES
-from tests.videos import make_film, pictures_of, times_of
+from tests.videos import make_video, pictures_of, times_of
 
 
-def test_a_film_is_stylised_with_sound_and_times(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 6)
+def test_a_video_is_stylized_with_sound_and_times(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "film.mp4", 6)
     settings = StylizeSettings(style="starry_night", device="cpu", preset="ultrafast")
-    result = render(film, tmp_path / "out.mp4", settings)
+    result = render(video, tmp_path / "out.mp4", settings)
     assert result.frames_out == 6
-    assert times_of(tmp_path / "out.mp4") == times_of(film)
-    difference = np.abs(pictures_of(tmp_path / "out.mp4").astype(int) - pictures_of(film)).mean()
-    assert difference > 10  # it is painted
+    assert times_of(tmp_path / "out.mp4") == times_of(video)
+    difference = np.abs(pictures_of(tmp_path / "out.mp4").astype(int) - pictures_of(video)).mean()
+    assert difference > 10  # it is stylized
 
 
 def test_strength_0_is_the_source_itself(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 3)
+    video = make_video(tmp_path / "film.mp4", 3)
     for name, settings in (("a", StylizeSettings(strength=0)), ("b", StylizeSettings(style="none"))):
-        render(film, tmp_path / name, settings)
+        render(video, tmp_path / name, settings)
     for number in (1, 2, 3):
         first, second = (np.asarray(Image.open(tmp_path / name / f"00000{number}.png")) for name in "ab")
         assert np.array_equal(first, second)
@@ -35,7 +35,7 @@ def test_strength_0_is_the_source_itself(tmp_path: Path) -> None:
 def test_other_weights_are_refused_on_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from streamstyle import pipeline
 
-    film = make_film(tmp_path / "film.mp4", 300)
+    video = make_video(tmp_path / "film.mp4", 300)
 
     class Stop(Exception):
         pass
@@ -47,7 +47,7 @@ def test_other_weights_are_refused_on_resume(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(pipeline, "_REPORT_SECONDS", 0)
     settings = StylizeSettings(strength=0, device="cpu", preset="ultrafast")
     with pytest.raises(Stop):
-        render(film, tmp_path / "out.mp4", settings, on_progress=stop)
+        render(video, tmp_path / "out.mp4", settings, on_progress=stop)
     manifest = tmp_path / "out.mp4.part" / "manifest.jsonl"
     text = manifest.read_text()
     weights = STYLES["starry_night"].sha256

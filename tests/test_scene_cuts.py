@@ -7,14 +7,14 @@ import pytest
 from streamstyle.frames import Frame
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.optical_flow.scene_cuts import AS_BEFORE, Similarity, is_cut
-from tests.motions import affine, film, moved, pan, texture
+from tests.motions import affine, moved, pan, texture, video
 
 LENGTH = 12
 
 
 def cuts_of(pictures: list[np.ndarray]) -> list[int]:
     """Numbers of the frames before which there is a cut."""
-    items = FlowEstimation()(film(pictures))
+    items = FlowEstimation()(video(pictures))
     motions = [motion for item, motion, *_ in items if isinstance(item, Frame)]
     return [index for index, motion in enumerate(motions) if motion is None and index > 0]
 
@@ -75,7 +75,7 @@ def test_a_light_that_goes_on_for_good_is_none():
 def test_a_cut_stands_alone():
     sure = Similarity(0.05, 0.5)
     assert is_cut(sure, AS_BEFORE, AS_BEFORE)
-    assert not is_cut(sure, AS_BEFORE, Similarity(0.08, 0.1)), "the picture stays as unlike: a shaken camera"
+    assert not is_cut(sure, AS_BEFORE, Similarity(0.08, 0.1)), "the image stays as unlike: a shaken camera"
     assert is_cut(Similarity(0.05, 0.02), AS_BEFORE, AS_BEFORE), "in the same light"
     assert not is_cut(Similarity(0.3, 0.5), AS_BEFORE, Similarity(0.9, 0.4)), (
         "the histogram leaps twice: a flash"

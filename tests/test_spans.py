@@ -13,7 +13,7 @@ from streamstyle.errors import StreamstyleError
 from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render, resume
 from streamstyle.jobs.runners import RUNNERS
-from tests.videos import hashes_of, make_film, sound_of
+from tests.videos import hashes_of, make_video, sound_of
 
 SETTINGS = StylizeSettings(style="starry_night", steady=0.7, device="cpu", preset="ultrafast")
 # What another machine would run: it is given the job, the span and the state, and renders nothing else.
@@ -40,12 +40,12 @@ class Dies(Exception):
     """Stands for a crash."""
 
 
-def slow_film(path: Path, frames: int = 12) -> Path:
+def slow_video(path: Path, frames: int = 12) -> Path:
     """A frame a second, so that a segment has four."""
-    return make_film(path, frames, times=[25 * number for number in range(frames)], audio=[("aac", 0)])
+    return make_video(path, frames, times=[25 * number for number in range(frames)], audio=[("aac", 0)])
 
 
-def kept_job(film: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def kept_job(video: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a render that died when all its segments were there."""
 
     def die(*_: object) -> None:
@@ -53,7 +53,7 @@ def kept_job(film: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     with monkeypatch.context() as patch, pytest.raises(Dies):
         patch.setattr(jobs, "finish", die)
-        render(film, output, SETTINGS)
+        render(video, output, SETTINGS)
     return output.with_name(output.name + ".part")
 
 
@@ -66,7 +66,7 @@ def test_a_span_rendered_alone_has_the_segments_of_the_whole(
     segments: int, first: int, end: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In another process, from the recorded state; segments and states are the same to the byte."""
-    kept = kept_job(slow_film(tmp_path / "film.mp4"), tmp_path / "kept.mp4", monkeypatch)
+    kept = kept_job(slow_video(tmp_path / "film.mp4"), tmp_path / "kept.mp4", monkeypatch)
     whole = files_of(kept)
     assert sorted(name for name in whole if name.endswith("mp4")) == [
         "000000.mp4",
@@ -83,9 +83,9 @@ def test_a_span_rendered_alone_has_the_segments_of_the_whole(
 
 
 def test_the_result_counts_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    film = slow_film(tmp_path / "film.mp4")
-    assert render(film, tmp_path / "whole.mp4", SETTINGS).frames_out == 12
-    kept_job(film, tmp_path / "out.mp4", monkeypatch)
+    video = slow_video(tmp_path / "film.mp4")
+    assert render(video, tmp_path / "whole.mp4", SETTINGS).frames_out == 12
+    kept_job(video, tmp_path / "out.mp4", monkeypatch)
     runner = RUNNERS["local"]
 
     def forgetful(job, spans, on_progress):  # type: ignore[no-untyped-def]
@@ -106,9 +106,9 @@ def test_a_broken_state_falls_back_a_segment(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    film = slow_film(tmp_path / "film.mp4")
-    render(film, tmp_path / "whole.mp4", SETTINGS)
-    folder = kept_job(film, tmp_path / "out.mp4", monkeypatch)
+    video = slow_video(tmp_path / "film.mp4")
+    render(video, tmp_path / "whole.mp4", SETTINGS)
+    folder = kept_job(video, tmp_path / "out.mp4", monkeypatch)
     manifest = (folder / "manifest.jsonl").read_text().splitlines(keepends=True)
     (folder / "manifest.jsonl").write_text("".join(manifest[:3]))  # died in the third segment
     (folder / "000008.mp4").unlink()
@@ -120,16 +120,16 @@ def test_a_broken_state_falls_back_a_segment(
     assert resume(tmp_path / "out.mp4").frames_out == 12
     assert f"going back to frame {8 - 4 * states}" in caplog.text
     assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
-    assert sound_of(tmp_path / "out.mp4") == sound_of(film)
+    assert sound_of(tmp_path / "out.mp4") == sound_of(video)
     assert not folder.exists()
 
 
 def test_a_refused_resume_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    film = slow_film(tmp_path / "film.mp4")
-    folder = kept_job(film, tmp_path / "out.mp4", monkeypatch)
+    video = slow_video(tmp_path / "film.mp4")
+    folder = kept_job(video, tmp_path / "out.mp4", monkeypatch)
     (folder / "000004.mp4").write_bytes(b"damaged")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    film.write_bytes(film.read_bytes() + b"x")
-    with pytest.raises(StreamstyleError, match=r"film\.mp4: is not the file"):
+    video.write_bytes(video.read_bytes() + b"x")
+    with pytest.raises(StreamstyleError, match=r"video\.mp4: is not the file"):
         resume(tmp_path / "out.mp4")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -22,10 +22,10 @@ def picture(seed: int = 0) -> Tensor:
     return torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic")[0].clamp(0, 1)
 
 
-def motion(x: float = 0.0, y: float = 0.0, reliable: float | Tensor = 1.0, scale: int = 1) -> Motion:
+def motion(x: float = 0.0, y: float = 0.0, confidence: float | Tensor = 1.0, scale: int = 1) -> Motion:
     size = HEIGHT // scale, WIDTH // scale
     flow = torch.tensor([x, y], dtype=torch.float32)[:, None, None].expand(2, *size).contiguous() / scale
-    mask = reliable if isinstance(reliable, Tensor) else torch.full((1, *size), float(reliable))
+    mask = confidence if isinstance(confidence, Tensor) else torch.full((1, *size), float(confidence))
     return Motion(flow, mask)
 
 
@@ -94,11 +94,11 @@ def test_strokes_go_along_with_what_moves(scale):
 
 
 def test_where_the_flow_does_not_hold_the_new_result_stands_alone():
-    """The mask weighs the picture; a peer multiplies the flow by it, which sends doubtful pixels astray."""
+    """The mask weighs the image; a peer multiplies the flow by it, which sends doubtful pixels astray."""
     mask = torch.ones(1, HEIGHT, WIDTH)
     mask[..., : WIDTH // 2] = 0
     first, second = picture(1), picture(1) * 0.95
-    _, result = run(Stabilize(Flickering(0.0), 1.0), [first, second], [None, motion(3, 0, reliable=mask)])
+    _, result = run(Stabilize(Flickering(0.0), 1.0), [first, second], [None, motion(3, 0, confidence=mask)])
     assert torch.equal(result[..., : WIDTH // 2 - 1], second[..., : WIDTH // 2 - 1])
     assert not torch.equal(result[..., WIDTH // 2 + 1 :], second[..., WIDTH // 2 + 1 :])
 
@@ -111,8 +111,8 @@ def test_a_broad_change_is_followed_at_once():
     assert (results[2] - light).abs().mean() < 0.01
 
 
-def test_a_film_that_goes_on_and_on_neither_drifts_nor_blurs():
-    """A peer's dreams run away on a still picture; a warp that is repeated blurs it."""
+def test_a_video_that_goes_on_and_on_neither_drifts_nor_blurs():
+    """A peer's dreams run away on a still image; a warp that is repeated blurs it."""
     effect = Stabilize(Flickering(0.05), 1.0)
     still = motion(0.02, -0.03)
     sharp = picture() + 0.1 * (torch.arange(WIDTH) % 2)
@@ -131,14 +131,14 @@ def test_a_film_that_goes_on_and_on_neither_drifts_nor_blurs():
 
 
 class Counting(Flickering):
-    """Counts how often each frame is painted."""
+    """Counts how often each frame is stylized."""
 
     def __init__(self) -> None:
         super().__init__(0.05)
-        self.painted: list[int] = []
+        self.stylized: list[int] = []
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        self.painted.append(moment.index)
+        self.stylized.append(moment.index)
         return super().__call__(image, moment)
 
 
@@ -158,7 +158,7 @@ def test_the_next_frame_has_a_say_and_is_painted_once():
     images = [picture() + 0.0 for _ in range(30)]
     effect = Counting()
     ahead = run_ahead(Stabilize(effect, 0.7), images)
-    assert effect.painted == list(range(30))
+    assert effect.stylized == list(range(30))
     behind = run(Stabilize(Flickering(0.05), 0.7), images, [None, *[motion()] * 29])
     assert changes(ahead) < 0.7 * changes(behind)
 
@@ -178,15 +178,15 @@ def test_a_look_ahead_is_carried_over_a_resume():
 
 def test_a_next_frame_that_is_left_alone_stays_so_over_a_resume():
     """A keyframes may end in the source itself; what was seen ahead of it must not be blended afterwards."""
-    painted, plain = picture(1), picture(2)
+    stylized, plain = picture(1), picture(2)
 
     class Ending(Identity):
         def __call__(self, image: Tensor, moment: Moment) -> Tensor:
             return image + 0.0 if moment.index == 0 else image
 
     before, after = Stabilize(Ending(), 1.0), Stabilize(Ending(), 1.0)
-    result = before(painted, Moment(0, 0.0, next=Next(plain, Moment(1, 0.04), motion())))
-    assert torch.equal(result, painted)
+    result = before(stylized, Moment(0, 0.0, next=Next(plain, Moment(1, 0.04), motion())))
+    assert torch.equal(result, stylized)
     after.restore(before.state())
     for effect in (before, after):
         assert effect(plain, Moment(1, 0.04, motion=motion())) is plain
@@ -198,7 +198,7 @@ def test_what_was_seen_ahead_is_forgotten_at_a_cut():
     held(picture(), Moment(0, 0.0, next=Next(picture(1), Moment(1, 0.04), motion())))
     held.reset()
     held(picture(1), Moment(1, 0.04))
-    assert effect.painted == [0, 1, 1]
+    assert effect.stylized == [0, 1, 1]
 
 
 def test_reset_forgets_and_state_goes_on_exactly():
@@ -228,7 +228,7 @@ def test_statistics_follow_slowly():
     norm = InstanceNorm(2)
     norm.inertia = 0.75
     first, second = torch.randn(1, 2, 30, 30), 3 + 2 * torch.randn(1, 2, 30, 30)
-    taken = [torch.tensor([[[1.0, -2.0]]]), torch.tensor([[[0.5, 4.0]]])]  # differs from picture to picture
+    taken = [torch.tensor([[[1.0, -2.0]]]), torch.tensor([[[0.5, 4.0]]])]  # differs from image to image
     found = [
         norm.steadied(norm.moments(x - offset.transpose(1, 2)[..., None]), offset)
         for x, offset in zip((first, second), taken, strict=True)

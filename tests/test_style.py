@@ -24,7 +24,7 @@ needs_cuda = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def painted() -> Style:
+def stylized() -> Style:
     return Style(device="cpu")
 
 
@@ -53,14 +53,14 @@ def test_a_flat_picture_has_no_grid_and_no_frame(name):
     assert result.std(dim=(1, 2)).max() < 1e-3
 
 
-def test_the_image_is_not_changed(painted):
+def test_the_image_is_not_changed(stylized):
     image = picture(20, 20)
     before = image.clone()
-    painted(image, MOMENT)
+    stylized(image, MOMENT)
     assert torch.equal(image, before)
 
 
-def test_strength_0_is_the_source_itself(painted):
+def test_strength_0_is_the_source_itself(stylized):
     image = picture(20, 20)
     assert Style(keyframes_of("great_wave", strength=0), device="cpu")(image, MOMENT) is image
     assert Style("none", device="cpu")(image, MOMENT) is image
@@ -70,13 +70,13 @@ def far(a: torch.Tensor, b: torch.Tensor) -> float:
     return (a - b).abs().mean().item()
 
 
-def test_strength_leads_from_the_source_to_the_painting_without_a_jump(painted):
+def test_strength_leads_from_the_source_to_the_painting_without_a_jump(stylized):
     image = picture(64, 64)
     steps = [Style(keyframes_of("starry_night", strength=number / 20), device="cpu") for number in range(21)]
     results = [style(image, MOMENT) for style in steps]
     whole = far(results[0], results[-1])
     assert results[0] is image
-    torch.testing.assert_close(results[-1], painted(image, MOMENT))
+    torch.testing.assert_close(results[-1], stylized(image, MOMENT))
     assert all(far(a, b) < 0.2 * whole for a, b in itertools.pairwise(results))
     distances = [far(image, result) for result in results]
     assert all(after > before - 0.02 * whole for before, after in itertools.pairwise(distances))
@@ -102,18 +102,18 @@ def test_without_a_base_strength_is_a_blend(tmp_path):
     torch.testing.assert_close(blended, 0.75 * image + 0.25 * whole)
 
 
-def test_styles_of_other_families_are_blended_as_pictures(tmp_path, painted):
+def test_styles_of_other_families_are_blended_as_pictures(tmp_path, stylized):
     torch.manual_seed(0)
     save_style(tmp_path / "alone.safetensors", Johnson(width=4, blocks=1), {})
     image, name = picture(24, 24), str(tmp_path / "alone.safetensors")
     mixed = Style(f"0.25*{name}+0.75*starry_night", device="cpu")(image, MOMENT)
-    parts = Style(name, device="cpu")(image, MOMENT), painted(image, MOMENT)
+    parts = Style(name, device="cpu")(image, MOMENT), stylized(image, MOMENT)
     torch.testing.assert_close(mixed, 0.25 * parts[0] + 0.75 * parts[1])
 
 
-def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(painted):
+def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(stylized):
     image, text = picture(24, 24), "0.25*great_wave+0.75*starry_night"
-    parts = Style("great_wave", device="cpu")(image, MOMENT), painted(image, MOMENT)
+    parts = Style("great_wave", device="cpu")(image, MOMENT), stylized(image, MOMENT)
     by_pictures = Style(text, device="cpu")(image, MOMENT)
     torch.testing.assert_close(by_pictures, 0.25 * parts[0] + 0.75 * parts[1])
     network, ends = (
@@ -128,24 +128,24 @@ def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(painted):
     torch.testing.assert_close(by_weights, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_timeline_fades_from_style_to_style_to_the_source(painted):
+def test_a_timeline_fades_from_style_to_style_to_the_source(stylized):
     image = picture(48, 48)
-    film = Style(keyframes_of("starry_night", at=["1=great_wave", "3=none"]), device="cpu")
-    at = [film(image, Moment(0, seconds)) for seconds in (0.5, 1.0, 1.5, 2.0, 3.5, 4.0)]
+    video = Style(keyframes_of("starry_night", at=["1=great_wave", "3=none"]), device="cpu")
+    at = [video(image, Moment(0, seconds)) for seconds in (0.5, 1.0, 1.5, 2.0, 3.5, 4.0)]
     wave = Style("great_wave", device="cpu")(image, MOMENT)
-    torch.testing.assert_close(at[0], painted(image, MOMENT))
+    torch.testing.assert_close(at[0], stylized(image, MOMENT))
     torch.testing.assert_close(at[1], at[0])
     torch.testing.assert_close(at[3], wave)
     assert min(far(at[2], at[1]), far(at[2], at[3])) > 0.01
     torch.testing.assert_close(at[4], (image + wave) / 2)
     assert at[5] is image
-    torch.testing.assert_close(film(image, Moment(0, 0.5)), at[0])  # weights go back as well
+    torch.testing.assert_close(video(image, Moment(0, 0.5)), at[0])  # weights go back as well
 
 
-def test_bands_of_rows_give_the_same_picture(painted):
+def test_bands_of_rows_give_the_same_picture(stylized):
     """One set of statistics for all bands, and margins: no seam."""
     image = F.interpolate(picture(32, 24)[None], scale_factor=8, mode="bicubic")[0].clamp(0, 1)
-    whole = painted(image, MOMENT)
+    whole = stylized(image, MOMENT)
     for rows in (64, 104, 512):
         banded = Style(rows=rows, device="cpu")(image, MOMENT)
         assert (banded - whole).abs().max() < 1e-4
@@ -177,13 +177,13 @@ def test_too_little_memory_makes_bands(monkeypatch, caplog):
         style(picture(400, 40), MOMENT)
 
 
-def test_every_frame_is_painted_by_itself(painted):
-    first = painted(picture(24, 24), MOMENT)
-    painted(picture(40, 24), MOMENT)
-    painted.reset()
-    painted.restore(painted.state())
-    assert painted.state() == {"rows": 0}
-    torch.testing.assert_close(painted(picture(24, 24), MOMENT), first, atol=0, rtol=0)
+def test_every_frame_is_painted_by_itself(stylized):
+    first = stylized(picture(24, 24), MOMENT)
+    stylized(picture(40, 24), MOMENT)
+    stylized.reset()
+    stylized.restore(stylized.state())
+    assert stylized.state() == {"rows": 0}
+    torch.testing.assert_close(stylized(picture(24, 24), MOMENT), first, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (16, 24)])
@@ -210,8 +210,8 @@ def test_networks_of_others_are_used(tmp_path):
     assert Style(tmp_path / "other.safetensors", device="cpu")(picture(5, 9), MOMENT).shape == (3, 5, 9)
 
 
-def test_half_precision_that_overflows_falls_back_to_single(tmp_path, painted):
-    """As on CUDA, tried on the CPU: an activation beyond 65,504 must not reach the picture."""
+def test_half_precision_that_overflows_falls_back_to_single(tmp_path, stylized):
+    """As on CUDA, tried on the CPU: an activation beyond 65,504 must not reach the image."""
     torch.manual_seed(0)
     network = StyleNet(width=8, depth=8, blocks=1, detail=8)
     with torch.no_grad():
@@ -229,7 +229,7 @@ def test_half_precision_that_overflows_falls_back_to_single(tmp_path, painted):
 
 @pytest.mark.cuda
 @needs_cuda
-def test_half_precision_on_cuda_looks_like_single_on_the_cpu(painted):
+def test_half_precision_on_cuda_looks_like_single_on_the_cpu(stylized):
     image = picture(64, 96)
     result = Style(device="cuda")(image.cuda(), MOMENT).cpu()
-    assert (result - painted(image, MOMENT)).abs().mean() < 0.01
+    assert (result - stylized(image, MOMENT)).abs().mean() < 0.01

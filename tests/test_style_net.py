@@ -40,7 +40,7 @@ def test_pictures_of_a_batch_do_not_mix(network):
 
 
 def test_a_flat_picture_stays_flat_whatever_the_weights(network):
-    """No grid and no frame: constant features give a constant picture."""
+    """No grid and no frame: constant features give a constant image."""
     for value in network.parameters():
         nn.init.normal_(value, std=0.3)
     result = network(torch.full((1, 3, 64, 64), 0.3))
@@ -48,22 +48,22 @@ def test_a_flat_picture_stays_flat_whatever_the_weights(network):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (480, 856)])
-def test_a_flat_picture_has_one_colour_at_every_size(size):
-    """Rounding errors of flat features are not blown up: black before a film fades in stays as it is."""
+def test_a_flat_picture_has_one_color_at_every_size(size):
+    """Rounding errors of flat features are not blown up: black before a video fades in stays as it is."""
     network = load_style("starry_night").network
-    colours = [network(torch.full((1, 3, *size), 0.0), rows)[0, :, 5, 5] for rows in (None, 16)]
+    colors = [network(torch.full((1, 3, *size), 0.0), rows)[0, :, 5, 5] for rows in (None, 16)]
     expected = network(torch.zeros(1, 3, 32, 32))[0, :, 5, 5]
-    for colour in colours:
-        torch.testing.assert_close(colour, expected, atol=1e-4, rtol=0)
+    for color in colors:
+        torch.testing.assert_close(color, expected, atol=1e-4, rtol=0)
 
 
 def test_moving_the_picture_by_the_period_of_the_network_moves_the_result(network):
-    """Eight pixels are one step of the coarsest grid; border and normalisation are kept out."""
+    """Eight pixels are one step of the coarsest grid; border and normalization are kept out."""
     for module in network.modules():
         if isinstance(module, InstanceNorm):
             module.forward = lambda x, taken: x
         if isinstance(module, Block):
-            module.centred = lambda wide, first, block=module: block.space(wide)
+            module.centered = lambda wide, first, block=module: block.space(wide)
     picture = torch.rand(1, 3, 256, 264)
     left, right = network(picture[..., :256]), network(picture[..., 8:])
     inside = slice(112, 136)

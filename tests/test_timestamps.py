@@ -9,7 +9,7 @@ from streamstyle.video.timestamps import PresentationTimes
 
 
 def keyframes() -> PresentationTimes:
-    return PresentationTimes(Fraction(1, 1000), Fraction(25), "film")
+    return PresentationTimes(Fraction(1, 1000), Fraction(25), "video")
 
 
 def test_good_times_are_kept(caplog: pytest.LogCaptureFixture) -> None:
@@ -20,7 +20,7 @@ def test_good_times_are_kept(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_missing_times_follow_the_constant_rate_without_drift() -> None:
-    line = PresentationTimes(Fraction(1, 1000), Fraction(30), "film")
+    line = PresentationTimes(Fraction(1, 1000), Fraction(30), "video")
     assert [line.place(None) for _ in range(301)][::30] == list(range(0, 10001, 1000))
 
 
@@ -32,6 +32,6 @@ def test_backward_times_follow_the_last_good_one(caplog: pytest.LogCaptureFixtur
 
 
 def test_repaired_times_rise_even_where_a_tick_is_longer_than_a_frame() -> None:
-    line = PresentationTimes(Fraction(1, 10), Fraction(60), "film")
+    line = PresentationTimes(Fraction(1, 10), Fraction(60), "video")
     times = [line.place(None) for _ in range(5)]
     assert times == [0, 1, 2, 3, 4]

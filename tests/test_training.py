@@ -1,4 +1,4 @@
-"""Training, a few steps on pictures made here."""
+"""Training, a few steps on images made here."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -128,9 +128,9 @@ def test_held_back_files_are_spread_and_not_trained_on():
     assert sorted(training_files + held_back) == files
 
 
-def test_frames_of_a_film_are_taken_evenly():
+def test_frames_of_a_video_are_taken_evenly():
     frames = VideoFrames(ROOT / "samples" / "harbour.mp4")
-    assert 90 <= len(frames) <= 2 * contents.FILM_FRAMES
+    assert 90 <= len(frames) <= 2 * contents.VIDEO_FRAMES
     assert frames[0].size == (640, 360)
     difference = np.abs(np.asarray(frames[0], int) - np.asarray(frames[len(frames) - 1], int)).mean()
     assert difference > 10, "the last is not the first again"
@@ -182,7 +182,7 @@ def test_a_part_of_a_painting_has_the_strokes_of_the_whole(tmp_path):
         painting_for(tmp_path / "painting.png", Recipe(part=(0, 0, 0.1, 1)))
 
 
-def test_most_made_motion_is_small_as_in_films():
+def test_most_made_motion_is_small_as_in_videos():
     lengths = [
         motion.random_flow(32, 32, np.random.default_rng(seed)).abs().mean().item() for seed in range(200)
     ]
@@ -209,8 +209,8 @@ def test_a_moved_still_follows_its_flow():
     still = torch.nn.functional.interpolate(still, 64, mode="bicubic").clamp(0, 1)
     pair = motion.move(still, np.random.default_rng(0), margin=4)
     off = (pair.current - warp(still, pair.flow) - pair.change).abs()
-    assert (pair.reliable * off).mean() < 2 * motion.NOISE
-    assert 0.3 < pair.reliable.mean() < 1
+    assert (pair.confidence * off).mean() < 2 * motion.NOISE
+    assert 0.3 < pair.confidence.mean() < 1
     assert pair.flow.abs().max() > 1
 
 

@@ -210,5 +210,5 @@ def test_two_runs_do_not_write_one_output(order, tmp_path):
 def test_rendered_scenes_stand_in_for_photographs(order, tmp_path):
     train(replace(order, photos=""), tmp_path / "mine.safetensors", replace(QUICK, steps=1))
     assert (tmp_path / "mine.safetensors").exists()
-    with pytest.raises(UsageError, match="photos and film are both given"):
-        train(replace(order, film="a.mp4"), tmp_path / "other.safetensors", QUICK)
+    with pytest.raises(UsageError, match="photos and video are both given"):
+        train(replace(order, video="a.mp4"), tmp_path / "other.safetensors", QUICK)

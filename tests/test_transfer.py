@@ -1,4 +1,4 @@
-"""Transfer by optimisation: losses fall, films hold still, masks hold, the command tells what it does."""
+"""Transfer by optimization: losses fall, videos hold still, masks hold, the command tells what it does."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
 from streamstyle.effects.transfer import LOSSES
-from streamstyle.effects.transfer.transfer import BLUR, Optimisation, Transfer, sharpened
+from streamstyle.effects.transfer.transfer import BLUR, Optimization, Transfer, sharpened
 from streamstyle.effects.upsampling import blurred
 from streamstyle.frames import Moment, Motion, OptimizationStep
 from streamstyle.keyframes import keyframes_of
 from streamstyle.losses import covariance, covariance_within
 from streamstyle.training.data import read_rgb
 from streamstyle.weights import best_perceptual_network
-from tests.videos import make_film
+from tests.videos import make_video
 
-QUICK = Optimisation(scales=1, steps=8, later_steps=4)
+QUICK = Optimization(scales=1, steps=8, later_steps=4)
 
 
 def picture(seed: int = 0, height: int = 64, width: int = 80) -> Tensor:
@@ -37,13 +37,13 @@ def stripes() -> Tensor:
     return torch.cat((torch.ones_like(rows), rows, rows))
 
 
-def transfer(how: Optimisation = QUICK, **more: object) -> Transfer:
+def transfer(how: Optimization = QUICK, **more: object) -> Transfer:
     return Transfer(keyframes_of("a"), {"a": stripes()}, how, device="cpu", **more)
 
 
 def test_the_losses_fall_and_every_step_is_told_of():
     steps: list[OptimizationStep] = []
-    result = transfer(Optimisation(scales=2, steps=12), on_step=steps.append)(
+    result = transfer(Optimization(scales=2, steps=12), on_step=steps.append)(
         picture(0, 128, 160), Moment(3, 0.0)
     )
     assert result.shape == (3, 128, 160) and result.min() >= 0 and result.max() <= 1
@@ -60,12 +60,12 @@ def test_the_same_call_gives_the_same_picture():
     assert torch.equal(transfer()(image, Moment(0, 0.0)), transfer()(image, Moment(0, 0.0)))
 
 
-def test_a_film_that_stands_still_holds_still_by_its_temporal_term():
-    """Noise on the source is not painted anew where the last frame is known to lie."""
+def test_a_video_that_stands_still_holds_still_by_its_temporal_term():
+    """Noise on the source is not stylized anew where the last frame is known to lie."""
     still = Motion(torch.zeros(2, 64, 80), torch.ones(1, 64, 80))
     changes = []
     for weight in (0.0, 1000.0):
-        effect = transfer(Optimisation(scales=1, steps=8, later_steps=16, temporal_weight=weight))
+        effect = transfer(Optimization(scales=1, steps=8, later_steps=16, temporal_weight=weight))
         first = effect(picture(), Moment(0, 0.0))
         noisy = (picture() + 0.1 * torch.randn(3, 64, 80, generator=torch.Generator().manual_seed(1))).clamp(
             0, 1
@@ -112,7 +112,7 @@ def test_a_painting_with_a_mask_is_painted_with_there():
     left = np.zeros((64, 80), np.uint8)
     left[:, :40] = 255
     covers = {"red": lambda _: left, "blue": lambda _: 255 - left}
-    how = Optimisation(scales=1, steps=25, content_weight=0.5)
+    how = Optimization(scales=1, steps=25, content_weight=0.5)
     effect = Transfer(
         keyframes_of("red+blue"), {"red": stripes(), "blue": blue}, how, covers=covers, device="cpu"
     )
@@ -156,8 +156,8 @@ def test_the_command_paints_shows_and_tells(tmp_path, monkeypatch):
     assert again.exit_code == 2 and "w.png: exists" in again.output
 
 
-def test_a_film_is_painted_with_two_paintings(tmp_path):
-    make_film(tmp_path / "in.mp4", 3, audio=[("aac", 0.0)])
+def test_a_video_is_painted_with_two_paintings(tmp_path):
+    make_video(tmp_path / "in.mp4", 3, audio=[("aac", 0.0)])
     one, other = save(tmp_path / "s.png", stripes()), save(tmp_path / "t.png", picture(4, 160, 160))
     mask = save(tmp_path / "m.png", torch.ones(3, 8, 8))
     command = ["transfer", str(tmp_path / "in.mp4"), f"0.7*{one}+0.3*{other}", str(tmp_path / "out.mp4")]

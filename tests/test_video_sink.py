@@ -1,4 +1,4 @@
-"""A film is written whole: times, sound, subtitles, tags, and what a crash leaves."""
+"""A video is written whole: times, sound, subtitles, tags, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from streamstyle.video.joining import finish
 from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import SegmentWriter
 from streamstyle.video.video_format import choose_format
-from tests.videos import hashes_of, make_film, picture, pictures_of, sound_of, times_of
+from tests.videos import hashes_of, make_video, picture, pictures_of, sound_of, times_of
 
 import av  # isort: skip
 
@@ -44,26 +44,26 @@ def copy(source: Path, target: Path, options: EncodeOptions = FAST, **more: obje
 def test_irregular_times_and_sound_are_kept(suffix: str, tmp_path: Path) -> None:
     """Times to the tick, sound byte for byte and in its place, in spite of many segments."""
     times = np.cumsum([1, *np.random.default_rng(1).integers(5, 60, 49)]).tolist()
-    film = make_film(
+    video = make_video(
         tmp_path / "film.mp4", 50, times=times, time_base=Fraction(1, 600), audio=[("aac", 0.188), ("ac3", 0)]
     )
-    result = copy(film, tmp_path / f"out{suffix}")
+    result = copy(video, tmp_path / f"out{suffix}")
     assert (result.frames_in, result.frames_out, result.concealed) == (50, 50, 0)
-    before, after = times_of(film), times_of(tmp_path / f"out{suffix}")
+    before, after = times_of(video), times_of(tmp_path / f"out{suffix}")
     tick = Fraction(1, 1000) if suffix == ".mkv" else Fraction(0)
     shift = after[0] - before[0]
     assert max(abs(b - a - shift) for a, b in zip(before, after, strict=True)) <= tick
     for track in (0, 1):
-        (packets, start), (copied, moved) = sound_of(film, track), sound_of(tmp_path / f"out{suffix}", track)
+        (packets, start), (copied, moved) = sound_of(video, track), sound_of(tmp_path / f"out{suffix}", track)
         assert copied == packets
         assert abs(moved - start - shift) <= Fraction(1, 1000)
     assert not (tmp_path / f"out{suffix}.part").exists()
 
 
 def test_pictures_are_the_same(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 30)
-    copy(film, tmp_path / "out.mp4", EncodeOptions(preset="ultrafast", quality=0))
-    difference = np.abs(pictures_of(tmp_path / "out.mp4").astype(int) - pictures_of(film))
+    video = make_video(tmp_path / "film.mp4", 30)
+    copy(video, tmp_path / "out.mp4", EncodeOptions(preset="ultrafast", quality=0))
+    difference = np.abs(pictures_of(tmp_path / "out.mp4").astype(int) - pictures_of(video))
     assert difference.mean() < 1.5
 
 
@@ -85,8 +85,8 @@ def test_pictures_are_the_same(tmp_path: Path) -> None:
 def test_every_codec_and_container_holds_all_frames(
     name: str, options: EncodeOptions, tmp_path: Path
 ) -> None:
-    film = make_film(tmp_path / "film.mp4", 30, draw=lambda index: picture(index, 128, 96))
-    copy(film, tmp_path / name, options)
+    video = make_video(tmp_path / "film.mp4", 30, draw=lambda index: picture(index, 128, 96))
+    copy(video, tmp_path / name, options)
     shown = pictures_of(tmp_path / name)
     assert len(shown) == 30
     assert np.abs(shown[17].astype(int) - picture(17, 128, 96)).mean() < 12
@@ -97,10 +97,10 @@ def test_every_codec_and_container_holds_all_frames(
 
 
 def test_tags_chapters_and_aspect_are_kept(tmp_path: Path) -> None:
-    film = make_film(
+    video = make_video(
         tmp_path / "film.mp4", 30, tags={"title": "Häfen", "artist": "x"}, chapters=True, audio=[("aac", 0)]
     )
-    copy(film, tmp_path / "out.mkv")
+    copy(video, tmp_path / "out.mkv")
     with av.open(str(tmp_path / "out.mkv")) as out:
         assert out.metadata["title"] == "Häfen"
         chapters = [(c["start"] * c["time_base"], c["metadata"]["title"]) for c in out.chapters()]
@@ -108,7 +108,7 @@ def test_tags_chapters_and_aspect_are_kept(tmp_path: Path) -> None:
 
 
 def subtitled(path: Path) -> Path:
-    """A film with a SubRip track of two cues."""
+    """A video with a SubRip track of two cues."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, width=64, height=48)
         cues = container.add_mux_stream("subrip")
@@ -138,8 +138,8 @@ def test_subtitles_are_kept_or_converted(suffix: str, tmp_path: Path) -> None:
 def test_sound_that_a_container_refuses_is_encoded_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    film = make_film(tmp_path / "film.mp4", 50, audio=[("aac", 0.2)])
-    copy(film, tmp_path / "out.webm", EncodeOptions(preset="8"))
+    video = make_video(tmp_path / "film.mp4", 50, audio=[("aac", 0.2)])
+    copy(video, tmp_path / "out.webm", EncodeOptions(preset="8"))
     assert "re-encoded as libopus" in caplog.text
     with av.open(str(tmp_path / "out.webm")) as out:
         assert out.streams.audio[0].codec_context.name == "opus"
@@ -150,7 +150,7 @@ def test_sound_that_a_container_refuses_is_encoded_anew(
 
 
 def test_audio_none_leaves_the_sound_out(tmp_path: Path) -> None:
-    copy(make_film(tmp_path / "film.mp4", 10, audio=[("aac", 0)]), tmp_path / "out.mp4", audio="none")
+    copy(make_video(tmp_path / "film.mp4", 10, audio=[("aac", 0)]), tmp_path / "out.mp4", audio="none")
     with av.open(str(tmp_path / "out.mp4")) as out:
         assert [stream.type for stream in out.streams] == ["video"]
 
@@ -170,7 +170,7 @@ def test_odd_sizes_grow_by_one_repeated_row_or_column(
 
 
 def test_encoding_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """x264's default preset with its look-ahead, on a moving picture: what resuming stands on."""
+    """x264's default preset with its look-ahead, on a moving image: what resuming stands on."""
     with VideoSource(str(Path(__file__).parents[1] / "samples" / "harbour.mp4"), max_size=320) as source:
         frames = [item for item in source if isinstance(item, Frame)][:60]
         info = source.info
@@ -189,8 +189,8 @@ class Dies(Exception):
     """Stands for a crash."""
 
 
-def interrupted(film: Path, target: Path, after: int) -> None:
-    """Copy `film`, with a crash behind so many frames."""
+def interrupted(video: Path, target: Path, after: int) -> None:
+    """Copy `video`, with a crash behind so many frames."""
 
     class Crashing(Identity):
         def __call__(self, image, moment):  # type: ignore[no-untyped-def]
@@ -198,15 +198,15 @@ def interrupted(film: Path, target: Path, after: int) -> None:
                 raise Dies
             return image
 
-    with VideoSource(str(film)) as source:
+    with VideoSource(str(video)) as source:
         sink = VideoSink(target, source.info, FAST, overwrite=True)
         sink.checkpoint_seconds = 0.4
         with pytest.raises(Dies):
             run(source, Crashing(), [sink])
 
 
-def resumed(film: Path, target: Path) -> Result:
-    with JobFolder.reopen(target) as folder, VideoSource(str(film)) as source:
+def resumed(video: Path, target: Path) -> Result:
+    with JobFolder.reopen(target) as folder, VideoSource(str(video)) as source:
         folder.check_source(source.info)
         video, log = choose_format(target, source.info, FAST), PacketLog(folder.tracks, source.info.tracks)
         sink = SegmentSink(folder, video, first=folder.frames, log=log)
@@ -217,19 +217,19 @@ def resumed(film: Path, target: Path) -> Result:
 
 
 @pytest.mark.parametrize("after", [0, 9, 10, 25, 59])
-def test_a_resumed_film_is_the_uninterrupted_one(after: int, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 60, audio=[("aac", 0.1)])
-    copy(film, tmp_path / "whole.mp4")
-    interrupted(film, tmp_path / "out.mp4", after)
+def test_a_resumed_video_is_the_uninterrupted_one(after: int, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "film.mp4", 60, audio=[("aac", 0.1)])
+    copy(video, tmp_path / "whole.mp4")
+    interrupted(video, tmp_path / "out.mp4", after)
     assert not (tmp_path / "out.mp4").exists()
     if after == 0:
         assert not (tmp_path / "out.mp4.part").exists()  # nothing to go on with
         return
-    result = resumed(film, tmp_path / "out.mp4")
+    result = resumed(video, tmp_path / "out.mp4")
     assert result.frames_out == 60
     assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
     assert times_of(tmp_path / "out.mp4") == times_of(tmp_path / "whole.mp4")
-    assert sound_of(tmp_path / "out.mp4") == sound_of(film)
+    assert sound_of(tmp_path / "out.mp4") == sound_of(video)
 
 
 def test_what_is_done_plays(tmp_path: Path) -> None:
@@ -246,8 +246,8 @@ def test_what_is_done_plays(tmp_path: Path) -> None:
 
 
 def test_a_manifest_cut_anywhere_falls_back_to_the_segment_before(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 40)
-    interrupted(film, tmp_path / "out.mp4", 39)
+    video = make_video(tmp_path / "film.mp4", 40)
+    interrupted(video, tmp_path / "out.mp4", 39)
     manifest = tmp_path / "out.mp4.part" / "manifest.jsonl"
     lines = manifest.read_bytes().splitlines(keepends=True)
     assert len(lines) == 4
@@ -256,27 +256,27 @@ def test_a_manifest_cut_anywhere_falls_back_to_the_segment_before(tmp_path: Path
         with JobFolder.reopen(tmp_path / "out.mp4") as folder:
             assert folder.frames == 20
     manifest.write_bytes(b"".join(lines[:-1]) + lines[-1][:30])
-    assert resumed(film, tmp_path / "out.mp4").frames_out == 40
+    assert resumed(video, tmp_path / "out.mp4").frames_out == 40
 
 
 def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 40)
-    copy(film, tmp_path / "whole.mp4")
-    interrupted(film, tmp_path / "out.mp4", 39)
+    video = make_video(tmp_path / "film.mp4", 40)
+    copy(video, tmp_path / "whole.mp4")
+    interrupted(video, tmp_path / "out.mp4", 39)
     broken = tmp_path / "out.mp4.part" / "000010.mp4"
     broken.write_bytes(broken.read_bytes()[:-1] + b"x")
-    resumed(film, tmp_path / "out.mp4")
+    resumed(video, tmp_path / "out.mp4")
     assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
 
 
 def test_another_input_is_refused_on_resume(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 40)
-    interrupted(film, tmp_path / "out.mp4", 30)
-    with film.open("r+b") as file:
+    video = make_video(tmp_path / "film.mp4", 40)
+    interrupted(video, tmp_path / "out.mp4", 30)
+    with video.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"x")
-    with pytest.raises(StreamstyleError, match=r"film\.mp4: is not the file"):
-        resumed(film, tmp_path / "out.mp4")
+    with pytest.raises(StreamstyleError, match=r"video\.mp4: is not the file"):
+        resumed(video, tmp_path / "out.mp4")
 
 
 def test_the_second_of_two_runs_refuses(tmp_path: Path) -> None:
@@ -290,18 +290,18 @@ def test_the_second_of_two_runs_refuses(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_is_not_thrown_away_unasked(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 40)
-    interrupted(film, tmp_path / "out.mp4", 30)
+    video = make_video(tmp_path / "film.mp4", 40)
+    interrupted(video, tmp_path / "out.mp4", 30)
     with pytest.raises(UsageError, match="streamstyle resume"):
-        copy(film, tmp_path / "out.mp4")
-    copy(film, tmp_path / "out.mp4", overwrite=True)
+        copy(video, tmp_path / "out.mp4")
+    copy(video, tmp_path / "out.mp4", overwrite=True)
     assert len(times_of(tmp_path / "out.mp4")) == 40
 
 
-def test_an_existing_film_is_not_overwritten_unasked(tmp_path: Path) -> None:
+def test_an_existing_video_is_not_overwritten_unasked(tmp_path: Path) -> None:
     (tmp_path / "out.mp4").write_text("precious")
     with pytest.raises(UsageError, match=r"out\.mp4: exists; -y overwrites it"):
-        copy(make_film(tmp_path / "film.mp4", 3), tmp_path / "out.mp4")
+        copy(make_video(tmp_path / "film.mp4", 3), tmp_path / "out.mp4")
     assert (tmp_path / "out.mp4").read_text() == "precious"
 
 
@@ -332,13 +332,13 @@ def test_too_little_space_is_said_before_the_start(tmp_path: Path, monkeypatch: 
 def test_a_disk_that_fills_up_keeps_the_finished_segments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = make_film(tmp_path / "film.mp4", 40)
+    video = make_video(tmp_path / "film.mp4", 40)
     left = iter([10**9, 10**9, 10**9])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, next(left, 100)))
     with pytest.raises(OutputError, match="too little disk space"):
-        copy(film, tmp_path / "out.mp4")
+        copy(video, tmp_path / "out.mp4")
     monkeypatch.undo()
-    assert resumed(film, tmp_path / "out.mp4").frames_out == 40
+    assert resumed(video, tmp_path / "out.mp4").frames_out == 40
 
 
 @pytest.mark.parametrize(
@@ -363,12 +363,12 @@ def test_wrong_options_name_the_value_and_the_allowed_ones(
 @pytest.mark.parametrize("name", ["out.xyz", "out.mp3"])
 def test_unknown_endings_are_refused(name: str, tmp_path: Path) -> None:
     info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
-    with pytest.raises(UsageError, match=r"cannot write \.\w+; films: \.mp4"):
+    with pytest.raises(UsageError, match=r"cannot write \.\w+; videos: \.mp4"):
         open_sink(tmp_path / name, info)
 
 
-def test_the_manifest_names_what_made_the_film(tmp_path: Path) -> None:
-    interrupted(make_film(tmp_path / "film.mp4", 40), tmp_path / "out.mp4", 30)
+def test_the_manifest_names_what_made_the_video(tmp_path: Path) -> None:
+    interrupted(make_video(tmp_path / "film.mp4", 40), tmp_path / "out.mp4", 30)
     head = json.loads((tmp_path / "out.mp4.part" / "manifest.jsonl").read_text().splitlines()[0])
     assert head["version"] == 1 and head["streamstyle"] == __version__
     assert len(head["source"]["sha256"]) == 64

@@ -1,4 +1,4 @@
-"""A film is read whole: every frame once, at its time, with what lies beside it."""
+"""A video is read whole: every frame once, at its time, with what lies beside it."""
 
 import logging
 from fractions import Fraction
@@ -10,7 +10,7 @@ import pytest
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet
 from streamstyle.sources.video import VideoSource, at_constant_rate
-from tests.videos import damaged, make_film, picture, times_of
+from tests.videos import damaged, make_video, picture, times_of
 
 import av  # isort: skip
 
@@ -27,8 +27,8 @@ def read(path: Path, **options: object) -> list[Frame]:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts"])
 def test_every_frame_comes_once(suffix: str, tmp_path: Path) -> None:
     codec = "libvpx-vp9" if suffix == ".webm" else "mpeg4" if suffix == ".avi" else "libx264"
-    film = make_film(tmp_path / f"film{suffix}", 30, codec=codec)
-    found = read(film)
+    video = make_video(tmp_path / f"film{suffix}", 30, codec=codec)
+    found = read(video)
     assert len(found) == 30
     for index in (0, 13, 29):
         assert np.abs(found[index].pixels.astype(int) - picture(index)).mean() < 14
@@ -37,15 +37,15 @@ def test_every_frame_comes_once(suffix: str, tmp_path: Path) -> None:
 
 def test_irregular_times_are_kept_exactly(tmp_path: Path) -> None:
     times = [5, 6, 40, 41, 300, 1000]
-    film = make_film(tmp_path / "film.mp4", 6, times=times, time_base=Fraction(1, 600))
-    found = read(film)
-    # The film starts late; it is moved to 0 as a whole.
+    video = make_video(tmp_path / "film.mp4", 6, times=times, time_base=Fraction(1, 600))
+    found = read(video)
+    # The video starts late; it is moved to 0 as a whole.
     assert [frame.pts * frame.time_base * 600 for frame in found] == [t - times[0] for t in times]
 
 
 def test_a_late_sound_stays_late(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 30, audio=[("aac", 0.25)])
-    with VideoSource(str(film)) as source:
+    video = make_video(tmp_path / "film.mp4", 30, audio=[("aac", 0.25)])
+    with VideoSource(str(video)) as source:
         first = next(item for item in source if isinstance(item, Packet))
         assert isinstance(first.payload, av.Packet)
         assert float(first.payload.pts * first.payload.time_base) == pytest.approx(0.25, abs=0.025)
@@ -53,23 +53,23 @@ def test_a_late_sound_stays_late(tmp_path: Path) -> None:
 
 
 def test_a_part_begins_at_its_start_and_has_its_length(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 60)
-    found = read(film, start=1.0, length=0.4)
+    video = make_video(tmp_path / "film.mp4", 60)
+    found = read(video, start=1.0, length=0.4)
     assert [frame.seconds for frame in found] == pytest.approx([n / 25 for n in range(10)])
     assert np.abs(found[0].pixels.astype(int) - picture(25)).mean() < 8
 
 
 def test_sizes_are_chosen_before_the_frames_come(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 3)
-    assert read(film, max_size=32)[0].pixels.shape == (24, 32, 3)
-    with VideoSource(str(film), size=(40, 40)) as source:
-        assert source.info.sample_aspect == Fraction(4, 3)  # the film keeps its shape
+    video = make_video(tmp_path / "film.mp4", 3)
+    assert read(video, max_size=32)[0].pixels.shape == (24, 32, 3)
+    with VideoSource(str(video), size=(40, 40)) as source:
+        assert source.info.sample_aspect == Fraction(4, 3)  # the video keeps its shape
         assert frames(list(source))[0].pixels.shape == (40, 40, 3)
 
 
 @pytest.mark.parametrize("fps", [Fraction(10), Fraction(60)])
 def test_a_constant_rate_keeps_the_length(fps: Fraction, tmp_path: Path) -> None:
-    found = read(make_film(tmp_path / "film.mp4", 50), fps=fps)
+    found = read(make_video(tmp_path / "film.mp4", 50), fps=fps)
     assert [frame.pts for frame in found] == list(range(round(2 * fps)))
     assert all(frame.time_base == 1 / fps for frame in found)
     assert sum(frame.reset for frame in found) == 1
@@ -83,20 +83,20 @@ def test_at_each_tick_the_latest_frame_is_shown() -> None:
 
 
 def test_damaged_frames_repeat_the_last_good_one(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 30, options={"bf": "0"})
-    found = read(damaged(film))
-    assert [frame.seconds for frame in found] == pytest.approx([float(t) for t in times_of(film)])
+    video = make_video(tmp_path / "film.mp4", 30, options={"bf": "0"})
+    found = read(damaged(video))
+    assert [frame.seconds for frame in found] == pytest.approx([float(t) for t in times_of(video)])
     assert [frame.concealed for frame in found[9:13]] == [False, True, True, True]
     assert np.array_equal(found[12].pixels, found[9].pixels)
 
 
-def test_a_film_cut_short_says_how_much_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    film = make_film(tmp_path / "film.mov", 60, options={"bf": "0"})
-    data = film.read_bytes()
-    with av.open(str(film)) as container:
+def test_a_video_cut_short_says_how_much_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    video = make_video(tmp_path / "film.mov", 60, options={"bf": "0"})
+    data = video.read_bytes()
+    with av.open(str(video)) as container:
         last = [p.pos for p in container.demux(video=0) if p.size][40]
     moov = data.rindex(b"moov") - 4
-    # The index in front, the picture data cut: as an interrupted download leaves a "fast start" file.
+    # The index in front, the image data cut: as an interrupted download leaves a "fast start" file.
     cut = tmp_path / "cut.mov"
     cut.write_bytes(data[:last] + b"\0" * (moov - last) + data[moov:])
     with caplog.at_level(logging.WARNING), VideoSource(str(cut)) as source:
@@ -127,9 +127,9 @@ def test_a_new_size_is_scaled_to_the_first_with_a_reset(media: Path) -> None:
     assert {frame.pixels.shape for frame in found} == {(288, 352, 3)}
 
 
-def test_interlaced_films_give_one_frame_per_frame(media: Path, caplog: pytest.LogCaptureFixture) -> None:
-    film = media / "clips" / "good" / "sony_a7m3.mts"
-    woven, combed = read(film), read(film, deinterlace=False)
+def test_interlaced_videos_give_one_frame_per_frame(media: Path, caplog: pytest.LogCaptureFixture) -> None:
+    video = media / "clips" / "good" / "sony_a7m3.mts"
+    woven, combed = read(video), read(video, deinterlace=False)
     assert [f.pts for f in woven] == [f.pts for f in combed]
     assert "interlaced" in caplog.text
 
@@ -143,6 +143,6 @@ def test_interlaced_films_give_one_frame_per_frame(media: Path, caplog: pytest.L
 @pytest.mark.parametrize("content", [b"\0" * 4096, b"\x1aE\xdf\xa3" + b"\xff" * 400])
 def test_rubbish_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "film.mkv").write_bytes(content)
-    with pytest.raises(InputError, match=r"film\.mkv: .+") as caught:
+    with pytest.raises(InputError, match=r"video\.mkv: .+") as caught:
         VideoSource(str(tmp_path / "film.mkv"))
     assert "\n" not in str(caught.value)

@@ -20,11 +20,11 @@ from PIL import Image
 from streamstyle.apps.web import clips as clips_module, site as sites
 from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.errors import InputError
-from tests.videos import make_film
+from tests.videos import make_video
 from tests.webs import COLORS, TOKEN, Visitor, studio
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-FILM = (SAMPLES / "harbour.mp4").read_bytes()
+VIDEO = (SAMPLES / "harbour.mp4").read_bytes()
 MOST_BYTES = 2_000_000
 
 
@@ -69,10 +69,10 @@ def soon(condition) -> bool:
     return any(condition() or time.sleep(0.02) for _ in range(250))
 
 
-def test_a_film_plays_painted_beside_its_source(served) -> None:
+def test_a_video_plays_painted_beside_its_source(served) -> None:
     with Visitor(served) as visitor:
-        status, about = visitor.upload(FILM)
-        assert (status, about) == (200, {"kind": "film", "width": 640, "height": 360})
+        status, about = visitor.upload(VIDEO)
+        assert (status, about) == (200, {"kind": "video", "width": 640, "height": 360})
         visitor.say(input="clip")
         assert visitor.hear("input") == "clip"
         sources = []
@@ -95,12 +95,12 @@ def test_pictures_are_taken_and_scaled_down(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_clip_begins_anew_when_it_ends(tmp_path: Path) -> None:
-    """Three pictures of a GIF, seen more than once."""
+    """Three images of a GIF, seen more than once."""
     frames = [Image.new("RGB", (32, 24), (grey,) * 3) for grey in (0, 100, 200)]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=20, loop=0)
     with Clip(stored(file.getvalue(), tmp_path)) as clip:
-        assert clip.about["kind"] == "film"
+        assert clip.about["kind"] == "video"
         seen = [int(clip.next().mean().round(-2)) for _ in range(8)]
     assert seen.count(0) >= 2 and seen.count(200) >= 2
 
@@ -109,16 +109,16 @@ def test_a_clip_begins_anew_when_it_ends(tmp_path: Path) -> None:
     ("data", "match"),
     [
         (b"", "The file is empty."),
-        (b"#!/bin/sh\necho it\n" * 100, "This file cannot be played: not a film that can be read"),
-        (b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", "not a film that can be read"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not a film that can be read"),
+        (b"#!/bin/sh\necho it\n" * 100, "This file cannot be played: not a video that can be read"),
+        (b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", "not a video that can be read"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not a video that can be read"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>', "cannot be played"),
         (still("JPEG", (640, 480))[:900], "cannot be played"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "cannot be played"),
-        (FILM[:3000], "cannot be played"),
+        (VIDEO[:3000], "cannot be played"),
     ],
 )
-def test_what_is_no_film_is_refused_with_a_sentence(served, data: bytes, match: str) -> None:
+def test_what_is_no_video_is_refused_with_a_sentence(served, data: bytes, match: str) -> None:
     with Visitor(served) as visitor:
         status, answer = visitor.upload(data)
         assert status == 422 and match in answer["refused"]
@@ -154,7 +154,7 @@ def test_an_upload_that_hides_its_size_is_cut_off(served) -> None:
 
 def test_uploads_belong_to_a_page_that_is_connected(served) -> None:
     with Visitor(served) as visitor:
-        status, answer = visitor.upload(FILM, visit="nobody")
+        status, answer = visitor.upload(VIDEO, visit="nobody")
         assert status == 409 and "not connected" in answer["refused"]
 
 
@@ -173,7 +173,7 @@ def test_an_upload_that_stands_still_is_given_up(served, monkeypatch: pytest.Mon
 
 def test_the_process_is_killed_and_the_file_gone_when_the_browser_goes(served, opened: list[Clip]) -> None:
     with Visitor(served) as visitor:
-        assert visitor.upload(FILM)[0] == 200
+        assert visitor.upload(VIDEO)[0] == 200
         assert is_running(opened[0])
         visitor.say(input="clip")
         visitor.say(ready=True)
@@ -185,7 +185,7 @@ def test_the_process_is_killed_and_the_file_gone_when_the_browser_goes(served, o
 def test_a_new_clip_takes_the_place_of_the_old_one(served, opened: list[Clip]) -> None:
     with Visitor(served) as visitor:
         name = visitor.hear("welcome")["visit"]
-        assert visitor.upload(FILM, name)[0] == 200 and visitor.upload(still("PNG"), name)[0] == 200
+        assert visitor.upload(VIDEO, name)[0] == 200 and visitor.upload(still("PNG"), name)[0] == 200
         assert not is_running(opened[0]) and is_running(opened[1])
         visitor.say(input="clip")
         visitor.say(ready=True)
@@ -195,13 +195,13 @@ def test_a_new_clip_takes_the_place_of_the_old_one(served, opened: list[Clip]) -
 def test_a_refused_clip_leaves_the_old_one_playing(served, opened: list[Clip]) -> None:
     with Visitor(served) as visitor:
         name = visitor.hear("welcome")["visit"]
-        assert visitor.upload(FILM, name)[0] == 200 and visitor.upload(b"nothing", name)[0] == 422
+        assert visitor.upload(VIDEO, name)[0] == 200 and visitor.upload(b"nothing", name)[0] == 422
         assert is_running(opened[0])
 
 
 def test_a_reader_that_dies_is_told_and_the_page_lives_on(served, opened: list[Clip]) -> None:
     with Visitor(served) as visitor:
-        assert visitor.upload(FILM)[0] == 200
+        assert visitor.upload(VIDEO)[0] == 200
         visitor.say(input="clip")
         os.kill(opened[0].pid, signal.SIGKILL)
         opened[0]._process.wait()
@@ -212,7 +212,7 @@ def test_a_reader_that_dies_is_told_and_the_page_lives_on(served, opened: list[C
 
 
 def test_a_reader_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Clip(stored(FILM, tmp_path)) as clip:
+    with Clip(stored(VIDEO, tmp_path)) as clip:
         monkeypatch.setattr(clips_module, "PICTURE_SECONDS", 0.1)
         os.kill(clip.pid, signal.SIGSTOP)
         with pytest.raises(InputError, match="nothing came of it"):
@@ -221,7 +221,7 @@ def test_a_reader_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_closing_while_somebody_waits_ends_the_wait(tmp_path: Path) -> None:
-    clip = Clip(stored(FILM, tmp_path))
+    clip = Clip(stored(VIDEO, tmp_path))
     os.kill(clip.pid, signal.SIGSTOP)
     ended: list[BaseException] = []
 
@@ -248,16 +248,16 @@ def test_a_clip_that_needs_too_much_memory_is_refused_and_another_is_not(tmp_pat
         assert clip.next().shape == (48, 64, 3)
 
 
-def test_a_film_of_enormous_pictures_is_refused_by_its_header(tmp_path: Path) -> None:
-    film = make_film(
+def test_a_video_of_enormous_pictures_is_refused_by_its_header(tmp_path: Path) -> None:
+    video = make_video(
         tmp_path / "huge.avi",
         1,
         codec="mjpeg",
         pixel_format="yuvj420p",
         draw=lambda _: np.zeros((2400, 4096, 3), np.uint8),
     )
-    with pytest.raises(InputError, match="it has 4096x2400 pixels, films of at most 4096x2304 are taken"):
-        Clip(stored(film.read_bytes(), tmp_path))
+    with pytest.raises(InputError, match="it has 4096x2400 pixels, videos of at most 4096x2304 are taken"):
+        Clip(stored(video.read_bytes(), tmp_path))
 
 
 def test_where_files_need_names_they_are_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +268,7 @@ def test_where_files_need_names_they_are_removed_too(tmp_path: Path, monkeypatch
 
 
 def test_no_file_is_left_whatever_happens(tmp_path: Path) -> None:
-    Clip(stored(FILM, tmp_path)).close()
+    Clip(stored(VIDEO, tmp_path)).close()
     with pytest.raises(InputError):
         Clip(stored(b"nothing", tmp_path))
     assert not list(tmp_path.iterdir())
@@ -299,7 +299,7 @@ def test_a_clip_that_is_being_opened_is_let_go_of_when_the_page_ends(tmp_path: P
 
     def open_it() -> None:
         try:
-            Clip(stored(FILM, tmp_path), begun=stopped)
+            Clip(stored(VIDEO, tmp_path), begun=stopped)
         except InputError as error:
             ended.append(error)
 

@@ -31,7 +31,7 @@ if not Path(CHROMIUM).exists():
 
 
 def camera_sees(index: int) -> np.ndarray:
-    """Two colours side by side, and a bar that moves over them."""
+    """Two colors side by side, and a bar that moves over them."""
     pixels = np.full((240, 320, 3), LEFT, np.uint8)
     pixels[:, 160:] = RIGHT
     pixels[200:, (8 * index) % 300 : (8 * index) % 300 + 20] = 255
@@ -41,7 +41,7 @@ def camera_sees(index: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     folder = tmp_path_factory.mktemp("camera")
-    film = write_y4m(folder / "camera.y4m")
+    video = write_y4m(folder / "camera.y4m")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -49,7 +49,7 @@ def browser(tmp_path_factory):
                 "--no-sandbox",
                 "--use-fake-ui-for-media-stream",
                 "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={film}",
+                f"--use-file-for-fake-video-capture={video}",
             ],
         )
         yield chromium
@@ -153,7 +153,7 @@ def test_the_camera_is_painted_and_a_click_changes_the_style(page) -> None:
     until(lambda: not is_like(pixels(page, "result", 0.8), LEFT, 20))
     assert pixels(page, "result", 0.8).std() > 12
     style(page, "ink")
-    until(lambda: pixels(page, "result", 0.8).std() < 8)  # ink has no colours
+    until(lambda: pixels(page, "result", 0.8).std() < 8)  # ink has no colors
     until(lambda: "fps" in page.inner_text("#fps") and "ms" in page.inner_text("#latency"))
     page.click("#mirror")
     until(lambda: is_like(pixels(page, "source", 0.2), LEFT))
@@ -223,7 +223,7 @@ def test_an_upload_is_played_and_painted(page) -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"this is no film", "This file cannot be played: not a film that can be read"),
+        (b"this is no film", "This file cannot be played: not a video that can be read"),
         ((SAMPLES / "harbour.mp4").read_bytes()[:5000], "This file cannot be played"),
         (bytes(2_000_001), "The file is too large: at most 2 MB are taken."),
         (b"", "The file is empty."),
@@ -246,10 +246,10 @@ def test_snapshot_and_recording_are_downloads(page) -> None:
     page.click("#record")
     page.wait_for_selector("#recording:not([hidden])")
     time.sleep(0.6)
-    with page.expect_download() as film:
+    with page.expect_download() as video:
         page.click("#record")
-    assert film.value.suggested_filename.endswith(".webm") and page.is_hidden("#recording")
-    assert Path(film.value.path()).stat().st_size > 1000
+    assert video.value.suggested_filename.endswith(".webm") and page.is_hidden("#recording")
+    assert Path(video.value.path()).stat().st_size > 1000
 
 
 def test_a_refused_camera_is_said(browser, studio: Studio) -> None:

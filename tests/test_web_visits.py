@@ -1,4 +1,4 @@
-"""What a browser and the server say to each other: pictures, wishes, the machine's camera."""
+"""What a browser and the server say to each other: images, wishes, the machine's camera."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_upright_and_grey_pictures_are_taken() -> None:
 
 
 class Slow(Tint):
-    """Paints only when it may, and tells who paints."""
+    """Stylizes only when it may, and tells who stylizes."""
 
     begun = threading.Semaphore(0)
     may = threading.Semaphore(0)
@@ -143,7 +143,7 @@ class Slow(Tint):
 @pytest.fixture
 def slow():
     Slow.begun, Slow.may, Slow.order = threading.Semaphore(0), threading.Semaphore(0), []
-    with studio(painter=Slow) as made:
+    with studio(stylizer=Slow) as made:
         yield made
         Slow.may.release(100)
 
@@ -151,7 +151,7 @@ def slow():
 def test_one_picture_is_in_flight_and_the_newest_wins(slow) -> None:
     greys = [0, 40, 80, 120, 160, 200]
     with Visitor(slow) as visitor:
-        visitor.say(want={"strength": 0})  # shows the picture itself
+        visitor.say(want={"strength": 0})  # shows the image itself
         visitor.socket.send(picture((greys[0],) * 3))
         assert Slow.begun.acquire(timeout=20)
         for grey in greys[1:]:
@@ -177,7 +177,7 @@ def test_nobody_waits_for_more_than_one_picture_of_each_other(slow) -> None:
         patient.say(want={"steady": 0.5})
         while patient.hear("wanted")["steady"] != 0.5:
             pass
-        time.sleep(0.1)  # its picture is decoded and waits for its turn
+        time.sleep(0.1)  # its image is decoded and waits for its turn
         Slow.may.release(10)
         patient.see()
         place = next(i for i, who in enumerate(Slow.order) if who is not Slow.order[0])
@@ -270,7 +270,7 @@ def test_the_stream_shows_picture_after_picture(served) -> None:
     assert served.stream_url == f"http://127.0.0.1:{served.port}/stream.mjpg?token={TOKEN}"
     connection.request("GET", f"/stream.mjpg?token={TOKEN}")
     answer = connection.getresponse()
-    assert answer.getheader("content-type") == "multipart/x-mixed-replace; boundary=picture"
+    assert answer.getheader("content-type") == "multipart/x-mixed-replace; boundary=image"
     for _ in range(3):
         assert answer.readline() == b"--picture\r\n" and answer.readline() == b"Content-Type: image/jpeg\r\n"
         length = int(answer.readline().split()[1])
@@ -287,9 +287,9 @@ def test_names_of_files_stay_on_the_machine(tmp_path) -> None:
     file.write_bytes(STYLES["great_wave"].path.read_bytes())
     gallery = Gallery([str(file), "ink"], "cpu")
     assert gallery.names == ["my_wave", "ink"] and str(tmp_path) not in json.dumps(gallery.cards())
-    painter = gallery.painter()
-    painter.change(style=gallery.real("my_wave+ink"))
-    assert gallery.shown(painter.wanted) == {"my_wave": 0.5, "ink": 0.5}
+    stylizer = gallery.stylizer()
+    stylizer.change(style=gallery.real("my_wave+ink"))
+    assert gallery.shown(stylizer.wanted) == {"my_wave": 0.5, "ink": 0.5}
     assert gallery.by_shown_names(f"{file}: damaged") == "my_wave: damaged"
 
 
@@ -301,13 +301,13 @@ def test_thumbnails_are_the_sample_in_each_style(served) -> None:
         pixels = read_jpeg(data)
         assert pixels.shape == (180, 270, 3)
         means.append(pixels.std(axis=2).mean())
-    assert means[0] > 3 * means[1]  # ink has no colours
+    assert means[0] > 3 * means[1]  # ink has no colors
     assert ask(served.url, "GET", f"/thumbnails/monet.jpg?token={TOKEN}")[0] == 404
 
 
 def test_a_real_painter_paints() -> None:
     with studio() as made:
-        del made._gallery.painter  # the double
+        del made._gallery.stylizer  # the double
         with Visitor(made) as visitor:
             visitor.say(want={"style": "ink", "keep_colors": 0})
             grey = visitor.paint(picture((200, 60, 30), (96, 64)))
@@ -317,7 +317,7 @@ def test_a_real_painter_paints() -> None:
 
 
 def test_it_stops_at_once_and_quietly_while_all_are_at_it(capfd: pytest.CaptureFixture[str]) -> None:
-    """A clip plays, a camera sleeps, a picture is painted, somebody watches the stream."""
+    """A clip plays, a camera sleeps, an image is stylized, somebody watches the stream."""
     camera = Camera()
     with ExitStack() as stack:
         made = stack.enter_context(studio(camera))

@@ -19,7 +19,7 @@ from streamstyle.effects.dream.dream import Ascent, Dream
 from streamstyle.effects.zoom.zoom import Travel, Zoom, border, mirrored, seen_through
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
-from tests.videos import make_film, sound_of, times_of
+from tests.videos import make_video, sound_of, times_of
 
 HEIGHT, WIDTH = 64, 96
 
@@ -38,13 +38,13 @@ def zoom(speed: float = 1.3, rotate: float = 0.0, at: Sequence[str] = (), **trav
     return Zoom(Dream("pattern", ascent, device="cpu"), keyframes, Travel(**travel))
 
 
-def film(effect: Zoom, seconds: float, rate: float) -> list[Tensor]:
+def video(effect: Zoom, seconds: float, rate: float) -> list[Tensor]:
     return [effect(picture(), Moment(index, index / rate)) for index in range(round(seconds * rate) + 1)]
 
 
-def test_the_same_film_at_24_and_60_frames_a_second_only_smoother():
-    """A peer's zoom per frame makes its film run backwards at 60."""
-    slow, fast = (film(zoom(speed=2, rotate=20, dreams=4), 1.0, rate) for rate in (24, 60))
+def test_the_same_video_at_24_and_60_frames_a_second_only_smoother():
+    """A peer's zoom per frame makes its video run backwards at 60."""
+    slow, fast = (video(zoom(speed=2, rotate=20, dreams=4), 1.0, rate) for rate in (24, 60))
     for index in range(0, 25, 2):
         torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=1e-5, rtol=0)
     steps = [max((b - a).abs().mean() for a, b in pairwise(frames)) for frames in (slow, fast)]
@@ -64,13 +64,13 @@ def test_speed_and_angle_change_on_the_way_and_nothing_jumps():
 
 def test_a_zoom_that_changes_its_speed_is_the_same_at_every_rate():
     at = ["0.2s+0.5s=speed:1.05,rotate:-40"]
-    slow, fast = (film(zoom(speed=2, at=at, dreams=4), 1.0, rate) for rate in (24, 60))
+    slow, fast = (video(zoom(speed=2, at=at, dreams=4), 1.0, rate) for rate in (24, 60))
     for index in range(0, 25, 2):
         torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=2e-3, rtol=0)
 
 
 def test_the_first_frame_is_the_picture_and_things_become_larger():
-    frames = film(zoom(speed=2, dreams=0.5), 1.0, 10)
+    frames = video(zoom(speed=2, dreams=0.5), 1.0, 10)
     assert torch.equal(frames[0], picture())
     middle = picture()[:, HEIGHT // 4 : 3 * HEIGHT // 4, WIDTH // 4 : 3 * WIDTH // 4]
     twice = torch.nn.functional.interpolate(middle[None], (HEIGHT, WIDTH), mode="bicubic")[0]
@@ -80,12 +80,12 @@ def test_the_first_frame_is_the_picture_and_things_become_larger():
 @pytest.mark.parametrize("travel", [{"rotate": 90.0}, {"pan": (0.8, -0.6)}, {"speed": 1.0, "rotate": 45.0}])
 def test_there_is_no_border_at_any_angle(travel):
     effect = zoom(dreams=0.1, **travel)
-    for frame in film(effect, 2.0, 5):
+    for frame in video(effect, 2.0, 5):
         assert frame.min() > 0.15
 
 
 def test_a_loop_ends_where_it_began_and_gets_there_smoothly():
-    frames = film(zoom(speed=2, loop=3.0, dreams=4), 3.0, 25)
+    frames = video(zoom(speed=2, loop=3.0, dreams=4), 3.0, 25)
     assert torch.equal(frames[-1], frames[0])
     steps = [(b - a).abs().mean().item() for a, b in pairwise(frames)]
     # The last frame shown is the one before the first is shown again.
@@ -128,7 +128,7 @@ def test_a_loop_may_last_for_hours():
     assert torch.equal(zoom(speed=2, loop=36000)(picture(), Moment(0, 0.0)), picture())
 
 
-def test_the_command_makes_a_film_of_a_picture(tmp_path: Path) -> None:
+def test_the_command_makes_a_video_of_a_picture(tmp_path: Path) -> None:
     Image.fromarray((255 * picture().permute(1, 2, 0).numpy()).astype(np.uint8)).save(tmp_path / "a.png")
     common = ["zoom", str(tmp_path / "a.png"), str(tmp_path / "z.mp4"), "--device", "cpu", "-q"]
     small = ["--octaves", "1", "--seconds", "1", "--fps", "12", "--preset", "ultrafast"]
@@ -146,7 +146,7 @@ def test_the_command_makes_a_film_of_a_picture(tmp_path: Path) -> None:
 
 def test_a_zoom_has_the_sound_of_a_file_as_long_as_it_lasts(tmp_path):
     Image.fromarray((picture().permute(1, 2, 0).numpy() * 255).astype(np.uint8)).save(tmp_path / "a.png")
-    make_film(tmp_path / "tone.mp4", 50, audio=[("aac", 0.0)])
+    make_video(tmp_path / "tone.mp4", 50, audio=[("aac", 0.0)])
     command = ["zoom", str(tmp_path / "a.png"), str(tmp_path / "out.mp4"), "--seconds", "1", "--fps", "10"]
     command += ["--octaves", "1", "--steps", "1", "--dreams", "2"]
     told = CliRunner().invoke(app, [*command, "--audio", str(tmp_path / "tone.mp4")])

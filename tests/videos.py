@@ -1,4 +1,4 @@
-"""Small films made for tests, and what a plain loop reads out of them."""
+"""Small videos made for tests, and what a plain loop reads out of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE = 25
 
 
 def picture(index: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """(H, W, 3) smooth colours that differ from frame to frame."""
+    """(H, W, 3) smooth colors that differ from frame to frame."""
     y, x = np.mgrid[:height, :width]
     red = 40 + 3 * x + 0 * y
     green = 60 + 2 * y + 0 * x
@@ -24,7 +24,7 @@ def picture(index: int, width: int = 64, height: int = 48) -> np.ndarray:
     return np.stack([red, green, blue], axis=-1).clip(0, 255).astype(np.uint8)
 
 
-def make_film(
+def make_video(
     path: Path,
     frames: int = 30,
     *,
@@ -39,10 +39,10 @@ def make_film(
     tags: dict[str, str] | None = None,
     chapters: bool = False,
 ) -> Path:
-    """Write a film.
+    """Write a video.
 
     Args:
-        frames: number of pictures.
+        frames: number of images.
         times: presentation times in `time_base`; by default one after the other.
         audio: (codec, seconds at which it starts) of each sound track.
         rotation: degrees stored in the display matrix.
@@ -102,13 +102,13 @@ def _play(
 
 
 def times_of(path: Path) -> list[Fraction]:
-    """Presentation times of the pictures in seconds."""
+    """Presentation times of the images in seconds."""
     with av.open(str(path)) as container:
         return [frame.pts * frame.time_base for frame in container.decode(video=0)]
 
 
 def hashes_of(path: Path) -> list[str]:
-    """A hash of the decoded samples of each picture."""
+    """A hash of the decoded samples of each image."""
     with av.open(str(path)) as container:
         return [
             hashlib.sha256(frame.to_ndarray().tobytes()).hexdigest() for frame in container.decode(video=0)
@@ -132,14 +132,14 @@ def pictures_of(path: Path) -> np.ndarray:
         return np.stack([item.pixels for item in source if isinstance(item, Frame)])
 
 
-def damaged(film: Path) -> Path:
-    """A copy in which packets 10 to 12 of the picture track are zeros."""
-    data = bytearray(film.read_bytes())
-    with av.open(str(film)) as container:
+def damaged(video: Path) -> Path:
+    """A copy in which packets 10 to 12 of the image track are zeros."""
+    data = bytearray(video.read_bytes())
+    with av.open(str(video)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     for packet in packets[10:13]:
         assert packet.pos is not None
         data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
-    broken = film.with_name("damaged.mp4")
+    broken = video.with_name("damaged.mp4")
     broken.write_bytes(data)
     return broken

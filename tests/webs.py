@@ -1,4 +1,4 @@
-"""What the tests of the page share: a studio with a quick painter, pictures, and a way to talk to it."""
+"""What the tests of the page share: a studio with a quick painter, images, and a way to talk to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLORS = {"great_wave": (20, 40, 200), "ink": (200, 30, 20)}
 
 
 class Tint:
-    """A painter that fills the picture with the colour of the style, mixed by strength."""
+    """A painter that fills the image with the color of the style, mixed by strength."""
 
     def __init__(self) -> None:
         self.wanted = Controls(style="great_wave")
@@ -42,7 +42,7 @@ class Tint:
 
 
 class Camera:
-    """A machine whose camera shows picture after picture, as often as anybody asks."""
+    """A machine whose camera shows image after image, as often as anybody asks."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -81,7 +81,7 @@ class Camera:
 
 
 def picture(color: tuple[int, int, int] = (90, 90, 90), size: tuple[int, int] = (64, 48)) -> bytes:
-    """A JPEG of one colour, (width, height)."""
+    """A JPEG of one color, (width, height)."""
     file = io.BytesIO()
     Image.new("RGB", size, color).save(file, "JPEG")
     return file.getvalue()
@@ -119,7 +119,7 @@ class Visitor:
         raise AssertionError(f"no {name} came")
 
     def see(self) -> tuple[np.ndarray | None, np.ndarray]:
-        """Source, if it is sent, and result of the next picture."""
+        """Source, if it is sent, and result of the next image."""
         while isinstance(data := self.socket.recv(timeout=20), str):
             pass
         (length,) = SOURCE_BYTES.unpack_from(data)
@@ -129,7 +129,7 @@ class Visitor:
         return source, result
 
     def paint(self, jpeg: bytes) -> np.ndarray:
-        """What becomes of a picture."""
+        """What becomes of an image."""
         self.socket.send(jpeg)
         return self.see()[1]
 
@@ -143,11 +143,11 @@ class Visitor:
 
 @contextmanager
 def studio(
-    machine: Camera | None = None, painter: Callable[[], Any] = Tint, **options: Any
+    machine: Camera | None = None, stylizer: Callable[[], Any] = Tint, **options: Any
 ) -> Iterator[Studio]:
     """The page, with a quick painter."""
     made = Studio(port=0, token=TOKEN, machine=machine, styles=list(COLORS), device="cpu", **options)
-    made._gallery.painter = painter  # type: ignore[method-assign,assignment]
+    made._gallery.stylizer = stylizer  # type: ignore[method-assign,assignment]
     with made:
         yield made
 

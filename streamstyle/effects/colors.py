@@ -1,4 +1,4 @@
-"""The source's colours in a painting.
+"""The source's colors in a painting.
 
 Reference: Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 5.
 """
@@ -28,9 +28,9 @@ SAMPLES = 65_536  # pixels that they are estimated from
 
 
 def with_chroma_of(source: Tensor, result: Tensor) -> Tensor:
-    """The lightness of `result` with the colours of `source` at each pixel.
+    """The lightness of `result` with the colors of `source` at each pixel.
 
-    In Oklab, where lightness and colour are independent to the eye: in Y'CbCr a saturated blue takes
+    In Oklab, where lightness and color are independent to the eye: in Y'CbCr a saturated blue takes
     brightness with it, and CIELAB turns blues to violet. What leaves the range of RGB is clamped.
 
     Args:
@@ -39,15 +39,15 @@ def with_chroma_of(source: Tensor, result: Tensor) -> Tensor:
     Returns:
         (3, H, W) sRGB in [0, 1], the type of `result`.
     """
-    wanted, painted = to_oklab(source), to_oklab(result)
-    return from_oklab(torch.cat((painted[:1], wanted[1:]))).to(result.dtype)
+    wanted, stylized = to_oklab(source), to_oklab(result)
+    return from_oklab(torch.cat((stylized[:1], wanted[1:]))).to(result.dtype)
 
 
 def with_histogram_of(source: Tensor, result: Tensor) -> Tensor:
-    """`result` with its colours moved to those of `source` as a whole: as much of each, wherever it is.
+    """`result` with its colors moved to those of `source` as a whole: as much of each, wherever it is.
 
     Each axis of Oklab is mapped so that its distribution becomes the source's. Strokes keep their contrasts,
-    which `with_chroma_of` takes from them where the source is of one colour.
+    which `with_chroma_of` takes from them where the source is of one color.
 
     Args:
         source, result: (3, H, W) sRGB in [0, 1].
@@ -55,8 +55,8 @@ def with_histogram_of(source: Tensor, result: Tensor) -> Tensor:
     Returns:
         (3, H, W) sRGB in [0, 1], the type of `result`.
     """
-    wanted, painted = to_oklab(source), to_oklab(result)
-    matched = [matched_to(value, other) for value, other in zip(painted, wanted, strict=True)]
+    wanted, stylized = to_oklab(source), to_oklab(result)
+    matched = [matched_to(value, other) for value, other in zip(stylized, wanted, strict=True)]
     return from_oklab(torch.stack(matched)).to(result.dtype)
 
 
@@ -70,7 +70,7 @@ def matched_to(values: Tensor, wanted: Tensor) -> Tensor:
     """`values` (H, W), mapped by a rising function so that they are distributed as `wanted` (any shape)."""
     levels = torch.linspace(0, 1, QUANTILES, device=values.device)
     have, want = (torch.quantile(thinned(part), levels) for part in (values, wanted))
-    # Quantiles that coincide, as in a flat picture, would be divided by zero.
+    # Quantiles that coincide, as in a flat image, would be divided by zero.
     have = have + torch.arange(QUANTILES, device=have.device) * 1e-6
     right = torch.searchsorted(have, values.contiguous()).clamp(1, QUANTILES - 1)
     left = right - 1
@@ -79,7 +79,7 @@ def matched_to(values: Tensor, wanted: Tensor) -> Tensor:
 
 
 def thinned(values: Tensor) -> Tensor:
-    """About SAMPLES of the values, taken evenly: the same ones for pictures of one size."""
+    """About SAMPLES of the values, taken evenly: the same ones for images of one size."""
     flat = values.flatten()
     return flat[:: max(1, flat.shape[0] // SAMPLES)]
 

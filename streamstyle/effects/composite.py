@@ -1,4 +1,4 @@
-"""What an effect makes, laid onto the source: in which size it works, which colours stay, and where."""
+"""What an effect makes, laid onto the source: in which size it works, which colors stay, and where."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Effect, Moment
 from streamstyle.keyframes import ParametersOverTime
 
-LINES = 480  # of a picture on which strokes of size 1 have the width that a network gives them
-FEWEST_LINES = 96  # that a picture is reduced to where memory does not suffice
+LINES = 480  # of an image on which strokes of size 1 have the width that a network gives them
+FEWEST_LINES = 96  # that an image is reduced to where memory does not suffice
 
 _log = logging.getLogger("streamstyle")
 
 
 class Composite:
-    """An effect with the hand on it: stroke size, kept colours, a mask.
+    """An effect with the hand on it: stroke size, kept colors, a mask.
 
-    Strokes of one size look alike at every resolution: the effect works on the picture at LINES lines (along
-    the shorter side) divided by the stroke size, and the result is enlarged along the picture's own edges.
-    Pictures of fewer lines are not enlarged for it.
+    Strokes of one size look alike at every resolution: the effect works on the image at LINES lines (along
+    the shorter side) divided by the stroke size, and the result is enlarged along the image's own edges.
+    Images of fewer lines are not enlarged for it.
 
     Args:
         effect: what is laid onto the source.
-        keyframes: stroke size and kept colours at each time.
-        colors: how colours are kept, a name of COLORS.
+        keyframes: stroke size and kept colors at each time.
+        colors: how colors are kept, a name of COLORS.
         mask: gives (H, W) uint8 for a time in seconds, 255 where the effect is to be seen; of any size.
-        feather: width of the mask's soft edge, as a share of the picture's shorter side.
+        feather: width of the mask's soft edge, as a share of the image's shorter side.
 
     Attributes:
         coarseness: by which strokes are multiplied beyond what the keyframes says, to save time.
@@ -57,11 +57,11 @@ class Composite:
         self.mask, self.feather = mask, feather
         self.coarseness = 1.0
         self.reduced = 0
-        self._small: list[tuple[Tensor, Tensor]] = []  # the last two pictures, and at their working size
+        self._small: list[tuple[Tensor, Tensor]] = []  # the last two images, and at their working size
         self._cover: tuple[np.ndarray, Tensor] | None = None  # the last mask, and what was made of it
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The picture with the effect on it.
+        """The image with the effect on it.
 
         Args:
             image: (3, H, W) in [0, 1] on the effect's device. It is not changed.
@@ -71,7 +71,7 @@ class Composite:
             The same shape, type and range; the tensor itself where nothing is to be done.
 
         Raises:
-            OutOfMemoryError: the picture is too large for the device in any working size.
+            OutOfMemoryError: the image is too large for the device in any working size.
         """
         parameters = self.keyframes.at(moment.seconds)
         with torch.inference_mode():
@@ -110,7 +110,7 @@ class Composite:
                 )
 
     def small(self, image: Tensor, size: tuple[int, int]) -> Tensor:
-        """The picture at the working size; that of a frame that was looked at ahead is made once."""
+        """The image at the working size; that of a frame that was looked at ahead is made once."""
         for whole, reduced in self._small:
             if whole is image and tuple(reduced.shape[1:]) == size:
                 break
@@ -144,7 +144,7 @@ class Composite:
 
 
 def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]:
-    """Height and width in which strokes of that size are painted; at least 16 each."""
+    """Height and width in which strokes of that size are stylized; at least 16 each."""
     lines = min(height, width)
     factor = min(LINES, lines) / (lines * stroke_size)
     return max(round(height * factor), 16), max(round(width * factor), 16)

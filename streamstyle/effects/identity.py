@@ -10,7 +10,7 @@ from streamstyle.frames import Moment
 
 
 class Identity:
-    """Gives every picture back as it came."""
+    """Gives every image back as it came."""
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The same tensor."""

@@ -1,4 +1,4 @@
-"""Holding a film still: what an effect made of the last frame is carried along and blended in.
+"""Holding a video still: what an effect made of the last frame is carried along and blended in.
 
 Reference: the warp and mask of Ruder et al. (2016), https://arxiv.org/abs/1604.08610, used on the output of
 an effect that knows of no time, as in Lai et al. (2018), https://arxiv.org/abs/1808.00449, but without a
@@ -18,7 +18,7 @@ from streamstyle.frames import Effect, Moment, Motion
 from streamstyle.optical_flow import means, resized_flow, resized_map, warp
 
 AHEAD = 0.7  # weight of the next result beside this one, at steadiness 1
-MOST = 0.9  # share of the carried picture at steadiness 1
+MOST = 0.9  # share of the carried image at steadiness 1
 BROAD = 16  # pixels, side of the squares in which a lasting change shows
 TOLERANCE = 0.06  # mean difference of such squares, of the full range, at which half as much is carried
 STILL = 0.05  # pixels of estimated motion below which nothing is moved, as sampling blurs
@@ -30,10 +30,10 @@ class Stabilize:
     Where the next frame is known its result is moved back and has a say, too: what two frames agree on is no
     flicker, and nothing trails. It is kept until its own turn, so that the effect is called once for each.
     Where the flow does not hold, and across cuts, the new result stands alone. Where both differ over a broad
-    area (light has changed, or the carried picture has drifted) less is carried, so that nothing lingers.
+    area (light has changed, or the carried image has drifted) less is carried, so that nothing lingers.
 
     Args:
-        effect: what is held still.
+        effect: what is stabilized.
         steady: 0 = as the effect has it, 1 = as still as can be.
     """
 
@@ -61,12 +61,12 @@ class Stabilize:
             coming = None if moment.next is None else self.effect(moment.next.image, moment.next.moment)
             if moment.next is not None and coming is not None and coming is not moment.next.image:
                 self._coming = moment.next.moment.index, coming
-                moved, reliable = carried(coming, moment.next.motion, result)
-                share = AHEAD * self.steady * reliable * agreement(result, moved)
+                moved, confidence = carried(coming, moment.next.motion, result)
+                share = AHEAD * self.steady * confidence * agreement(result, moved)
                 result = torch.lerp(result, moved, share / (1 + share))
             if self._last is not None and moment.motion is not None:
-                moved, reliable = carried(self._last, moment.motion, result)
-                share = MOST * self.steady * reliable * agreement(result, moved)
+                moved, confidence = carried(self._last, moment.motion, result)
+                share = MOST * self.steady * confidence * agreement(result, moved)
                 result = torch.lerp(result, moved, share)
             self._last = result
         return result
@@ -75,7 +75,7 @@ class Stabilize:
         """What the effect makes of the frame, or has made of it already."""
         if self._coming is not None and self._coming[0] == moment.index:
             coming = self._coming[1]
-            if coming.shape == image.shape:  # strokes of another size are painted at another size
+            if coming.shape == image.shape:  # strokes of another size are stylized at another size
                 return coming
         return self.effect(image, moment)
 
@@ -105,7 +105,7 @@ def carried(picture: Tensor, motion: Motion, onto: Tensor) -> tuple[Tensor, Tens
     """Another frame's result moved to where things are in this one, and how far that holds.
 
     Args:
-        picture: (3, h, w), of any size.
+        image: (3, h, w), of any size.
         motion: on the grid of this frame, pointing into the other.
         onto: (3, H, W), this frame's.
 
@@ -118,11 +118,11 @@ def carried(picture: Tensor, motion: Motion, onto: Tensor) -> tuple[Tensor, Tens
     still = motion.flow.abs().amax(dim=0, keepdim=True) < STILL
     flow = resized_flow(motion.flow.masked_fill(still, 0), height, width)
     moved = warp(picture[None], flow[None])[0].clamp_(0, 1)
-    return moved, resized_map(motion.reliable, height, width)
+    return moved, resized_map(motion.confidence, height, width)
 
 
 def agreement(result: Tensor, carried: Tensor) -> Tensor:
-    """(1, H, W), 1 where both (3, H, W) have the same broad colours, 0 where they are far from it."""
+    """(1, H, W), 1 where both (3, H, W) have the same broad colors, 0 where they are far from it."""
     height, width = result.shape[1:]
     size = -(-height // BROAD), -(-width // BROAD)
     off = means(result, *size) - means(carried, *size)

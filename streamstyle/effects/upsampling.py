@@ -1,4 +1,4 @@
-"""A painting of a reduced picture at the full size, with the full size's edges.
+"""A painting of a reduced image at the full size, with the full size's edges.
 
 Reference: He et al. (2013), Guided image filtering, https://doi.org/10.1109/TPAMI.2012.213: the linear
 model between guide and result is fitted at the reduced size, as in He and Sun (2015), Fast guided filter,
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WINDOW = 8  # pixels of the reduced picture, the side of the squares in which the model is fitted
+WINDOW = 8  # pixels of the reduced image, the side of the squares in which the model is fitted
 STEP = 4  # pixels from one square to the next
 EDGE = 0.02  # contrast of the guide, in units of the full range, below which nothing is carried over
 
@@ -37,20 +37,20 @@ def blurred(images: Tensor, deviation: float) -> Tensor:
 
 
 def upsampled(result: Tensor, reduced: Tensor, guide: Tensor) -> Tensor:
-    """What was painted of a reduced picture, at the full size.
+    """What was stylized of a reduced image, at the full size.
 
     Args:
         result: (3, h, w) in [0, 1], the painting of `reduced`.
         reduced: (3, h, w), the guide at the size of the result.
-        guide: (3, H, W) in [0, 1], the full picture.
+        guide: (3, H, W) in [0, 1], the full image.
 
     Returns:
         (3, H, W) in [0, 1].
     """
     size = guide.shape[1], guide.shape[2]
-    small, painted = lightness(reduced), lightness(result)
+    small, stylized = lightness(reduced), lightness(result)
     # Means over overlapping squares are enough: the slope is smooth.
-    maps = torch.cat((small, painted, small * painted, small * small))
+    maps = torch.cat((small, stylized, small * stylized, small * small))
     mean, mean_painted, mean_product, mean_square = means(maps)
     slope = (mean_product - mean * mean_painted) / (mean_square - mean * mean + EDGE**2)
     lost = lightness(guide).sub_(F.interpolate(small[None], size, mode="bilinear")[0])
@@ -72,7 +72,7 @@ def means(maps: Tensor) -> Tensor:
 def padded_to(images: Tensor, multiple: int, minimum: int = 1) -> Tensor:
     """(N, C, H, W) grown to the right and below to multiples of `multiple`, each at least `minimum`.
 
-    The border is mirrored, and repeated where the picture is too small to be mirrored.
+    The border is mirrored, and repeated where the image is too small to be mirrored.
     """
     height, width = images.shape[-2:]
     right = -(-max(width, minimum) // multiple) * multiple - width

@@ -1,4 +1,4 @@
-"""How steady a stylised film is, and what the steadiness cost."""
+"""How steady a stylized video is, and what the steadiness cost."""
 
 from __future__ import annotations
 

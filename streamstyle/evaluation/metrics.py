@@ -1,6 +1,6 @@
-"""Measures of a stylised film, each of one frame and the one before.
+"""Measures of a stylized video, each of one frame and the one before.
 
-Pictures are (1, 3, H, W) in [0, 1], flow is (1, 2, H, W), backward, on the grid of the current frame, and
+Images are (1, 3, H, W) in [0, 1], flow is (1, 2, H, W), backward, on the grid of the current frame, and
 masks are (1, 1, H, W), 1 where something holds.
 """
 
@@ -20,7 +20,7 @@ UNCHANGED = 3 / 255  # ... mean difference of the channels in the source, up to 
 
 
 def change_along_flow(previous: Tensor, current: Tensor, flow: Tensor, reliable: Tensor) -> float:
-    """How much a film changes along its motion: the mean square difference on reliable pixels.
+    """How much a video changes along its motion: the mean square difference on reliable pixels.
 
     Reference: Lai et al. (2018), Learning blind video temporal consistency, equation 10,
     https://arxiv.org/abs/1808.00449.
@@ -44,7 +44,7 @@ def change_along_flow(previous: Tensor, current: Tensor, flow: Tensor, reliable:
 def warp_error(
     source: tuple[Tensor, Tensor], result: tuple[Tensor, Tensor], flow: Tensor, reliable: Tensor
 ) -> float:
-    """What a stylised film changes along the motion beyond what its source changes there.
+    """What a stylized video changes along the motion beyond what its source changes there.
 
     The source changes too (light, noise, blur by resampling); a result is to blame only for the rest.
     It can be negative, where the result is calmer than its source.
@@ -78,7 +78,7 @@ def flicker(previous: Tensor, current: Tensor, static: Tensor) -> float:
 
 
 def sharpness(previous: Tensor, current: Tensor, flow: Tensor, reliable: Tensor) -> float:
-    """How much fine structure a film has that lasts from one frame to the next.
+    """How much fine structure a video has that lasts from one frame to the next.
 
     The mean product of the luma's gradients in this frame and in the last one, moved along the flow. Strokes
     that stay count in full. Grain that is new in each frame has no say, as its products are as often negative

@@ -10,8 +10,8 @@ from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.evaluation.videos import Evaluation, Shown
 
 HOTTEST = 0.2  # root mean square change along the motion, of the full range, that is shown white
-FASTEST = 0.02  # motion as a share of the picture's width from which on colours are full
-SIDE = 400  # pixels, of each picture
+FASTEST = 0.02  # motion as a share of the image's width from which on colors are full
+SIDE = 400  # pixels, of each image
 
 
 def evaluation_sheet(evaluation: Evaluation) -> np.ndarray | None:
@@ -25,7 +25,7 @@ def evaluation_sheet(evaluation: Evaluation) -> np.ndarray | None:
 
 def cells_of(shown: Shown) -> list[Cell]:
     """One row of the sheet."""
-    mask = (255 * shown.motion.reliable[0]).byte().numpy()
+    mask = (255 * shown.motion.confidence[0]).byte().numpy()
     return [
         Cell(shown.source, f"frame {shown.frame}"),
         Cell(shown.result, "result"),
@@ -38,7 +38,7 @@ def cells_of(shown: Shown) -> list[Cell]:
 def flow_colors(flow: Tensor) -> np.ndarray:
     """(2, H, W) as (H, W, 3) uint8: the hue is the direction, the fuller the faster, white is still.
 
-    Reference: the colour code of Baker et al. (2011), A database and evaluation methodology for optical flow.
+    Reference: the color code of Baker et al. (2011), A database and evaluation methodology for optical flow.
     """
     x, y = flow.numpy()
     angle = (np.degrees(np.arctan2(y, x)) % 360) / 2  # OpenCV's hues of bytes go to 180

@@ -1,4 +1,4 @@
-"""A whole film against its source, in constant memory."""
+"""A whole video against its source, in constant memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streamstyle.weights import load_features
 
 HOLDS = 0.95  # how far a flow must be trusted to be measured by
 STYLE_EVERY = 10  # frames from one whose style is compared to the next
-ENDS = 10  # a tenth of the film at either end tells how it drifted
+ENDS = 10  # a tenth of the video at either end tells how it drifted
 SHOWN = 4  # frames that are kept to be looked at, those with the largest errors
 CPU = torch.device("cpu")
 
@@ -42,7 +42,7 @@ class FrameMeasures:
         flicker: mean absolute difference where the source is static.
         sharpness: lasting fine structure; see `measures.sharpness`.
         luma, red, green, blue: mean of the result minus that of the source.
-        style_loss: distance of the frame's style from that of the same frame painted by itself, 0 = the same,
+        style_loss: distance of the frame's style from that of the frame stylized by itself, 0 = the same,
             about 1 = unrelated; nan for frames at which that was not asked for.
     """
 
@@ -81,11 +81,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of a film.
+    """What is known of a video.
 
     Attributes:
         frames: measures of each frame.
-        missing: frames that only one of the two films has.
+        missing: frames that only one of the two videos has.
         shown: those with the largest errors, in order.
     """
 
@@ -100,8 +100,8 @@ class Evaluation:
 
     @property
     def summary(self) -> dict[str, float]:
-        """Means over the film; `drift` and `color_drift`: how far the last tenth is from the first in luma
-        and, at most, in a colour, beyond what the source does."""
+        """Means over the video; `drift` and `color_drift`: how far the last tenth is from the first in luma
+        and, at most, in a color, beyond what the source does."""
         means = {name: self.mean(name) for name in MEANS}
         means["excess_warp_error"] = means["warp_error"] - means["source_warp_error"]
         drifts = {name: self.drift(name) for name in ("luma", "red", "green", "blue")}
@@ -138,28 +138,28 @@ def evaluate_frames(
     alone: Effect | None = None,
     on_frame: Callable[[FrameMeasures], None] | None = None,
 ) -> Evaluation:
-    """Measures a stylised film, frame by frame.
+    """Measures a stylized video, frame by frame.
 
     Args:
-        source: what was stylised.
+        source: what was stylized.
         result: what came of it, of the same number of frames; the source is scaled to its size.
         motion: of the source.
         alone: the effect by itself, without memory, to compare styles with.
         on_frame: called after each frame.
 
     Raises:
-        InputError: the films have no frame in common, or a film cannot be read.
+        InputError: the videos have no frame in common, or a video cannot be read.
     """
     frames, missing = [], 0
     worst: list[tuple[float, int, Shown]] = []
     measuring = Measuring(alone)
     moved = ((item, found) for item, found, *_ in motion(source) if isinstance(item, Frame))
     results = (item for item in result if isinstance(item, Frame))
-    for pair, painted in zip_longest(moved, results):
-        if pair is None or painted is None:
+    for pair, stylized in zip_longest(moved, results):
+        if pair is None or stylized is None:
             missing += 1
             continue
-        measured, shown = measuring.measured(pair[0], pair[1], painted)
+        measured, shown = measuring.measured(pair[0], pair[1], stylized)
         frames.append(measured)
         if shown is not None:
             entry = (measured.warp_error, measured.frame, shown)
@@ -196,17 +196,17 @@ class Measuring:
         self.count = 0
 
     def measured(
-        self, frame: Frame, motion: Motion | None, painted: Frame
+        self, frame: Frame, motion: Motion | None, stylized: Frame
     ) -> tuple[FrameMeasures, Shown | None]:
         """The measures, and the frame as it is shown, where it has one before it."""
-        result = upload(painted.pixels, CPU)[None]
+        result = upload(stylized.pixels, CPU)[None]
         source = upload(frame.pixels, CPU)[None]
         size = result.shape[2], result.shape[3]
         if tuple(source.shape[2:]) != size:
             source = F.interpolate(source, size, mode="bicubic", antialias=True).clamp_(0, 1)
         along, shown = Along(), None
         if motion is not None and self.last is not None and self.last[1].shape == result.shape:
-            along, shown = self.along(source, result, motion, painted)
+            along, shown = self.along(source, result, motion, stylized)
         brighter = (luma(result).mean() - luma(source).mean()).item()
         colors: list[float] = (result - source).mean(dim=(0, 2, 3)).tolist()
         measured = FrameMeasures(
@@ -223,13 +223,13 @@ class Measuring:
         self.last, self.count = (source, result), self.count + 1
         return measured, shown
 
-    def along(self, source: Tensor, result: Tensor, motion: Motion, painted: Frame) -> tuple[Along, Shown]:
+    def along(self, source: Tensor, result: Tensor, motion: Motion, stylized: Frame) -> tuple[Along, Shown]:
         """What is measured along the motion."""
         assert self.last is not None
         before, last = self.last
         height, width = result.shape[2:]
         flow = resized_flow(motion.flow, height, width)[None]
-        reliable = (resized_map(motion.reliable, height, width)[None] > HOLDS).float()
+        reliable = (resized_map(motion.confidence, height, width)[None] > HOLDS).float()
         static = static_pixels(before, source, flow, reliable)
         values = Along(
             reliable.mean().item(),
@@ -241,10 +241,10 @@ class Measuring:
         error = (result - warp(last, flow)).square().mean(dim=1) * reliable[0]
         pixels = (255 * source[0]).round().byte().permute(1, 2, 0).numpy()
         kept = Motion(flow[0], reliable[0])
-        return values, Shown(self.count, pixels, painted.pixels, kept, error[0].numpy())
+        return values, Shown(self.count, pixels, stylized.pixels, kept, error[0].numpy())
 
     def style(self, frame: Frame, result: Tensor) -> float:
-        """Distance from the style of the frame painted by itself."""
+        """Distance from the style of the frame stylized by itself."""
         if self.alone is None or self.features is None or self.count % STYLE_EVERY:
             return math.nan
         self.alone.reset()

@@ -1,7 +1,7 @@
-"""Feature networks: what a picture looks like to a network that learned to name things.
+"""Feature networks: what an image looks like to a network that learned to name things.
 
 All have one interface, `features(image, layers)`: a dict from layer name to activations, computed no
-further than the deepest layer asked for. They take RGB in [0, 1] and normalise it as their weights expect.
+further than the deepest layer asked for. They take RGB in [0, 1] and normalize it as their weights expect.
 The bundled network is `Distilled`; others stand in files of their own.
 """
 
@@ -19,7 +19,7 @@ class FeatureNetwork(nn.Module, ABC):
     """Base of all feature networks.
 
     Attributes:
-        layers: names of all layers, from the picture upwards.
+        layers: names of all layers, from the image upwards.
         style_layers: those whose statistics describe a style.
         content_layers: those that describe what is shown, with the weight of each.
     """
@@ -40,7 +40,7 @@ class FeatureNetwork(nn.Module, ABC):
         found: dict[str, Tensor] = {}
         if not wanted:
             return found
-        for name, activations in self.activations(self.normalised(image), wanted):
+        for name, activations in self.activations(self.normalized(image), wanted):
             if name in wanted:
                 found[name] = activations
             if len(found) == len(wanted):
@@ -48,15 +48,15 @@ class FeatureNetwork(nn.Module, ABC):
         return found
 
     @abstractmethod
-    def normalised(self, image: Tensor) -> Tensor:
-        """The picture in the range that the weights were trained on."""
+    def normalized(self, image: Tensor) -> Tensor:
+        """The image in the range that the weights were trained on."""
 
     @abstractmethod
     def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
         """Names and activations in the order of `layers`; computed as they are taken.
 
         Args:
-            x: the normalised picture.
+            x: the normalized image.
             wanted: layers that will be used; side branches may be left out if they are not among them.
         """
 
@@ -88,7 +88,7 @@ class Distilled(FeatureNetwork):
     Distilling the knowledge in a neural network; recipe in configs/features.toml). The trunk's layers
     are named by octave and number, as in VGG: relu2_1 is the first at a quarter of the resolution. Its
     four answers are side branches and the layers to dream on: `texture` (stride 4), `pattern` (8),
-    `part` and `thing` (both 16). Batch normalisation is folded into the convolutions.
+    `part` and `thing` (both 16). Batch normalization is folded into the convolutions.
     """
 
     layers = tuple(
@@ -108,7 +108,7 @@ class Distilled(FeatureNetwork):
                 branch, channels = BRANCHES[name]
                 self.heads[branch] = nn.Conv2d(outputs, channels, 1)
 
-    def normalised(self, image: Tensor) -> Tensor:
+    def normalized(self, image: Tensor) -> Tensor:
         """[0, 1] to [-1, 1]."""
         return image * 2 - 1
 

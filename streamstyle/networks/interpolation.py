@@ -1,6 +1,6 @@
 """A network whose weights lie between those of others.
 
-Networks that were fine-tuned from one base stay close enough to it that every network between them paints
+Networks that were fine-tuned from one base stay close enough to it that every network between them stylizes
 as well: strength and mixtures cost nothing while painting.
 
 Reference: Wang et al. (2019), Deep network interpolation for continuous imagery effect transition,

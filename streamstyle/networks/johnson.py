@@ -1,11 +1,11 @@
-"""The transformation network of Johnson et al. with instance normalisation: our reference.
+"""The transformation network of Johnson et al. with instance normalization: our reference.
 
 Speed and looks of our own network are reported against it, and it loads the checkpoints that
 pytorch/examples `fast_neural_style` made, so that styles trained elsewhere keep working.
 
 Reference:
     Johnson, Alahi, Fei-Fei (2016), Perceptual losses for real-time style transfer and
-    super-resolution, supplementary table 1, https://arxiv.org/abs/1603.08155; normalisation after
+    super-resolution, supplementary table 1, https://arxiv.org/abs/1603.08155; normalization after
     Ulyanov, Vedaldi, Lempitsky (2016), https://arxiv.org/abs/1607.08022. As in pytorch/examples,
     and unlike the paper, resolution is raised by repeating pixels before a convolution (Odena et
     al. 2016), and every layer is padded by reflection.
@@ -113,7 +113,7 @@ class Johnson(StyleNetwork):
 def without_running_statistics(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The checkpoint without the unused `running_mean` and `running_var` that PyTorch 0.3 wrote.
 
-    Instance normalisation takes its statistics from the picture; those keys never had a meaning.
+    Instance normalization takes its statistics from the image; those keys never had a meaning.
     """
     unused = ("running_mean", "running_var", "num_batches_tracked")
     return {key: value for key, value in weights.items() if key.rpartition(".")[2] not in unused}

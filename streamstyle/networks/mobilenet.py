@@ -12,7 +12,7 @@ from streamstyle.networks.features import FeatureNetwork
 
 
 class MobileNet(FeatureNetwork):
-    """MobileNet-v1 without its classifier; batch normalisation is folded into the convolutions.
+    """MobileNet-v1 without its classifier; batch normalization is folded into the convolutions.
 
     Layers are numbered from 0: a 3x3 convolution, then depthwise 3x3 (odd) and 1x1 (even), each
     followed by ReLU6. Padding is TensorFlow's "SAME", which is lopsided where the stride is 2.
@@ -41,7 +41,7 @@ class MobileNet(FeatureNetwork):
             self.add_module(name, convolution)
             inputs = outputs
 
-    def normalised(self, image: Tensor) -> Tensor:
+    def normalized(self, image: Tensor) -> Tensor:
         """[0, 1] to [-1, 0.99], the 8-bit scale of the network's makers."""
         return (image * 255 - 128) / 128
 

@@ -36,7 +36,7 @@ class Known:
         url: of its weights; the part of the name after the dash begins the SHA-256.
         parts: splits it into layers.
         style_layers, content_layers: see `FeatureNetwork`.
-        scale: mean and deviation that the picture is normalised with.
+        scale: mean and deviation that the image is normalized with.
     """
 
     build: Callable[[], nn.Module]
@@ -69,7 +69,7 @@ class Pretrained(FeatureNetwork):
             if hasattr(self.model, part) and not (head and part in NAMING):
                 delattr(self.model, part)
 
-    def normalised(self, image: Tensor) -> Tensor:
+    def normalized(self, image: Tensor) -> Tensor:
         """[0, 1] to the scale that the network was trained with."""
         # By numbers, not by tensors, which would be copied to the device in each call.
         scaled = [

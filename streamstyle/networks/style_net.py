@@ -1,12 +1,12 @@
 """Our style network: most of the work is done at a quarter and an eighth of the resolution.
 
 What makes it fast on a CPU: few pixels, depthwise kernels for space and 1x1 kernels for channels,
-all on channels-last memory, and instance normalisation written as two matrix products (PyTorch's own
+all on channels-last memory, and instance normalization written as two matrix products (PyTorch's own
 leaves channels-last memory and is ten times slower).
 What keeps flat areas free of a grid: after each pixel-shuffle a fixed blur, whose zero lies exactly
-at the shuffle's period, so that constant features give a constant picture whatever the weights are.
+at the shuffle's period, so that constant features give a constant image whatever the weights are.
 
-Reference: pixel-shuffle after Shi et al. (2016), https://arxiv.org/abs/1609.05158; its initialisation
+Reference: pixel-shuffle after Shi et al. (2016), https://arxiv.org/abs/1609.05158; its initialization
 and the blur after Aitken et al. (2017), https://arxiv.org/abs/1707.02937, and Sugawara et al. (2018),
 https://arxiv.org/abs/1806.02658; blocks after Sandler et al. (2018), MobileNetV2, with the depthwise
 kernel first as in Liu et al. (2022), A ConvNet for the 2020s, https://arxiv.org/abs/2201.03545.
@@ -25,16 +25,16 @@ from streamstyle.networks.style_network import StyleNetwork
 
 
 class InstanceNorm(nn.Module):
-    """Each channel of each picture to the learned mean and deviation (Ulyanov et al. 2016).
+    """Each channel of each image to the learned mean and deviation (Ulyanov et al. 2016).
 
-    In films the statistics may follow slowly, see `steadied`.
+    In videos the statistics may follow slowly, see `steadied`.
 
     The mean and the mean square are products with a vector of ones: on channels-last memory a tenth
     of the time of `torch.var_mean`. They are taken in single precision, since squares overflow half. The
     values should be near 0 where they are all alike: the difference of the two is else a rounding error.
 
     Attributes:
-        inertia: share of the remembered statistics that is kept; 0: each picture has its own.
+        inertia: share of the remembered statistics that is kept; 0: each image has its own.
         remembered: (N, 2, C), mean and variance, or None.
     """
 
@@ -49,21 +49,21 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Tensor, taken: Tensor | None = None) -> Tensor:
         """(N, C, H, W) to the same shape; `taken` off the values before, see `steadied`."""
         moments = self.moments(x)
-        return self.normalised(x, moments if taken is None else self.steadied(moments, taken))
+        return self.normalized(x, moments if taken is None else self.steadied(moments, taken))
 
     def moments(self, x: Tensor) -> Tensor:
-        """(N, 2, C): mean and mean square of each channel of each picture of (N, C, H, W)."""
+        """(N, 2, C): mean and mean square of each channel of each image of (N, C, H, W)."""
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # (N, H * W, C), a view if channels-last
         ones = torch.full_like(pixels[:1, :, :1], 1 / pixels.shape[1]).transpose(1, 2)
         ones = ones.expand(pixels.shape[0], -1, -1)
         return torch.cat((ones @ pixels, ones @ pixels.square()), dim=1)
 
     def steadied(self, moments: Tensor, taken: Tensor) -> Tensor:
-        """Moments that follow those of the last picture slowly, as far as `inertia` says.
+        """Moments that follow those of the last image slowly, as far as `inertia` says.
 
         Args:
             moments: (N, 2, C), see `moments`.
-            taken: (N, 1, C), what was taken off the values before; it differs from picture to picture.
+            taken: (N, 1, C), what was taken off the values before; it differs from image to image.
         """
         if self.inertia == 0:
             return moments
@@ -75,7 +75,7 @@ class InstanceNorm(nn.Module):
         mean = now[:, :1] - taken
         return torch.cat((mean, now[:, 1:] + mean.square()), dim=1)
 
-    def normalised(self, x: Tensor, moments: Tensor) -> Tensor:
+    def normalized(self, x: Tensor, moments: Tensor) -> Tensor:
         """(N, C, H, W), whose moments are these, to the same shape with the learned ones."""
         mean, square = moments[:, :1], moments[:, 1:]
         scale = self.weight * ((square - mean.square()).clamp_min(0) + self.epsilon).rsqrt()
@@ -85,7 +85,7 @@ class InstanceNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """Depthwise 5x5, normalisation, two 1x1 kernels with a ReLU between; the input is carried round."""
+    """Depthwise 5x5, normalization, two 1x1 kernels with a ReLU between; the input is carried round."""
 
     def __init__(self, channels: int, expansion: int = 2) -> None:
         super().__init__()
@@ -101,22 +101,22 @@ class Block(nn.Module):
         taken = first.float().flatten(1)[:, None]
         if rows is None:
             # Into the convolution's own result, which nothing else needs: less memory to pass through.
-            return self.mix(self.norm(self.centred(wide, first), taken)).add_(x)
+            return self.mix(self.norm(self.centered(wide, first), taken)).add_(x)
         moments = torch.zeros((), device=x.device)
         for top, below in bands(height, rows):
             share = (below - top) / height
-            moments = moments + share * self.norm.moments(self.centred(wide[:, :, top : below + 4], first))
+            moments = moments + share * self.norm.moments(self.centered(wide[:, :, top : below + 4], first))
         moments = self.norm.steadied(moments, taken)
         result = torch.empty_like(x)
         for top, below in bands(height, rows):
-            y = self.norm.normalised(self.centred(wide[:, :, top : below + 4], first), moments)
+            y = self.norm.normalized(self.centered(wide[:, :, top : below + 4], first), moments)
             result[:, :, top:below] = x[:, :, top:below] + self.mix(y)
         return result
 
-    def centred(self, wide: Tensor, first: Tensor) -> Tensor:
+    def centered(self, wide: Tensor, first: Tensor) -> Tensor:
         """The depthwise convolution less its first value, which the norm takes away anyway.
 
-        So a flat picture, as before a film fades in, is 0 exactly, and not whatever rounding leaves of it.
+        So a flat image, as before a video fades in, is 0 exactly, and not whatever rounding leaves of it.
         """
         if len(wide) > 1:
             result: Tensor = self.space(wide) - first
@@ -183,7 +183,7 @@ class StyleNet(StyleNetwork):
     SIZES: ClassVar[tuple[str, ...]] = ("width", "depth", "blocks", "detail")
     TILED: ClassVar[bool] = True
     multiple = 8  # sides are a multiple of this
-    minimum = 16  # shortest side that has something to normalise
+    minimum = 16  # shortest side that has something to normalize
 
     def __init__(self, width: int = 32, depth: int = 80, blocks: int = 5, detail: int = 16) -> None:
         super().__init__()
@@ -203,27 +203,27 @@ class StyleNet(StyleNetwork):
 
         Args:
             image: what to paint.
-            rows: paint so many at a time, a multiple of 8: memory then grows little with the picture. It
+            rows: paint so many at a time, a multiple of 8: memory then grows little with the image. It
                 takes longer and gives the same but for rounding, as there is one set of statistics. None: all
                 at once.
         """
         # The border is repeated once at either end of the network, wide enough for all that follows:
-        # 6 pixels of the picture are 3 at half the resolution, where 2 at a quarter leave 4 - 1.
+        # 6 pixels of the image are 3 at half the resolution, where 2 at a quarter leave 4 - 1.
         image = padded((image - 0.5).contiguous(memory_format=torch.channels_last), 6)
         if rows is None:
             quarter = self.enter(image[:, :, 4:-4, 4:-4])
-            return self.finished(padded(self.painted(quarter), 2), image)
+            return self.finished(padded(self.stylized(quarter), 2), image)
         parts = [
             self.enter(image[:, :, 4 + top : 8 + below, 4:-4]) for top, below in bands(height_of(image), rows)
         ]
-        quarter = padded(self.painted(torch.cat(parts, dim=2), rows // 4), 2)
+        quarter = padded(self.stylized(torch.cat(parts, dim=2), rows // 4), 2)
         result = torch.empty_like(image[:, :, 6:-6, 6:-6])
         for top, below in bands(height_of(image), rows):
             part = quarter[:, :, top // 4 : below // 4 + 4]
             result[:, :, top:below] = self.finished(part, image[:, :, top : below + 12])
         return result
 
-    def painted(self, quarter: Tensor, rows: int | None = None) -> Tensor:
+    def stylized(self, quarter: Tensor, rows: int | None = None) -> Tensor:
         """All that is done at a quarter and an eighth of the resolution: (N, width, H, W) to the same."""
         quarter = self.fine(quarter, rows)
         eighth = F.relu(self.down(quarter), inplace=True)
@@ -234,7 +234,7 @@ class StyleNet(StyleNetwork):
         return merged
 
     def finished(self, quarter: Tensor, image: Tensor) -> Tensor:
-        """The picture (N, 3, H, W) from its quarter with a margin of 2 and the source with a margin of 6."""
+        """The image (N, 3, H, W) from its quarter with a margin of 2 and the source with a margin of 6."""
         half = self.to_half(quarter).add_(self.edges(image))
         full = self.to_full(F.relu(half, inplace=True))
         over = (full.shape[-1] - (image.shape[-1] - 12)) // 2  # too many on each side: 3 with a kernel of 3x3

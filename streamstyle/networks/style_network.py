@@ -1,4 +1,4 @@
-"""What every style network is: a picture in, the stylized picture out, in one pass."""
+"""What every style network is: an image in, the stylized image out, in one pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optical flow: estimating it, trusting it, and moving pictures along it.
+"""Optical flow: estimating it, trusting it, and moving images along it.
 
 Flow is backward and lies on the grid of the current frame: (2, H, W) in pixels, channel 0 = x to the right,
 1 = y down; at a pixel of the current frame it points to where that came from in the previous one. So

@@ -32,7 +32,7 @@ class Dis:
             current, previous: (H, W, 3) uint8 RGB, of one size.
 
         Returns:
-            (H, W, 2) float32: x and y in pixels; 0 where the picture is too small to search in.
+            (H, W, 2) float32: x and y in pixels; 0 where the image is too small to search in.
         """
         if min(current.shape[:2]) < SMALLEST_SIDE:
             return np.zeros((*current.shape[:2], 2), np.float32)

@@ -1,4 +1,4 @@
-"""The motion of a film, frame by frame: flow, where it holds, and cuts. A stage of `run`.
+"""The motion of a video, frame by frame: flow, where it holds, and cuts. A stage of `run`.
 
 Whether there is a cut before a frame shows only in the frame behind it, so the stage is one frame late.
 """
@@ -20,7 +20,7 @@ from streamstyle.frames import Frame, Item, Motion
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.files import FlowFolder
 from streamstyle.optical_flow.occlusion import feathered, in_bounds, looks_alike, returns
-from streamstyle.optical_flow.scene_cuts import AS_BEFORE, Similarity, collapsed, is_cut, likeness
+from streamstyle.optical_flow.scene_cuts import AS_BEFORE, Similarity, collapsed, is_cut, similarity
 from streamstyle.optical_flow.warping import warped_pixels
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -56,7 +56,7 @@ FLOWS: dict[str, FlowMethod] = {
 
 
 class FlowEstimation:
-    """Estimates how each frame of a film moved from the one before.
+    """Estimates how each frame of a video moved from the one before.
 
     Args:
         flow: "fast", "medium" or "raft"; or a folder of flow files, see `FlowFolder`.
@@ -116,7 +116,9 @@ class FlowEstimation:
             return Reduced(pixels, (height, width))
         return Reduced(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), (height, width))
 
-    def compared(self, current: Reduced, previous: Reduced, index: int, *, onward: bool = True) -> Pair:
+    def compared(
+        self, current: Reduced, previous: Reduced, index: int, *, forward_motion: bool = True
+    ) -> Pair:
         """Flow between two frames, and how similar they are.
 
         Args:
@@ -126,25 +128,25 @@ class FlowEstimation:
         """
         flow = self.estimate(current.pixels, previous.pixels)
         reverse = self.estimate(previous.pixels, current.pixels)
-        reliable = in_bounds(flow) & returns(flow, reverse)
-        alike = likeness(current.pixels, previous.pixels, flow, reliable)
+        confidence = in_bounds(flow) & returns(flow, reverse)
+        alike = similarity(current.pixels, previous.pixels, flow, confidence)
         if self.folder is not None:
             # Exact flow is not doubted; what is hidden shows by its looks.
-            flow, reliable = self.folder.at(index, current.pixels.shape[:2], current.shape)
-            reliable &= in_bounds(flow)
-        reliable &= looks_alike(current.pixels, warped_pixels(previous.pixels, flow))
-        motion = self.motion(flow, reliable)
-        if not onward:
+            flow, confidence = self.folder.at(index, current.pixels.shape[:2], current.shape)
+            confidence &= in_bounds(flow)
+        confidence &= looks_alike(current.pixels, warped_pixels(previous.pixels, flow))
+        motion = self.motion(flow, confidence)
+        if not forward_motion:
             return Pair(motion, None, alike)
-        reliable = in_bounds(reverse) & returns(reverse, flow)
-        reliable &= looks_alike(previous.pixels, warped_pixels(current.pixels, reverse))
-        return Pair(motion, self.motion(reverse, reliable), alike)
+        confidence = in_bounds(reverse) & returns(reverse, flow)
+        confidence &= looks_alike(previous.pixels, warped_pixels(current.pixels, reverse))
+        return Pair(motion, self.motion(reverse, confidence), alike)
 
-    def motion(self, flow: np.ndarray, reliable: np.ndarray) -> Motion:
+    def motion(self, flow: np.ndarray, confidence: np.ndarray) -> Motion:
         """(H, W, 2) and (H, W) bool as tensors on the device."""
         return Motion(
             torch.from_numpy(flow).permute(2, 0, 1).to(self.device),
-            torch.from_numpy(feathered(reliable))[None].to(self.device),
+            torch.from_numpy(feathered(confidence))[None].to(self.device),
         )
 
 
@@ -161,8 +163,8 @@ class Pair:
     """What is known of a frame and the one before it: the motion back, the motion onward, the likeness."""
 
     motion: Motion | None = None
-    onward: Motion | None = None
-    likeness: Similarity = AS_BEFORE
+    forward_motion: Motion | None = None
+    similarity: Similarity = AS_BEFORE
 
 
 NO_PAIR = Pair()
@@ -183,8 +185,8 @@ class FlowSequence:
         before: how similar the two frames before it were.
     """
 
-    def __init__(self, estimation: FlowEstimation, *, onward: bool = True) -> None:
-        self._estimation, self._onward = estimation, onward
+    def __init__(self, estimation: FlowEstimation, *, forward_motion: bool = True) -> None:
+        self._estimation, self._onward = estimation, forward_motion
         self.forget()
 
     def forget(self) -> None:
@@ -203,8 +205,8 @@ class FlowSequence:
         current, last = self._estimation.reduced(pixels), self._last
         pair = NO_PAIR
         if last is not None and continues and current.shape == last.shape:
-            pair = self._estimation.compared(current, last, index, onward=self._onward)
-        self._last, self.before, self.pair = current, self.pair.likeness, pair
+            pair = self._estimation.compared(current, last, index, forward_motion=self._onward)
+        self._last, self.before, self.pair = current, self.pair.similarity, pair
         return pair
 
     @property
@@ -219,7 +221,7 @@ class FlowSequence:
 
 def continued(pair: Pair, before: Similarity, after: Similarity) -> Motion | None:
     """The motion between two frames, None across a cut, given how similar the frames around them are."""
-    return None if is_cut(pair.likeness, before, after) else pair.motion
+    return None if is_cut(pair.similarity, before, after) else pair.motion
 
 
 class FlowItem(NamedTuple):
@@ -234,12 +236,12 @@ class FlowItem(NamedTuple):
 
     item: Item
     motion: Motion | None = None
-    following: Frame | None = None
-    onward: Motion | None = None
+    next_frame: Frame | None = None
+    forward_motion: Motion | None = None
 
 
 def moved(
-    waiting: deque[Item], pair: Pair, before: Similarity, after: Pair, following: Frame | None
+    waiting: deque[Item], pair: Pair, before: Similarity, after: Pair, next_frame: Frame | None
 ) -> Iterator[FlowItem]:
     """What has waited until the frame behind it was known; nothing waits then."""
     while waiting:
@@ -247,8 +249,8 @@ def moved(
         if not isinstance(item, Frame):
             yield FlowItem(item)
             continue
-        motion = continued(pair, before, after.likeness)
-        if after.onward is None or collapsed(after.likeness, pair.likeness):
+        motion = continued(pair, before, after.similarity)
+        if after.forward_motion is None or collapsed(after.similarity, pair.similarity):
             yield FlowItem(item, motion)
         else:
-            yield FlowItem(item, motion, following, after.onward)
+            yield FlowItem(item, motion, next_frame, after.forward_motion)

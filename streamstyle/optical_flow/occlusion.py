@@ -1,4 +1,4 @@
-"""Where a flow can be trusted: the pixel was in the picture, was not hidden, and looks the same.
+"""Where a flow can be trusted: the pixel was in the image, was not hidden, and looks the same.
 
 Arrays here lie as OpenCV has them, (H, W) and (H, W, 2): that takes a twentieth of the time of torch's
 pooling, and the maps are small.
@@ -64,12 +64,12 @@ def looks_alike(current: np.ndarray, carried: np.ndarray) -> np.ndarray:
     return alike
 
 
-def feathered(reliable: np.ndarray) -> np.ndarray:
+def feathered(confidence: np.ndarray) -> np.ndarray:
     """A mask, (H, W) bool, as (H, W) float32 in [0, 1] that is 0 near what is 0, and rises softly.
 
     Flow is least exact beside what it got wrong (Ruder et al. 2018, https://arxiv.org/abs/1708.04538,
     shrink the mask likewise).
     """
-    safe = cv2.erode(reliable.astype(np.uint8), np.ones((ERODED, ERODED), np.uint8))
-    soft: np.ndarray = cv2.blur(safe.astype(np.float32), (FEATHERED, FEATHERED)) * reliable
+    safe = cv2.erode(confidence.astype(np.uint8), np.ones((ERODED, ERODED), np.uint8))
+    soft: np.ndarray = cv2.blur(safe.astype(np.float32), (FEATHERED, FEATHERED)) * confidence
     return soft

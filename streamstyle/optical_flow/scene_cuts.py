@@ -17,14 +17,14 @@ from streamstyle.optical_flow.occlusion import in_bounds
 from streamstyle.optical_flow.warping import warped_pixels
 
 COLLAPSE = (
-    0.5  # of the neighbouring pairs' likeness; halves of split screens fall to 0.4, shaken films to 0.6
+    0.5  # of the neighboring pairs' likeness; halves of split screens fall to 0.4, shaken videos to 0.6
 )
 SURE, HOLDS = 0.15, 0.5  # a collapse that needs no leap, and the likeness beside it
 LEAP = 0.08  # least distance of the histograms at a cut
-ALONE = 2.5  # how many times the neighbouring pairs' distance it is at least
-FLAT = 4.0  # grey levels of deviation below which a picture shows nothing that could be cut from or to
-BLIND = 0.75  # share of black and white from which on a picture shows nothing either, as in a flash
-BINS, WINDOW = 32, 9  # grey levels of the histogram; pixels, side of the surrounding that is taken off
+ALONE = 2.5  # how many times the neighboring pairs' distance it is at least
+FLAT = 4.0  # gray levels of deviation below which an image shows nothing that could be cut from or to
+BLIND = 0.75  # share of black and white from which on an image shows nothing either, as in a flash
+BINS, WINDOW = 32, 9  # gray levels of the histogram; pixels, side of the surrounding that is taken off
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Similarity:
     Attributes:
         kept: 0 to 1, the share of pixels whose flow leads there and back, times the correlation of the fine
             structure that was carried along it with what is there. Neither depends on brightness.
-        leap: 0 to 1, half the sum of the differences of the grey-level histograms' shares.
+        leap: 0 to 1, half the sum of the differences of the gray-level histograms' shares.
     """
 
     kept: float = 1.0
@@ -44,13 +44,13 @@ class Similarity:
 AS_BEFORE = Similarity()
 
 
-def likeness(current: np.ndarray, previous: np.ndarray, flow: np.ndarray, holds: np.ndarray) -> Similarity:
+def similarity(current: np.ndarray, previous: np.ndarray, flow: np.ndarray, holds: np.ndarray) -> Similarity:
     """Compares two frames in sequence.
 
     Args:
         current, previous: (H, W, 3) uint8 RGB.
         flow: (H, W, 2), from the current frame into the previous one.
-        holds: (H, W) bool, where it stays in the picture and leads there and back.
+        holds: (H, W) bool, where it stays in the image and leads there and back.
     """
     now, before = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (current, previous))
     leap = float(np.abs(histogram(now) - histogram(before)).sum() / 2)
@@ -75,12 +75,12 @@ def is_cut(pair: Similarity, before: Similarity, after: Similarity) -> bool:
 
 
 def shows_nothing(grey: np.ndarray) -> bool:
-    """A picture that is one colour, as when a film has faded out, or black and white alone."""
+    """An image that is one color, as when a video has faded out, or black and white alone."""
     return bool(grey.std() < FLAT or ((grey < 2) | (grey > 253)).mean() > BLIND)
 
 
 def histogram(grey: np.ndarray) -> np.ndarray:
-    """Share of the pixels in each of BINS ranges of grey."""
+    """Share of the pixels in each of BINS ranges of gray."""
     counts: np.ndarray = cv2.calcHist([grey], [0], None, [BINS], [0, 256])
     return counts.ravel() / grey.size
 

@@ -1,4 +1,4 @@
-"""Moving pictures along a flow."""
+"""Moving images along a flow."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _OPENCV_MODES = {"bicubic": cv2.INTER_CUBIC, "bilinear": cv2.INTER_LINEAR}
 
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
-    """The picture as its flow says that it lies in the next frame.
+    """The image as its flow says that it lies in the next frame.
 
     Args:
         image: (N, C, H, W), the previous frame.
         flow: (N, 2, H, W) or (1, 2, H, W), backward, in pixels; see `streamstyle.optical_flow`.
-        mode: "bicubic" for pictures, which stay sharp; "bilinear" for masks, which stay in their range.
+        mode: "bicubic" for images, which stay sharp; "bilinear" for masks, which stay in their range.
 
     Returns:
         (N, C, H, W) on the grid of the current frame. Beyond the border the nearest pixel is taken.
     """
-    # Where nothing is learnt, OpenCV does the same in a fifth of the time, to a 64th of a pixel.
+    # Where nothing is learned, OpenCV does the same in a fifth of the time, to a 64th of a pixel.
     learns = torch.is_grad_enabled() and (image.requires_grad or flow.requires_grad)
     alone = len(image) == len(flow) == 1 and image.shape[1] <= 4 and max(image.shape[2:]) <= OPENCV_LARGEST
     if image.device.type == "cpu" and image.dtype == torch.float32 and alone and not learns:
@@ -61,7 +61,7 @@ def origins(flow: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def inside(flow: Tensor, margin: float = 0.0) -> Tensor:
-    """1 where the flow points into the picture, at least `margin` pixels from its border, else 0.
+    """1 where the flow points into the image, at least `margin` pixels from its border, else 0.
 
     Args:
         flow: (N, 2, H, W) in pixels.

@@ -203,8 +203,8 @@ class _Run:
                 item.seconds,
                 cut=item.reset or (self._motion is not None and moved.motion is None),
                 motion=moved.motion,
-                following=moved.following,
-                onward=moved.onward,
+                next_frame=moved.next_frame,
+                forward_motion=moved.forward_motion,
             )
             self._seconds["effect"] += time.perf_counter() - begin
             writer.put(replace(item, pixels=pixels))

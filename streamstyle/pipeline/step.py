@@ -35,8 +35,8 @@ class Step:
         *,
         cut: bool = False,
         motion: Motion | None = None,
-        following: Frame | None = None,
-        onward: Motion | None = None,
+        next_frame: Frame | None = None,
+        forward_motion: Motion | None = None,
     ) -> np.ndarray:
         """The stylized frame.
 
@@ -45,8 +45,8 @@ class Step:
             seconds: presentation time.
             cut: the frame does not continue the one before it; the effect is reset.
             motion: how it moved since then, if that is known.
-            following: the next frame, if it is known and continues this one, and ...
-            onward: ... how this one moves to it.
+            next_frame: the next one, if it is known and continues this one, and ...
+            forward_motion: ... how this one moves to it.
 
         Returns:
             (H, W, 3) uint8 RGB; `pixels` itself where the effect leaves the image as it is.
@@ -58,12 +58,12 @@ class Step:
             self._effect.reset()
         with torch.inference_mode():
             image = self._image(pixels)
-            next_frame = None
-            if following is not None and onward is not None:
-                coming = upload(following.pixels, self._device)
-                self._uploaded = following.pixels, coming
-                next_frame = Next(coming, Moment(self.index + 1, following.seconds), onward)
-            result = self._effect(image, Moment(self.index, seconds, cut, motion, next_frame))
+            ahead = None
+            if next_frame is not None and forward_motion is not None:
+                coming = upload(next_frame.pixels, self._device)
+                self._uploaded = next_frame.pixels, coming
+                ahead = Next(coming, Moment(self.index + 1, next_frame.seconds), forward_motion)
+            result = self._effect(image, Moment(self.index, seconds, cut, motion, ahead))
             self.index += 1
             return pixels if result is image else download(result)
 

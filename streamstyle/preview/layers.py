@@ -1,4 +1,4 @@
-"""What a network has to dream of: each layer, or each channel of one, dreamt on one picture."""
+"""What a network has to dream of: each layer, or each channel of one, dreamed on one image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = 6
 
 
 def names_of(features: str) -> dict[str, int]:
-    """The layers of a network, from the picture upwards, and how many channels each has.
+    """The layers of a network, from the image upwards, and how many channels each has.
 
     Raises:
         UsageError, InputError: as `weights.load_features`.
@@ -48,9 +48,9 @@ def atlas(
     """Writes a labelled sheet.
 
     Args:
-        output: picture to write.
+        output: image to write.
         features: network, a name or file.
-        image: to dream on; None: grey with a little noise.
+        image: to dream on; None: gray with a little noise.
         layer: whose channels to show; None: each layer as a whole.
         channels: numbers of them; those that there are not are left out.
         device: see `device.choose`.
@@ -58,7 +58,7 @@ def atlas(
 
     Raises:
         UsageError: the output is there, or there is no such layer or channel.
-        InputError: picture or network cannot be read.
+        InputError: image or network cannot be read.
         OutputError: the sheet cannot be written.
     """
     if output.exists() and not overwrite:

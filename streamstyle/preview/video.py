@@ -1,4 +1,4 @@
-"""A look at a film before it is painted: frames from all over it, and what the whole will take."""
+"""A look at a video before it is stylized: frames from all over it, and what the whole will take."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Preview:
     Attributes:
         style: as it was asked for.
         seconds: that the whole will take on this machine, or None where its length is unknown.
-        bytes: that its pictures will have, or None where that is unknown; sound comes on top.
+        bytes: that its images will have, or None where that is unknown; sound comes on top.
     """
 
     style: str
@@ -53,10 +53,10 @@ class Preview:
 
 @dataclass(frozen=True)
 class Places:
-    """What is painted for a preview.
+    """What is stylized for a preview.
 
     Attributes:
-        frames: those of all places, with their times in the film.
+        frames: those of all places, with their times in the video.
         shown: which of them are on the sheet.
         seconds: it took to read one of them.
         total: frames of the whole, or None.
@@ -69,7 +69,7 @@ class Places:
 
 
 def sheet_path(output: str) -> Path:
-    """Where the sheet goes: OUT where it is a picture, else NAME.preview.png beside it."""
+    """Where the sheet goes: OUT where it is an image, else NAME.preview.png beside it."""
     path = Path(output)
     if path.suffix.lower() in FORMATS:
         return path
@@ -85,15 +85,15 @@ def preview(
     *,
     overwrite: bool = False,
 ) -> list[Preview]:
-    """Paints some frames of a film and lays them out as a sheet, each style in a row of its own.
+    """Stylizes some frames of a video and lays them out as a sheet, each style in a row of its own.
 
     Args:
         source: as for `render`.
-        output: the film to be; it decides codec and container, and is not written. A picture: the sheet.
+        output: the video to be; it decides codec and container, and is not written. An image: the sheet.
         styles: names or mixtures.
         settings: all else; they hold for each style.
         count: frames, taken evenly from the whole.
-        overwrite: replace a sheet that has the name of a picture that was asked for.
+        overwrite: replace a sheet that has the name of an image that was asked for.
 
     Raises:
         StreamstyleError: as `render`.
@@ -109,7 +109,7 @@ def preview(
         for style in styles:
             chosen = {settings.MIXTURE: style} if settings.MIXTURE else {}
             asked = settings.model_copy(update=chosen).absolute()
-            frames, seconds, size = painted(places, info, output, asked)
+            frames, seconds, size = stylized(places, info, output, asked)
             whole = None if places.total is None else seconds * places.total
             promises.append(Preview(style, whole, size))
             title = "source" if style == NONE else style
@@ -123,10 +123,10 @@ def preview(
 
 
 def places_in(opened: Source, source: str, settings: RenderSettings, count: int) -> Places:
-    """Frames from all over a film or folder.
+    """Frames from all over a video or folder.
 
     Raises:
-        UsageError: the film can be read once only.
+        UsageError: the video can be read once only.
         InputError: no frame can be read.
     """
     info, begin = opened.info, time.perf_counter()
@@ -162,10 +162,10 @@ def places_in(opened: Source, source: str, settings: RenderSettings, count: int)
     return Places(frames, shown, spent / max(len(frames) - len(shown), 1), info.frames)
 
 
-def painted(
+def stylized(
     places: Places, info: StreamInfo, output: str, settings: RenderSettings
 ) -> tuple[list[Frame], float, int | None]:
-    """The frames, painted; seconds for each in the whole; and bytes of the whole, where it is a film."""
+    """The frames, stylized; seconds for each in the whole; and bytes of the whole, where it is a video."""
     kept = MemorySink()
     device = choose(settings.device)
     beside = 1 if info.kind == "video" else 0
@@ -181,19 +181,19 @@ def painted(
         first = places.frames[0]
         effect(upload(first.pixels, device), Moment(0, first.seconds))  # makes kernels, is not timed
         suffix = Path(output).suffix.lower()
-        film = Path(folder) / f"film{suffix if suffix in CONTAINERS else '.mp4'}"
-        sink = VideoSink(film, source.info, settings.write_options().encoding, audio="none")
+        video = Path(folder) / f"video{suffix if suffix in CONTAINERS else '.mp4'}"
+        sink = VideoSink(video, source.info, settings.write_options().encoding, audio="none")
         result = run(source, effect, [sink, kept], motion=open_motion(settings, info.kind), device=device)
         # Reading goes on beside painting; the slower of both decides.
         seconds = max(1 / result.fps, places.seconds)
-        return kept.frames, seconds, expected_bytes(film, info, places.total)
+        return kept.frames, seconds, expected_bytes(video, info, places.total)
 
 
-def expected_bytes(film: Path, info: StreamInfo, total: int | None) -> int | None:
-    """Bytes of the whole, of which `film` holds samples: a key frame in each segment, others between."""
+def expected_bytes(video: Path, info: StreamInfo, total: int | None) -> int | None:
+    """Bytes of the whole, of which `video` holds samples: a key frame in each segment, others between."""
     if total is None:
         return None
-    keys, others = packet_bytes(film)
+    keys, others = packet_bytes(video)
     every = CHECKPOINT_SECONDS * float(info.rate or 25)
     key = sum(keys) / max(len(keys), 1)
     other = sum(others) / len(others) if others else key

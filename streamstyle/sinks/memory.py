@@ -11,7 +11,7 @@ class MemorySink(Sink):
     """Keeps frames, packets and checkpoints. A context manager.
 
     Args:
-        checkpoint_seconds: film seconds between the checkpoints it asks for, or None for none.
+        checkpoint_seconds: video seconds between the checkpoints it asks for, or None for none.
 
     Attributes:
         frames: the frames written so far, with copies of their pixels, for a writer may use its buffer again.

@@ -1,4 +1,4 @@
-"""Films sent as they are made: to stdout or to a URL. Nothing can be resumed there."""
+"""Videos sent as they are made: to stdout or to a URL. Nothing can be resumed there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamstyle.video.streaming import VideoStreamWriter
 
 
 class PipeSink(Sink):
-    """Sends a film to stdout ("-") or to a URL while it is made.
+    """Sends a video to stdout ("-") or to a URL while it is made.
 
     Args:
         name: "-" or a URL.
@@ -42,7 +42,7 @@ class PipeSink(Sink):
         format: str | None = None,
     ) -> None:
         target = sys.stdout.buffer if name == "-" else name
-        self._film = VideoStreamWriter(target, name, info, options or EncodeOptions(), audio, format)
+        self._video = VideoStreamWriter(target, name, info, options or EncodeOptions(), audio, format)
         self._done = False
 
     @classmethod
@@ -58,15 +58,15 @@ class PipeSink(Sink):
     def write(self, item: SinkItem) -> None:
         """Send a frame or a packet of another track."""
         if not isinstance(item, Checkpoint):
-            self._film.write(item)
+            self._video.write(item)
 
     def close(self) -> None:
-        """Send what encoders still hold, and end the film."""
+        """Send what encoders still hold, and end the video."""
         if not self._done:
             self._done = True
-            self._film.close()
+            self._video.close()
 
     def abort(self) -> None:
-        """End the film where it is: what was sent plays."""
+        """End the video where it is: what was sent plays."""
         with suppress(OutputError):  # the receiver may be what failed
             self.close()

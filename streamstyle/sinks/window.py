@@ -46,12 +46,12 @@ class WindowSink(Sink):
         self._title = title
         self._open, self._first_size = False, FIRST_SIZE
         self._keys: deque[str] = deque()
-        # Without the tool bar of the Qt window; the picture is fitted by us, on black.
+        # Without the tool bar of the Qt window; the image is fitted by us, on black.
         self._flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the area that shows pictures, in pixels."""
+        """(width, height) of the area that shows images, in pixels."""
         if not self._open or self.closed:
             return self._first_size
         _, _, width, height = cv2.getWindowImageRect(self._title)
@@ -78,7 +78,7 @@ class WindowSink(Sink):
         self._poll()
 
     def suit(self, width: int, height: int) -> None:
-        """Take the shape of pictures of that size."""
+        """Take the shape of images of that size."""
         scale = min(FIRST_SIZE[0] / width, FIRST_SIZE[1] / height)
         self._first_size = max(round(width * scale), 1), max(round(height * scale), 1)
         if self._open:

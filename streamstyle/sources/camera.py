@@ -1,4 +1,4 @@
-"""Cameras, and what stands in for one: a file that plays at its own pace, a test picture, the screen, a URL.
+"""Cameras, and what stands in for one: a file that plays at its own pace, a test image, the screen, a URL.
 
 Frames carry the time at which they were taken, on the clock of `time.monotonic`: the rate that a camera
 claims is seldom true.
@@ -41,11 +41,11 @@ class Camera(Source, Protocol):
 
 
 class CameraInput(Protocol):
-    """Something that gives pictures live. Its constructor opens it; a new one is one line in CAMERAS.
+    """Something that gives images live. Its constructor opens it; a new one is one line in CAMERAS.
 
     Attributes:
-        width, height: of its pictures, in pixels.
-        rate: pictures a second that it claims to give, or None.
+        width, height: of its images, in pixels.
+        rate: images a second that it claims to give, or None.
         freezes: see `Camera`.
         waits: where it cannot be opened it may come later, as a camera that is still to be plugged in.
     """
@@ -157,7 +157,7 @@ class Device:
         while True:
             read, pixels = self._capture.read()
             if not read or pixels is None:
-                raise InputError(f"camera {self._name}: gives no picture any more")
+                raise InputError(f"camera {self._name}: gives no image any more")
             yield cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ class ScreenInput(Screen):
 
 
 class StreamInput:
-    """A network stream, or FFmpeg's test picture."""
+    """A network stream, or FFmpeg's test image."""
 
     freezes: bool = False
     waits: ClassVar[bool] = True
@@ -266,7 +266,7 @@ def list_cameras(root: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
     if platform.system() == "Linux":
         for folder in sorted(root.glob("video*"), key=lambda path: (len(path.name), path.name)):
             with suppress(OSError):
-                # A camera shows several nodes; pictures come from the first, the others are for metadata.
+                # A camera shows several nodes; images come from the first, the others are for metadata.
                 if (folder / "index").read_text("utf-8").strip() == "0":
                     found[folder.name.removeprefix("video")] = (folder / "name").read_text("utf-8").strip()
         return found

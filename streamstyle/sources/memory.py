@@ -1,4 +1,4 @@
-"""A source of frames that are in memory already: for tests, and for pictures made by a program."""
+"""A source of frames that are in memory already: for tests, and for images made by a program."""
 
 from __future__ import annotations
 

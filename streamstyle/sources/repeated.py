@@ -1,4 +1,4 @@
-"""One picture as a film in which nothing moves, for effects that make it move."""
+"""One image as a video in which nothing moves, for effects that make it move."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from streamstyle.video.audio import Sound
 
 
 class RepeatedSource:
-    """A still picture, shown for so many seconds.
+    """A still image, shown for so many seconds.
 
     Args:
-        path: the picture.
-        seconds: length of the film.
+        path: the image.
+        seconds: length of the video.
         rate: frames a second.
         size: exact (width, height) in pixels.
         max_size: longest side at most, in pixels.
-        sound: film or sound file whose sound goes with it.
+        sound: video or sound file whose sound goes with it.
 
     Attributes:
         lost: always 0.

@@ -1,4 +1,4 @@
-"""Films: files, URLs and pipes, read per packet, with every frame and every time kept."""
+"""Videos: files, URLs and pipes, read per packet, with every frame and every time kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INTERLEAVE_SECONDS = 2.0
 
 
 class VideoSource:
-    """A film as upright RGB frames, and the packets of its audio and subtitle tracks.
+    """A video as upright RGB frames, and the packets of its audio and subtitle tracks.
 
     Damaged places: a frame that is lost or flagged as corrupt repeats the last good one, so that timing
     holds, and is marked `concealed`.
@@ -127,7 +127,7 @@ class VideoSource:
                 _log.warning("%s: cannot seek; reading from the beginning", self._name)
 
     def _decoded(self) -> Generator[Decoded | Packet, None, None]:
-        """Decoded pictures in presentation order, and packets of the other tracks as they come."""
+        """Decoded images in presentation order, and packets of the other tracks as they come."""
         streams = [self._stream, *self._tracks.values()]
         for packet in read_packets(self._container, streams):
             index = packet.stream.index  # a flush packet has no stream_index of its own
@@ -157,7 +157,7 @@ class VideoSource:
         return (dts - self._end) * self._time_base > _INTERLEAVE_SECONDS
 
     def _read_head(self) -> list[Decoded | Packet]:
-        """Read up to the first picture, which tells size, orientation and colour."""
+        """Read up to the first image, which tells size, orientation and color."""
         head: list[Decoded | Packet] = []
         for item in self._pictures:
             head.append(item)
@@ -165,8 +165,8 @@ class VideoSource:
                 return head
         packets, errors = self._decoder.packets, self._decoder.errors
         if not packets:
-            raise InputError(f"{self._name}: holds no pictures in the part that is read")
-        raise InputError(f"{self._name}: no picture could be decoded ({packets} packets, {errors} damaged)")
+            raise InputError(f"{self._name}: holds no images in the part that is read")
+        raise InputError(f"{self._name}: no image could be decoded ({packets} packets, {errors} damaged)")
 
     def _describe(
         self, size: tuple[int, int] | None, max_size: int | None, length: float | None
@@ -195,7 +195,7 @@ class VideoSource:
             rate=self._fps or self._rate,
             frames=self._expected(length),
             sample_aspect=aspect,
-            colour=BT709 if is_wide(tags) else tags,
+            color=BT709 if is_wide(tags) else tags,
             tracks=self._tracks,
             container=self._container,
             start=self._first * self._time_base,
@@ -227,7 +227,7 @@ class VideoSource:
             yield item
             return
         if item.picture is None and self._good is None:
-            return  # nothing to repeat yet: the film starts with its first picture
+            return  # nothing to repeat yet: the video starts with its first image
         pts = self._times.place(item.pts)
         pixels, concealed, reset = self._pixels(item)
         if pts < self._first if self._trimmed else False:
@@ -245,7 +245,7 @@ class VideoSource:
         )
 
     def _pixels(self, item: Decoded) -> tuple[np.ndarray, bool, bool]:
-        """(pixels, concealed, reset) of a decoded or lost picture."""
+        """(pixels, concealed, reset) of a decoded or lost image."""
         picture = item.picture
         if self._good is not None and (picture is None or item.damaged):
             return self._good, True, False
@@ -255,7 +255,7 @@ class VideoSource:
         if reset and self._shape is not None:
             old, new = "x".join(map(str, self._shape)), "x".join(map(str, shape))
             _log.warning(
-                "%s: the picture size changes from %s to %s; scaled to the first", self._name, old, new
+                "%s: the image size changes from %s to %s; scaled to the first", self._name, old, new
             )
         self._shape = shape
         pixels = turn(self._to_rgb(picture), self._orientation)
@@ -264,13 +264,13 @@ class VideoSource:
         return pixels, item.damaged, reset
 
     def _count_lost(self) -> None:
-        """A file cut short: its header promises more pictures than there are packets."""
+        """A file cut short: its header promises more images than there are packets."""
         promised = self._stream.frames
         whole = not self._trimmed and self._end is None
         if whole and self._container.format.name.startswith("mov") and promised > self._decoder.packets:
             self.lost = promised - self._decoder.packets
             _log.warning(
-                "%s: ends early: %d of %d pictures are there", self._name, self._decoder.packets, promised
+                "%s: ends early: %d of %d images are there", self._name, self._decoder.packets, promised
             )
 
 

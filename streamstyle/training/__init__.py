@@ -1,4 +1,4 @@
-"""Training of networks: a painting and pictures to paint make a style, in minutes.
+"""Training of networks: a painting and images to paint make a style, in minutes.
 
 `Training` is the loop, `job` keeps it safe on disk, `judge` says what is asked of a network, `contents` and
 `scenes` are what it looks at. `base` and `distillation` make the bundled networks that all styles stand on.

@@ -29,8 +29,8 @@ from streamstyle.sources import ReadOptions, open_source
 from streamstyle.training.recipe import Recipe
 
 CONTENT_SIDE = 512  # shorter side in pixels to which content images are scaled down; crops are smaller
-FILM_FRAMES = 96  # taken evenly from a video
-LONG_FILM = 60.0  # seconds; in longer videos the frames are sought
+VIDEO_FRAMES = 96  # taken evenly from a video
+LONG_VIDEO = 60.0  # seconds; in longer videos the frames are sought
 KEPT = 600  # decoded images, some 0.5 GB
 
 _log = logging.getLogger("streamstyle")
@@ -91,16 +91,16 @@ class VideoFrames:
         with open_source(path, ReadOptions(max_size=2 * CONTENT_SIDE)) as source:
             info = source.info
             seconds = float(info.frames / info.rate) if info.frames and info.rate else 0.0
-            if seconds <= LONG_FILM:
-                step = max((info.frames or 0) // FILM_FRAMES, 1)
+            if seconds <= LONG_VIDEO:
+                step = max((info.frames or 0) // VIDEO_FRAMES, 1)
                 taken = (item for item in source if isinstance(item, Frame))
-                last = step * 2 * FILM_FRAMES  # where the number of frames was not known or wrong
+                last = step * 2 * VIDEO_FRAMES  # where the number of frames was not known or wrong
                 self.frames = [as_content(frame) for frame in islice(taken, 0, last, step)]
                 return
-        places = (seconds * (number + 0.5) / FILM_FRAMES for number in range(FILM_FRAMES))
+        places = (seconds * (number + 0.5) / VIDEO_FRAMES for number in range(VIDEO_FRAMES))
         self.frames = [as_content(frame) for place in places if (frame := frame_at(path, place))]
         if not self.frames:
-            raise InputError(f"{path}: no frame could be read at any of {FILM_FRAMES} places")
+            raise InputError(f"{path}: no frame could be read at any of {VIDEO_FRAMES} places")
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -69,7 +69,7 @@ class Distillation:
 
 
 class Branched(nn.Module):
-    """A convolution with batch normalisation, and an identity beside it where shapes allow.
+    """A convolution with batch normalization, and an identity beside it where shapes allow.
 
     What it computes is one convolution; `folded` gives that.
     """
@@ -78,7 +78,7 @@ class Branched(nn.Module):
         super().__init__()
         inputs, outputs = convolution.in_channels, convolution.out_channels
         self.conv = copy.deepcopy(convolution)
-        self.conv.bias = None  # the normalisation takes it out
+        self.conv.bias = None  # the normalization takes it out
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
         self.norm = nn.BatchNorm2d(outputs)
         straight = inputs == outputs and convolution.stride == (1, 1)
@@ -105,7 +105,7 @@ class Branched(nn.Module):
 
 
 def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """What batch normalisation does to each channel in evaluation mode: x * scale + shift."""
+    """What batch normalization does to each channel in evaluation mode: x * scale + shift."""
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     return scale, norm.bias - norm.running_mean * scale
@@ -142,11 +142,11 @@ def distill(
     rng = np.random.default_rng(recipe.seed)
     batches = crops_of(photos, recipe, rng)
     spread = spread_of(teacher, next(batches))
-    optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.learning_rate, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=recipe.learning_rate, weight_decay=1e-4)
     for step in range(1, recipe.steps + 1):
         done = (step - 1) / recipe.steps
         rate = recipe.learning_rate * min(1.0, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
-        optimiser.param_groups[0]["lr"] = rate
+        optimizer.param_groups[0]["lr"] = rate
         images = next(batches)
         count = round(recipe.dreamed * recipe.batch)
         if count:
@@ -159,10 +159,10 @@ def distill(
             branch: (misses(found[branch].float(), wanted[layer].float()) / spread[layer]).mean()
             for branch, layer in ANSWERS.items()
         }
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.stack(list(errors.values())).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(student.parameters(), 2.0)
-        optimiser.step()
+        optimizer.step()
         if on_step is not None:
             on_step(step, {name: error.item() for name, error in errors.items()})
     student.eval()

@@ -46,9 +46,9 @@ class TrainingJob:
     """What is to be trained.
 
     Attributes:
-        painting: picture file.
+        painting: image file.
         photos: folder of photographs to paint, or "".
-        film: film whose frames are to be painted, or ""; without either, rendered scenes are.
+        video: video whose frames are to be stylized, or ""; without either, rendered scenes are.
         features: network that judges, a name or file; see `weights.load_features`.
         scratch: start at random, not from the base.
         device: where to train; see `device.choose`.
@@ -57,7 +57,7 @@ class TrainingJob:
 
     painting: str
     photos: str = ""
-    film: str = ""
+    video: str = ""
     features: str = "distilled"
     scratch: bool = False
     device: str = "auto"
@@ -94,7 +94,7 @@ def train(
 
     Raises:
         UsageError: the output or an unfinished training is there, or a name is unknown.
-        InputError: painting, photographs, film or features are missing, unreadable or too small.
+        InputError: painting, photographs, video or features are missing, unreadable or too small.
         OutputError: the output cannot be written, or another run is writing it.
         Diverged: the losses are no finite numbers; the last good network is kept.
     """
@@ -114,7 +114,7 @@ def train(
         order,
         painting=str(Path(order.painting).absolute()),
         photos=str(Path(order.photos).absolute()) if order.photos else "",
-        film=str(Path(order.film).absolute()) if order.film else "",
+        video=str(Path(order.video).absolute()) if order.video else "",
         features=str(Path(order.features).absolute()) if Path(order.features).is_file() else order.features,
     )
     training, contents = prepared(order, recipe)
@@ -132,7 +132,7 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
 
     Raises:
         UsageError: there is nothing to go on with.
-        InputError: the painting or the pictures are not those of the first run.
+        InputError: the painting or the images are not those of the first run.
         StreamstyleError: as `train`.
     """
     folder = PartFolder(output, MANIFEST)
@@ -164,10 +164,10 @@ def prepared(order: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImag
     """A training before its first step, and what it will look at."""
     painting = painting_for(Path(order.painting), recipe)
     contents: TrainingImages
-    if order.photos and order.film:
-        raise UsageError("photos and film are both given; one of them, please")
-    if order.film:
-        contents = VideoFrames(Path(order.film))
+    if order.photos and order.video:
+        raise UsageError("photos and video are both given; one of them, please")
+    if order.video:
+        contents = VideoFrames(Path(order.video))
     else:
         contents = Photographs(Path(order.photos)) if order.photos else Scenes()
     base = None if order.scratch else load_style("base").network

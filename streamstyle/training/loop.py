@@ -54,12 +54,12 @@ class TrainingProgress:
 class Training:
     """A style in the making. `run` trains it to the end; `state` and `restore` carry it over a pause.
 
-    What it does depends on the recipe and the pictures alone: with `steps` fixed, the same ones give the
+    What it does depends on the recipe and the images alone: with `steps` fixed, the same ones give the
     same network, on one device with one number of threads.
 
     Args:
         painting: (1, 3, H, W) in [0, 1]; None trains a base, which gives the photograph back.
-        contents: pictures to paint.
+        contents: images to paint.
         features: network that judges; it is moved to the device, its weights are not changed.
         recipe: how to train.
         base: network to start from; it is not changed. By default the weights start at random.
@@ -86,13 +86,13 @@ class Training:
     ) -> None:
         device = device or torch.device("cpu")
         self.recipe, self.step, self.contents, self.device = recipe, 0, contents, device
-        self.looking = 0.0  # seconds spent on getting pictures
+        self.looking = 0.0  # seconds spent on getting images
         self.network = fresh_network(recipe.seed, base)
         self.network.to(device).to(memory_format=torch.channels_last).train()
         features = features.to(device).to(memory_format=torch.channels_last).eval()
         features.requires_grad_(False)
         self.judge = PerceptualLoss(features, recipe, None if painting is None else painting.to(device))
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
 
     def run(self, on_progress: Callable[[TrainingProgress], None] | None = None) -> StyleNet:
         """Trains to the end.
@@ -122,7 +122,7 @@ class Training:
         return fresh_network(self.recipe.seed, self.network).eval()
 
     def advance(self) -> dict[str, float]:
-        """One step of the optimiser.
+        """One step of the optimizer.
 
         Returns:
             The weighted losses before it, by name.
@@ -131,20 +131,20 @@ class Training:
             Diverged: one, or its gradient, is no finite number; the network is as it was.
         """
         step = self.step + 1
-        self.optimiser.param_groups[0]["lr"] = learning_rate(step, self.recipe)
+        self.optimizer.param_groups[0]["lr"] = learning_rate(step, self.recipe)
         start = time.monotonic()
         photos = random_crops(self.contents, self.recipe.crop, step, self.recipe).to(self.device)
         self.looking += time.monotonic() - start
         losses = self.judge.losses(self.network, photos, np.random.default_rng((self.recipe.seed, 1, step)))
         values = {name: loss.item() for name, loss in losses.items()}
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0).item()
         if not all(math.isfinite(value) for value in (*values.values(), length)):
             raise Diverged(
                 f"training diverged at step {step}; try a learning rate below {self.recipe.learning_rate:g}"
             )
-        self.optimiser.step()
+        self.optimizer.step()
         self.step = step
         return values
 
@@ -157,9 +157,9 @@ class Training:
         """
         assert self.recipe.minutes is not None
         left = max(self.recipe.minutes * 60 - seconds, 0)
-        look = self.looking / (TIMED - 1)  # pictures are read or rendered at their first sight, then kept
+        look = self.looking / (TIMED - 1)  # images are read or rendered at their first sight, then kept
         train = timed / (TIMED - 1) - look
-        unseen = max(len(self.contents) / self.recipe.batch - TIMED, 0)  # steps with new pictures to come
+        unseen = max(len(self.contents) / self.recipe.batch - TIMED, 0)  # steps with new images to come
         new = min(left / (look + train), unseen if len(self.contents) <= KEPT else math.inf)
         known = max(left - new * (look + train), 0) / train
         self.recipe = replace(self.recipe, steps=self.step + round(new + known), minutes=None)
@@ -168,7 +168,7 @@ class Training:
         """Copies of all that changes while training, on the CPU; the recipe has to be kept beside it."""
         state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
-            kept = self.optimiser.state.get(parameter, {})
+            kept = self.optimizer.state.get(parameter, {})
             state |= {f"optimiser.{name}.{key}": value for key, value in kept.items()}
         state["step"] = torch.tensor(self.step)
         return {
@@ -177,13 +177,13 @@ class Training:
         }
 
     def restore(self, state: State) -> None:
-        """Goes back to what `state` gave, in a training of the same recipe and pictures."""
+        """Goes back to what `state` gave, in a training of the same recipe and images."""
         self.step = int(state["step"])
         self.network.load_state_dict(parts_of(state, "network."))
         for name, parameter in self.network.named_parameters():
             kept = parts_of(state, f"optimiser.{name}.")
             # Steps are counted on the CPU; moments lie in memory as their parameters do.
-            self.optimiser.state[parameter] = {
+            self.optimizer.state[parameter] = {
                 key: value.clone() if key == "step" else torch.empty_like(parameter).copy_(value)
                 for key, value in kept.items()
             }

@@ -1,7 +1,7 @@
 """What is asked of a style network: the losses of one step.
 
 Before scoring, the result is cut at a random place, for two reasons: no border is ever scored, so that none
-is painted, and the feature network's own strides cannot stay in step with the pixel-shuffle's, which would
+is stylized, and the feature network's own strides cannot stay in step with the pixel-shuffle's, which would
 let a grid pass unseen.
 """
 
@@ -92,7 +92,7 @@ class PerceptualLoss:
         losses = self.style(result, photo) if self.targets else self.reconstruction(result, photo)
         losses["variation"] = self.recipe.variation_weight * total_variation(result)
         carried = warp(results[:1], pair.flow)
-        temporal = temporal_loss(results[-1:], carried, pair.change, pair.reliable)
+        temporal = temporal_loss(results[-1:], carried, pair.change, pair.confidence)
         return losses | {"temporal": self.recipe.temporal_weight * temporal}
 
     def style(self, result: Tensor, photo: Tensor) -> dict[str, Tensor]:
@@ -126,7 +126,7 @@ class PerceptualLoss:
 
 
 def together(features: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The activations of all pictures as if they were one: (N, C, H, W) to (1, C, N H, W)."""
+    """The activations of all images as if they were one: (N, C, H, W) to (1, C, N H, W)."""
     return {
         name: value.transpose(0, 1).reshape(1, value.shape[1], -1, value.shape[-1])
         for name, value in features.items()

@@ -28,13 +28,13 @@ class Recipe:
         grain: side in pixels, odd, of the median filter that takes canvas, print and JPEG off the painting
             once it is scaled; 1 = none. A network that works at a quarter of the resolution can paint grain
             only as a weave.
-        levels: per cent of the painting that becomes black at its dark end and white at its light end, with
+        levels: percent of the painting that becomes black at its dark end and white at its light end, with
             all between stretched evenly: for old varnish and pale prints; 0 = as it is.
         statistic: how a style is described, a name of `losses.STATISTICS`.
         standardised: all channels of a layer have a say in the style, not only the strong ones.
         style_layers: layers of the feature network for style; none = those that the network proposes.
-        style_scales: sizes at which style is judged: the picture, its half, its quarter …
-        style_together: the pictures of a batch are to have the painting's style together, as if they were
+        style_scales: sizes at which style is judged: the image, its half, its quarter …
+        style_together: the images of a batch are to have the painting's style together, as if they were
             one: a dark photograph may then stay darker than the painting. Otherwise each by itself.
         content_layers: layers for content, with the share of each; none = those the network proposes.
         style_weight, content_weight, brightness_weight, tone_weight, variation_weight,

@@ -1,6 +1,6 @@
-"""Pictures to paint where no photographs are at hand: rendered, each from its number alone.
+"""Images to paint where no photographs are at hand: rendered, each from its number alone.
 
-Two kinds take turns. Dead leaves: things of all sizes that hide one another, which gives a picture the
+Two kinds take turns. Dead leaves: things of all sizes that hide one another, which gives an image the
 statistics of photographs in edges, scales and contrast (Lee, Mumford, Huang 2001, Occlusion models for
 natural images). Views: a sky, hills, ground and water with houses, trees and people, so that there are wide
 flat areas, horizons and faces.
@@ -25,7 +25,7 @@ WHITE, BLACK, RED = (240, 240, 235), (30, 25, 30), (150, 60, 60)
 
 
 class Scenes:
-    """COUNT rendered pictures, SIDE pixels wide and high."""
+    """COUNT rendered images, SIDE pixels wide and high."""
 
     identity = "scenes 1"  # to be counted up when what is rendered changes
 
@@ -40,7 +40,7 @@ class Scenes:
 
 
 def scene(number: int) -> Image.Image:
-    """The picture of that number, RGB."""
+    """The image of that number, RGB."""
     rng = np.random.default_rng((0x5CE7E, number))
     size = SIDE * FINE
     picture = dead_leaves(rng, size) if number % 2 else view(rng, size)
@@ -63,7 +63,7 @@ def noise(rng: np.random.Generator, size: int, slope: float) -> np.ndarray:
 
 
 def color(rng: np.random.Generator, hue: float, spread: float = 0.1) -> Color:
-    """A random colour about a hue in [0, 1), seldom very saturated, as in nature."""
+    """A random color about a hue in [0, 1), seldom very saturated, as in nature."""
     rgb = colorsys.hsv_to_rgb(
         (hue + rng.normal(0, spread)) % 1, min(rng.gamma(2, 0.2), 0.95), rng.uniform(0.12, 0.98)
     )
@@ -73,7 +73,7 @@ def color(rng: np.random.Generator, hue: float, spread: float = 0.1) -> Color:
 def textured(rng: np.random.Generator, size: int, shade: Color) -> Image.Image:
     """A square of one material: plain, mottled, striped or shaded from one side."""
     base, full = np.array(shade, np.float32), size
-    size = max(size // FINE, 2)  # nothing in it is finer than a pixel of the picture
+    size = max(size // FINE, 2)  # nothing in it is finer than a pixel of the image
     kind, strength = rng.integers(4), rng.uniform(5, 40)
     y, x = np.mgrid[:size, :size] / size
     angle = rng.uniform(0, 2 * np.pi)
@@ -99,7 +99,7 @@ def blob(rng: np.random.Generator, x: float, y: float, radius: float) -> list[tu
 
 
 def paint(picture: Image.Image, corners: Sequence[tuple[float, float]], material: Image.Image) -> None:
-    """Fills a polygon with the part of a material, as large as the picture, that lies there."""
+    """Fills a polygon with the part of a material, as large as the image, that lies there."""
     xs, ys = zip(*corners, strict=True)
     left, top = (max(int(min(values)), 0) for values in (xs, ys))
     right = min(int(max(xs)) + 1, picture.width)

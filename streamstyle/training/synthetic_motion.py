@@ -1,7 +1,7 @@
-"""Motion that is known exactly: a still picture becomes two frames of a film.
+"""Motion that is known exactly: a still image becomes two frames of a video.
 
 Shift, zoom, rotation and a soft elastic warp, with a drift of brightness and noise beside it. So a network
-learns to be steady without any film.
+learns to be steady without any video.
 
 Reference: Wang et al. (2020), Consistent video style transfer via relaxation and regularization (ReReVST),
 section IV-B, who move stills too; their motion has neither zoom nor rotation.
@@ -31,7 +31,7 @@ NOISE = 0.03  # its standard deviation at most, in units of the full range
 
 @dataclass(frozen=True)
 class Pair:
-    """Two frames of a made film.
+    """Two frames of a made video.
 
     Attributes:
         current: (1, 3, H, W) in [0, 1]; the previous frame is the still itself.
@@ -43,11 +43,11 @@ class Pair:
     current: Tensor
     flow: Tensor
     change: Tensor
-    reliable: Tensor
+    confidence: Tensor
 
 
 def move(still: Tensor, rng: np.random.Generator, margin: float) -> Pair:
-    """A frame that follows on a still picture.
+    """A frame that follows on a still image.
 
     Args:
         still: (1, 3, H, W) in [0, 1].
@@ -67,7 +67,7 @@ def random_flow(height: int, width: int, rng: np.random.Generator) -> Tensor:
     """(1, 2, height, width) float32, backward flow in pixels of a smooth random motion."""
     y = torch.arange(height, dtype=torch.float32)[:, None] - (height - 1) / 2
     x = torch.arange(width, dtype=torch.float32) - (width - 1) / 2
-    amount = rng.uniform() ** 2  # most frames of a film hardly move
+    amount = rng.uniform() ** 2  # most frames of a video hardly move
     shift_x, shift_y = amount * rng.uniform(-SHIFT, SHIFT, 2)
     zoom, turn = float(np.exp(amount * rng.uniform(-ZOOM, ZOOM))), float(amount * rng.uniform(-TURN, TURN))
     cosine, sine = zoom * np.cos(turn), zoom * np.sin(turn)

@@ -1,4 +1,4 @@
-"""Everything that touches PyAV: opening safely, tracks, timestamps, colour, codecs, segments.
+"""Everything that touches PyAV: opening safely, tracks, timestamps, color, codecs, segments.
 
 No module outside this folder imports av. Importing any module of the folder runs this file first, which
 gives the one order of imports that works.

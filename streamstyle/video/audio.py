@@ -1,4 +1,4 @@
-"""The sound of a file, to go with pictures that have none."""
+"""The sound of a file, to go with images that have none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamstyle.video.opening import close_input, open_sound
 
 
 class Sound:
-    """The audio tracks of a film or sound file.
+    """The audio tracks of a video or sound file.
 
     Args:
         name: path of the file.

@@ -26,7 +26,7 @@ _NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
 
 @dataclass(frozen=True)
 class Codec:
-    """One way to encode pictures.
+    """One way to encode images.
 
     Attributes:
         encoder: FFmpeg's name.
@@ -38,7 +38,7 @@ class Codec:
         preset_option: what the encoder calls it.
         presets: allowed values; empty where the codec has none.
         options: further encoder options.
-        bits_per_pixel: of stylised film at the defaults, for the estimate of disk space. The sample clip took
+        bits_per_pixel: of stylized video at the defaults, for estimates of disk space. The sample clip took
             0.7 in the calmer of the bundled styles and 1.15 in the livelier; refusals go by the calmer.
         segment: muxer of the segments: one with exact times that holds the codec.
     """
@@ -111,7 +111,7 @@ CODECS: dict[str, Codec] = {
         presets=_NVENC_PRESETS,
         options={"rc": "vbr"},
     ),
-    # For pictures that are read again before the end, such as the frames of a GIF.
+    # For images that are read again before the end, such as the frames of a GIF.
     "lossless_rgb": Codec(
         "libx264rgb",
         pixel_format="rgb24",
@@ -127,7 +127,7 @@ _H26X = ("h264", "hevc", "av1", "h264_nvenc", "hevc_nvenc", "av1_nvenc")
 
 @dataclass(frozen=True)
 class ContainerFormat:
-    """A file format for films.
+    """A file format for videos.
 
     Attributes:
         muxer: FFmpeg's name.
@@ -191,7 +191,7 @@ def container_format(path: str | Path) -> ContainerFormat:
     suffix = Path(path).suffix.lower()
     if suffix not in CONTAINERS:
         raise UsageError(
-            f"{path}: cannot write {suffix or 'a file without ending'}; films: {' '.join(CONTAINERS)}"
+            f"{path}: cannot write {suffix or 'a file without ending'}; videos: {' '.join(CONTAINERS)}"
         )
     return CONTAINERS[suffix]
 
@@ -270,7 +270,7 @@ def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
         chosen[codec.quality_option] = f"{quality:g}"
     if codec.encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
         # With its macroblock tree (default presets) the AVX-512 code gives other bytes from run to run, so
-        # that a resumed film would not be the uninterrupted one; with AVX2 every run agrees.
+        # that a resumed video would not be the uninterrupted one; with AVX2 every run agrees.
         chosen["x264-params"] = "asm=avx2"
     if options.low_delay and codec.encoder == "libx264":
         chosen["tune"] = "zerolatency"

@@ -14,12 +14,12 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from streamstyle.frames import ColourTags
+from streamstyle.frames import ColorTags
 from streamstyle.images import on_white
 
 _log = logging.getLogger("streamstyle")
 
-BT709 = ColourTags(matrix=1, primaries=1, transfer=1)
+BT709 = ColorTags(matrix=1, primaries=1, transfer=1)
 
 _UNSPECIFIED = (0, 2)
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
@@ -34,7 +34,7 @@ _OUT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_
 _THREADS = 1  # the cores belong to the network; a second thread here gains little
 
 
-def resolve_tags(frame: av.VideoFrame) -> ColourTags:
+def resolve_tags(frame: av.VideoFrame) -> ColorTags:
     """The tags by which `frame` is read; unspecified ones are guessed as players do."""
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
     matrix = int(frame.colorspace)
@@ -47,10 +47,10 @@ def resolve_tags(frame: av.VideoFrame) -> ColourTags:
         primaries = {1: 1, 9: 9, 10: 9, 5: 5}.get(matrix, 6)
     if transfer in _UNSPECIFIED:
         transfer = 1 if matrix in (1, 9, 10) else 6
-    return ColourTags(matrix, primaries, transfer, full)
+    return ColorTags(matrix, primaries, transfer, full)
 
 
-def is_wide(tags: ColourTags) -> bool:
+def is_wide(tags: ColorTags) -> bool:
     """Whether the colors do not fit SDR BT.709 and have to be mapped to it."""
     return tags.transfer in _HDR_TRANSFERS or tags.primaries in _WIDE_PRIMARIES
 
@@ -87,7 +87,7 @@ class ToRGB:
             return self._opaque(frame)
         return self._reformat(frame, "rgb24", tags).to_ndarray()
 
-    def _reformat(self, frame: av.VideoFrame, pixel_format: str, tags: ColourTags) -> av.VideoFrame:
+    def _reformat(self, frame: av.VideoFrame, pixel_format: str, tags: ColorTags) -> av.VideoFrame:
         width, height = self._size
         rgb = frame.format.is_rgb
         return self._reformatter.reformat(
@@ -109,7 +109,7 @@ class ToRGB:
             self._warn("alpha", "transparent parts of the video become white")
         return np.ascontiguousarray(on_white(rgba[..., :3], alpha))
 
-    def _mapped(self, frame: av.VideoFrame, tags: ColourTags) -> av.VideoFrame:
+    def _mapped(self, frame: av.VideoFrame, tags: ColorTags) -> av.VideoFrame:
         """The frame in SDR BT.709, by swscale's perceptual tone and gamut mapping (ITU-R BT.2446)."""
         key = (frame.width, frame.height, frame.format.name, tags)
         if key != self._tone_map_key:
@@ -120,7 +120,7 @@ class ToRGB:
         return self._tone_map.vpull()
 
     @staticmethod
-    def _build_tone_map(frame: av.VideoFrame, tags: ColourTags) -> Graph:
+    def _build_tone_map(frame: av.VideoFrame, tags: ColorTags) -> Graph:
         graph = Graph()
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
@@ -156,7 +156,7 @@ class FromRGB:
         tags: matrix and range of the samples; primaries and transfer are not used.
     """
 
-    def __init__(self, pixel_format: str, tags: ColourTags) -> None:
+    def __init__(self, pixel_format: str, tags: ColorTags) -> None:
         self._format = pixel_format
         self._tags = tags
         self._reformatter = VideoReformatter()

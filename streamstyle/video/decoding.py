@@ -35,12 +35,12 @@ def read_packets(container: InputContainer, streams: list[Stream]) -> Iterator[a
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded picture, or the place of a lost one.
+    """A decoded image, or the place of a lost one.
 
     Attributes:
-        picture: the frame, or None where it is lost.
+        image: the frame, or None where it is lost.
         pts: its presentation time as the stream gives it, or None.
-        damaged: the decoder flagged the picture as corrupt.
+        damaged: the decoder flagged the image as corrupt.
     """
 
     picture: av.VideoFrame | None
@@ -49,10 +49,10 @@ class Decoded:
 
 
 class Decoder:
-    """Turns the packets of one picture track into pictures, in presentation order.
+    """Turns the packets of one image track into images, in presentation order.
 
     A packet that cannot be decoded, and whose frame does not appear in spite of that, is reported as a
-    lost picture at its presentation time.
+    lost image at its presentation time.
 
     Attributes:
         packets: number of packets seen.
@@ -61,7 +61,7 @@ class Decoder:
 
     def __init__(self, stream: VideoStream) -> None:
         # One thread: with frame threads an error surfaces packets later, and slice threads of h264 lose the
-        # flag of corrupt pictures. dav1d reports both well and has threads of its own.
+        # flag of corrupt images. dav1d reports both well and has threads of its own.
         stream.thread_type = "AUTO" if stream.codec_context.name == "libdav1d" else "NONE"
         self._stream = stream
         self._lost: list[int] = []
@@ -70,7 +70,7 @@ class Decoder:
         self.errors = 0
 
     def decode(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
-        """The pictures that `packet` completes. The empty packet at the end flushes the decoder."""
+        """The images that `packet` completes. The empty packet at the end flushes the decoder."""
         flush = not packet.size
         self.packets += not flush
         try:
@@ -97,7 +97,7 @@ class Decoder:
             heapq.heappush(self._lost, packet.pts)
 
     def _passed(self, pts: int | None) -> Iterator[Decoded]:
-        """Report the lost pictures before `pts`, all of them where it is None."""
+        """Report the lost images before `pts`, all of them where it is None."""
         while self._lost and (pts is None or self._lost[0] <= pts):
             lost = heapq.heappop(self._lost)
             if lost != pts:

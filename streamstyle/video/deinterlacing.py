@@ -1,4 +1,4 @@
-"""Weaves the two fields of interlaced frames into one progressive picture: one frame per frame."""
+"""Weaves the two fields of interlaced frames into one progressive image: one frame per frame."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _log = logging.getLogger("streamstyle")
 
 
 class Deinterlacer:
-    """Passes pictures on until the first interlaced one comes, and sends all through bwdif from then on.
+    """Passes images on until the first interlaced one comes, and sends all through bwdif from then on.
 
-    bwdif (FFmpeg) looks one frame ahead, so pictures come out one call later; progressive pictures pass
+    bwdif (FFmpeg) looks one frame ahead, so images come out one call later; progressive images pass
     it unchanged.
     """
 
@@ -29,7 +29,7 @@ class Deinterlacer:
         self._waiting: list[Decoded] = []
 
     def process(self, decoded: Decoded) -> Iterator[Decoded]:
-        """The pictures that are ready once `decoded` has been seen."""
+        """The images that are ready once `decoded` has been seen."""
         picture = decoded.picture
         if picture is None:
             yield from self._hold(decoded)
@@ -51,7 +51,7 @@ class Deinterlacer:
         yield from self._ready()
 
     def flush(self) -> Iterator[Decoded]:
-        """The pictures still held at the end of the stream."""
+        """The images still held at the end of the stream."""
         if self._graph is not None:
             self._graph.push(None)
             yield from self._ready()

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from streamstyle.errors import OutputError, UsageError
-from streamstyle.frames import ColourTags, Frame, StreamInfo
+from streamstyle.frames import ColorTags, Frame, StreamInfo
 from streamstyle.video.codecs import Codec, EncodeOptions, encoder_options
 from streamstyle.video.color import BT709, FromRGB
 from streamstyle.video.opening import DAMAGE, reason
@@ -23,12 +23,12 @@ _log = logging.getLogger("streamstyle")
 
 KEY_SECONDS = 2  # from one key frame to the next, where a receiver may join at any time
 
-_BT601 = ColourTags(matrix=6, primaries=6, transfer=6)
+_BT601 = ColorTags(matrix=6, primaries=6, transfer=6)
 _RGB_MATRIX = 0
 
 
 class Encoder:
-    """Encodes the frames of one film, or of one segment of it.
+    """Encodes the frames of one video, or of one segment of it.
 
     Odd sizes are padded by repeating the last row or column where the sample format needs even ones.
 
@@ -36,7 +36,7 @@ class Encoder:
         container: gets the video track; open for writing, nothing muxed yet.
         codec: how to encode.
         options: the user's wishes, already checked by `choose_codec`.
-        info: of the source: size, rate, colour, sample aspect.
+        info: of the source: size, rate, color, sample aspect.
         time_base: of the frames that will come.
 
     Raises:
@@ -54,7 +54,7 @@ class Encoder:
         pixel_format = options.pixel_format or codec.pixel_format
         self._padding = padding(info, pixel_format)
         self._time_base = time_base
-        tags = info.colour or (BT709 if info.height >= 720 else _BT601)
+        tags = info.color or (BT709 if info.height >= 720 else _BT601)
         self._size = (info.width, info.height)
         self._from_rgb = FromRGB(pixel_format, tags)
         self._low_delay, self._key_at = options.low_delay, -1  # pts from which on a key frame is due
@@ -72,7 +72,7 @@ class Encoder:
         """The packets that are ready once `frame` is in."""
         right, below = self._padding
         pixels = frame.pixels
-        if pixels.shape[1::-1] != self._size:  # pictures of a folder may differ
+        if pixels.shape[1::-1] != self._size:  # images of a folder may differ
             pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
         if right or below:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
@@ -136,7 +136,7 @@ def _add_stream(
     return stream
 
 
-def _tag(stream: VideoStream, tags: ColourTags, rgb: bool) -> None:
+def _tag(stream: VideoStream, tags: ColorTags, rgb: bool) -> None:
     context = stream.codec_context
     context.colorspace = _RGB_MATRIX if rgb else tags.matrix
     context.color_range = ColorRange.JPEG if rgb or tags.full_range else ColorRange.MPEG

@@ -1,4 +1,4 @@
-"""Animated GIF with a palette made for the whole film (FFmpeg's palettegen and paletteuse)."""
+"""Animated GIF with a palette made for the whole video (FFmpeg's palettegen and paletteuse)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CLOCK = Fraction(1, 100)  # GIF counts in hundredths of a second
 
 
 def write_gif(folder: Path, segments: list[Segment], target: Path, time_base: Fraction) -> None:
-    """Encode the pictures of `segments` as a GIF that loops for ever.
+    """Encode the images of `segments` as a GIF that loops for ever.
 
     Two passes over the segments: one gathers the palette, one draws with it. Memory does not grow with
-    the length of the film.
+    the length of the video.
 
     Raises:
         OutputError: the file cannot be written; it is removed then.
@@ -92,15 +92,15 @@ def _draw(
 
 def _drawing_graph(picture: av.VideoFrame, palette: av.VideoFrame) -> Graph:
     graph = Graph()
-    film, colours = (
+    video, colors = (
         graph.add_buffer(width=p.width, height=p.height, format=p.format, time_base=_CLOCK)
         for p in (picture, palette)
     )
-    # Ordered dither holds still where error diffusion would crawl from frame to frame.
+    # Ordered dither is stabilized where error diffusion would crawl from frame to frame.
     draw = graph.add("paletteuse", "dither=bayer:bayer_scale=3:diff_mode=rectangle")
     sink = graph.add("buffersink")
-    film.link_to(draw, 0, 0)
-    colours.link_to(draw, 0, 1)
+    video.link_to(draw, 0, 0)
+    colors.link_to(draw, 0, 1)
     draw.link_to(sink)
     graph.configure()
     palette.pts, palette.time_base = 0, _CLOCK

@@ -22,7 +22,7 @@ from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.opening import DAMAGE
 from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import Segment, packet_times, shown_at
-from streamstyle.video.side_tracks import SideTracks, carry_container, film_tags, muxer_options
+from streamstyle.video.side_tracks import SideTracks, carry_container, muxer_options, video_tags
 from streamstyle.video.video_format import VideoFormat
 
 
@@ -53,7 +53,7 @@ def join(folder: Path, segments: list[Segment], target: Path, video: VideoFormat
     Raises:
         OutputError: the file cannot be written; it is removed then.
     """
-    tags = film_tags(video.info)
+    tags = video_tags(video.info)
     muxer = video.container.muxer
     options = muxer_options(video.container, tags)
     if muxer in ("mp4", "mov"):

@@ -1,4 +1,4 @@
-"""Frames that come at their own pace through FFmpeg: a network stream, a test picture, the screen."""
+"""Frames that come at their own pace through FFmpeg: a network stream, a test image, the screen."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Grabbed:
         name: "testsrc", or a URL.
         size: scale to exactly (width, height).
         max_size: scale down so that the longer side is at most this.
-        fps: rate of the test picture; 30.
+        fps: rate of the test image; 30.
 
     Attributes:
         width, height: of the frames as they are given.
@@ -62,7 +62,7 @@ class Grabbed:
             context.thread_type = "SLICE"  # threads for whole frames would each hold one back
             self.width, self.height = fitted_size(context.width, context.height, size, max_size, even=True)
             if not (self.width and self.height):
-                raise InputError(f"{name}: does not tell the size of its pictures")
+                raise InputError(f"{name}: does not tell the size of its images")
         except BaseException:
             self._container.close()
             raise

@@ -1,4 +1,4 @@
-"""Opens films so that nothing is read but what the user named.
+"""Opens videos so that nothing is read but what the user named.
 
 FFmpeg follows references: a playlist, a concat script or an SDP file, under whatever name, makes it open
 other files and network connections. Two whitelists, of protocols and of formats, refuse all of these.
@@ -19,7 +19,7 @@ from streamstyle.errors import InputError
 
 URL_SCHEMES = ("http", "https", "rtsp", "rtmp", "rtmps", "udp", "tcp")
 
-# Containers and raw streams that hold pictures themselves; none of them names another file.
+# Containers and raw streams that hold images themselves; none of them names another file.
 _FILE_FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,nut,mxf,dv,"
     "h264,hevc,vvc,av1,obu,ivf,m4v,h261,h263,mjpeg,vc1,yuv4mpegpipe,rm,swf,y4m,wtv,gxf,"
@@ -31,7 +31,7 @@ _URL_PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,rtmp,rtmps,rtmpt,crypto"
 
 _TIMEOUT_SECONDS = (20.0, 20.0)  # open, read; for what may never answer
 _SHORT_TIMEOUT_SECONDS = (5.0, 3.0)
-# RTSP over TCP: a lost UDP packet smears the picture until the next key frame.
+# RTSP over TCP: a lost UDP packet smears the image until the next key frame.
 _LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "rtsp_transport": "tcp"}
 
 # What PyAV raises on damaged files besides its own errors (metadata, sizes, missing decoders).
@@ -50,14 +50,14 @@ def reason(error: BaseException) -> str:
 
 
 def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
-    """Open a film: a path, a URL or "-" for stdin.
+    """Open a video: a path, a URL or "-" for stdin.
 
     Args:
         name: what to open.
         low_delay: of URLs: nothing is buffered, and what falls silent is given up soon.
 
     Raises:
-        InputError: the file is missing, no regular file, not readable, or holds no known film.
+        InputError: the file is missing, no regular file, not readable, or holds no known video.
     """
     if name == "-":
         # Without a buffer, which Python locks: it could not exit while a thread reads from a silent pipe.
@@ -94,7 +94,7 @@ def close_input(container: InputContainer, reading: Generator[Any, None, None]) 
 
 
 def open_sound(name: str) -> InputContainer:
-    """Open a film or a sound file.
+    """Open a video or a sound file.
 
     Raises:
         InputError: as `open_input`.
@@ -139,7 +139,7 @@ def _open(
     except MemoryError as error:
         raise InputError(f"{name}: a damaged header asks for more memory than there is") from error
     except (*DAMAGE, OSError) as error:
-        kind = "film or sound" if formats == _SOUND_FORMATS else "film"
+        kind = "video or sound" if formats == _SOUND_FORMATS else "video"
         what = "cannot be opened" if timeout else f"not a {kind} that can be read"
         raise InputError(f"{name}: {what} ({reason(error)})") from error
     return container

@@ -1,6 +1,6 @@
 """Rotation and mirroring: read once from the display matrix, baked into the pixels.
 
-Networks have to see upright pictures, so the matrix is applied and dropped.
+Networks have to see upright images, so the matrix is applied and dropped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UPRIGHT: Orientation = (False, False, False)
 
 
 def read_orientation(frame: av.VideoFrame, name: str) -> Orientation:
-    """The steps (transpose, flip up-down, flip left-right) that make the picture upright.
+    """The steps (transpose, flip up-down, flip left-right) that make the image upright.
 
     Call it for the first frame only: reading side data of every frame keeps the frames alive until the
     next full garbage collection.

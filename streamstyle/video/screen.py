@@ -1,4 +1,4 @@
-"""Grabs an X display and writes its pictures to stdout, as a program of its own.
+"""Grabs an X display and writes its images to stdout, as a program of its own.
 
 FFmpeg's x11grab crashes in a process that has loaded OpenCV, which brings an X11 library of its own. So this
 file is run by its path and imports nothing of the package.
@@ -18,7 +18,7 @@ def grab(display: str, rate: str, width: int, height: int, longest: int) -> None
 
     Args:
         display: as X has it, ":0".
-        rate: pictures a second.
+        rate: images a second.
         width, height: scale to exactly this; 0 for no such wish.
         longest: scale down so that the longer side is at most this.
     """

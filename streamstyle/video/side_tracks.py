@@ -1,4 +1,4 @@
-"""Audio, subtitles, chapters and tags: carried from the source into the finished film."""
+"""Audio, subtitles, chapters and tags: carried from the source into the finished video."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class SideTracks:
             self._ways[key] = _start(container, track, way, form)
 
     def write(self, key: int, packet: av.Packet[Stream]) -> None:
-        """Carry one packet over. A damaged one is left out with a warning, and never ends the film."""
+        """Carry one packet over. A damaged one is left out with a warning, and never ends the video."""
         way = self._ways.get(key)
         if way is None:
             return
@@ -263,7 +263,7 @@ def _carry(track: Stream, stream: Stream) -> None:
     stream.disposition = track.disposition
 
 
-def film_tags(info: StreamInfo) -> dict[str, str]:
+def video_tags(info: StreamInfo) -> dict[str, str]:
     """The tags of the input that still hold for the output, and the recipe."""
     source, tags = info.container, {}
     if source is not None:
@@ -282,7 +282,7 @@ def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, s
 
 
 def carry_container(info: StreamInfo, container: OutputContainer, tags: Mapping[str, str]) -> None:
-    """Tags, and chapters (moved by the start of the film; those before it are dropped)."""
+    """Tags, and chapters (moved by the start of the video; those before it are dropped)."""
     container.metadata.update(tags)
     source, shift = info.container, info.start
     if source is None:

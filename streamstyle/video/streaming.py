@@ -14,7 +14,7 @@ from streamstyle.frames import Frame, Packet, StreamInfo
 from streamstyle.video.codecs import CONTAINERS, ContainerFormat, EncodeOptions, choose_codec
 from streamstyle.video.encoding import Encoder, announce_padding, output_error
 from streamstyle.video.opening import DAMAGE
-from streamstyle.video.side_tracks import SideTracks, carry_container, film_tags, plan
+from streamstyle.video.side_tracks import SideTracks, carry_container, plan, video_tags
 
 _H26X = ("h264", "hevc", "h264_nvenc", "hevc_nvenc")
 
@@ -64,7 +64,7 @@ class VideoStreamWriter:
         try:
             self._encoder = Encoder(self._container, codec, options, info, Fraction(info.time_base))
             self._side = SideTracks(self._container, info.tracks, ways, form, info.start)
-            carry_container(info, self._container, film_tags(info))
+            carry_container(info, self._container, video_tags(info))
         except BaseException:
             self._container.close()
             raise

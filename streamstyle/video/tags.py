@@ -13,12 +13,12 @@ from streamstyle.errors import InputError
 from streamstyle.video.opening import open_input
 
 KEY = "streamstyle"  # the recipe is a JSON object whose first key is this, with the version
-PLACES = ("comment", "description", "synopsis", KEY)  # tags that films may have; the first free one is taken
+PLACES = ("comment", "description", "synopsis", KEY)  # tags that videos may have; the first free one is taken
 EXIF_DESCRIPTION = 270
 
 
 def with_recipe(tags: Mapping[str, str], recipe: str) -> dict[str, str]:
-    """The tags of a film and its recipe. An older recipe gives way; other comments stay."""
+    """The tags of a video and its recipe. An older recipe gives way; other comments stay."""
     kept = {name: text for name, text in tags.items() if not is_recipe(text)}
     if recipe:
         taken = {name.lower() for name in kept}
@@ -27,14 +27,14 @@ def with_recipe(tags: Mapping[str, str], recipe: str) -> dict[str, str]:
 
 
 def exif_with(recipe: str) -> bytes:
-    """The EXIF block of a picture that holds its recipe."""
+    """The EXIF block of an image that holds its recipe."""
     exif = Image.Exif()
     exif[EXIF_DESCRIPTION] = recipe
     return exif.tobytes()
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The recipe of a film or picture.
+    """The recipe of a video or image.
 
     Raises:
         InputError: the file cannot be read, or holds none.
@@ -47,7 +47,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 
 def texts_of(path: Path) -> list[str]:
-    """What the tags of a film, or the description of a picture, say."""
+    """What the tags of a video, or the description of an image, say."""
     try:
         with Image.open(path) as picture:
             return [str(picture.getexif().get(EXIF_DESCRIPTION, ""))]
@@ -55,8 +55,8 @@ def texts_of(path: Path) -> list[str]:
         pass
     except (OSError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    with open_input(str(path)) as film:
-        return list(film.metadata.values())
+    with open_input(str(path)) as video:
+        return list(video.metadata.values())
 
 
 def is_recipe(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which tracks of a film are used: the moving picture, and the audio and subtitles beside it."""
+"""Which tracks of a video are used: the moving image, and the audio and subtitles beside it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ MAX_RATE = 240
 
 
 def choose_video(container: InputContainer, name: str) -> VideoStream:
-    """The largest moving picture track; never cover art, nor an alpha plane.
+    """The largest moving image track; never cover art, nor an alpha plane.
 
     The others are named in one warning.
 
     Raises:
-        InputError: there is no picture track.
+        InputError: there is no image track.
     """
     candidates = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     candidates = [s for s in candidates if s.codec_context is not None] or candidates
     if not candidates:
         held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise InputError(f"{name}: no picture track (the file holds: {held})")
+        raise InputError(f"{name}: no image track (the file holds: {held})")
     best = max(candidates, key=_preference)
     others = [s for s in candidates if s is not best]
     if others:
@@ -67,7 +67,7 @@ def beside(container: InputContainer) -> dict[int, Stream]:
     other = [s for s in container.streams if s.type not in ("video", "audio", "subtitle")]
     pictures = [s for s in container.streams.video if s.disposition & Disposition.attached_pic]
     if other or pictures:
-        kinds = sorted([s.type for s in other] + ["cover picture"] * len(pictures))
+        kinds = sorted([s.type for s in other] + ["cover image"] * len(pictures))
         _log.warning("%s: not kept: %s", container.name, ", ".join(f"{kind} track" for kind in kinds))
     return kept
 
@@ -89,7 +89,7 @@ def expected_frames(container: InputContainer, stream: VideoStream, rate: Fracti
 
 
 def duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """The length of the picture track, else of the file, in seconds, or None."""
+    """The length of the image track, else of the file, in seconds, or None."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if container.duration:

@@ -86,7 +86,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """
     own = network.state_dict()
     expected = {key: value for key, value in own.items() if value.is_floating_point()}
-    # Batch normalisation counts its batches; nothing depends on it, and older files do not have it.
+    # Batch normalization counts its batches; nothing depends on it, and older files do not have it.
     tensors = {key: value for key, value in tensors.items() if key not in own or key in expected}
     if missing := [key for key in expected if key not in tensors]:
         raise InputError(f"{path}: lacks {shortened(missing)}")

@@ -24,7 +24,7 @@ class Entry:
 
     name: str
     painting: str
-    painter: str
+    stylizer: str
     year: int
     parameters: int
     bytes: int

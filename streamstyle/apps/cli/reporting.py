@@ -76,7 +76,7 @@ class Reporter:
         )
 
     def live(self, frames: int, status: Mapping[str, float | int | str]) -> None:
-        """How a camera is painted."""
+        """How a camera is stylized."""
         self.event("status", frames=frames, **status)
         details = f"{status['fps']} fps, {status['latency_ms']} ms, {status['drops']} dropped"
         self._show("frames", frames, None, None, f"{status['state']}, {details}")

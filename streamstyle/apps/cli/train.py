@@ -41,7 +41,7 @@ class TrainSettings(BaseModel):
         False, "Start from random weights, not from the base network.", TRAINING, flags=("--scratch",)
     )
     photos: str = option("", "Folder of photographs; else rendered scenes.", DATA, metavar="FOLDER")
-    film: str = option("", "Video to take frames from.", DATA, flags=("--video", "--film"), metavar="FILE")
+    video: str = option("", "Video to take frames from.", DATA, flags=("--video", "--film"), metavar="FILE")
     features: str = option(
         "distilled", "Network of the perceptual loss: a name, such as vgg16, or a weights file.", TRAINING
     )
@@ -78,7 +78,7 @@ def train(
     job = training.TrainingJob(
         painting=str(painting),
         photos=settings.photos,
-        film=settings.film,
+        video=settings.video,
         features=settings.features,
         scratch=settings.scratch,
         device=settings.device,

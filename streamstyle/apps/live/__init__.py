@@ -1,1 +1,1 @@
-"""Cameras, painted while they run: capture, painting, and what is shown of it."""
+"""Cameras, stylized while they run: capture, painting, and what is shown of it."""

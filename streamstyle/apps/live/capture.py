@@ -130,7 +130,7 @@ class Capture:
                 if left <= 0:
                     if not attempt.open:
                         return f"does not open within {allowed:g} s"
-                    what = "the same picture over and over" if attempt.frozen else "no picture"
+                    what = "the same image over and over" if attempt.frozen else "no image"
                     return f"gives {what} for {allowed:g} s"
                 self._changed.wait(left)
         return "closed"

@@ -19,7 +19,7 @@ class Controls:
     Attributes:
         style: a mixture, as `keyframes.read_mixture` reads it; "none" is the source itself.
         strength: 0 = the source, 1 = the full style.
-        keep_colors: 1 = the source's colours, 0 = the painting's.
+        keep_colors: 1 = the source's colors, 0 = the painting's.
         stroke_size: width of the strokes, 0.25 to 4.
         steady: 0 = each frame by itself, 1 = as still as can be.
         mirror: left and right are exchanged, as in a mirror.

@@ -30,7 +30,7 @@ KEYS = (
     Key(("-", "_", "down"), "weaker", "-  down", "weaker"),
     Key(("s",), "steadier", "s", "steadier; from the top to off"),
     Key(("S", "a"), "less_steady", "S  a", "less steady"),
-    Key(("c",), "keep_colors", "c", "keep colours: none, half, all"),
+    Key(("c",), "keep_colors", "c", "keep colors: none, half, all"),
     Key(("]",), "larger_strokes", "]", "larger strokes"),
     Key(("[",), "smaller_strokes", "[", "smaller strokes"),
     Key(("m",), "mirror", "m", "mirror"),

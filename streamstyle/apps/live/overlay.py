@@ -1,4 +1,4 @@
-"""What is drawn over the picture: a line of figures, the help, a message, the slate of a lost camera."""
+"""What is drawn over the image: a line of figures, the help, a message, the slate of a lost camera."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streamstyle.video.scaling import letterboxed
 
 WHITE, GREY, RED = (245, 245, 245), (176, 180, 186), (235, 87, 87)
 DARK = 0.36  # brightness of what lies under text
-LINE = 1 / 30  # height of a text, of the picture's
+LINE = 1 / 30  # height of a text, of the image's
 LEAST, MOST = 13, 30  # pixels
 
 
 def text_height(height: int) -> int:
-    """Pixels of a line of text on a picture of that height."""
+    """Pixels of a line of text on an image of that height."""
     return int(min(max(round(height * LINE), LEAST), MOST))
 
 
@@ -42,13 +42,13 @@ def text_mask(text: str, size: int) -> np.ndarray:
     return np.asarray(picture)
 
 
-def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, colour: Sequence[int]) -> int:
+def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, color: Sequence[int]) -> int:
     """Draw onto (H, W, 3) uint8, cut at its borders; gives the width of the text."""
     mask = text_mask(text, size)
     x, y = max(left, 0), max(top, 0)
     part = pixels[y : max(top + mask.shape[0], 0), x : max(left + mask.shape[1], 0)]
     cover = mask[y - top :, x - left :][: part.shape[0], : part.shape[1], None] / np.float32(255)
-    part[:] = np.rint(part * (1 - cover) + np.asarray(colour, np.float32) * cover)
+    part[:] = np.rint(part * (1 - cover) + np.asarray(color, np.float32) * cover)
     return int(mask.shape[1])
 
 
@@ -96,13 +96,13 @@ def draw_message(pixels: np.ndarray, text: str) -> None:
     size = round(1.15 * text_height(height))
     text = shortened(text, size, width - 4 * size)
     across = text_width(text, size)
-    left, top = (width - across) // 2, round(3 * size)  # below the names of a split picture
+    left, top = (width - across) // 2, round(3 * size)  # below the names of a split image
     darken(pixels, left - size, top - size // 3, across + 2 * size, round(2 * size))
     draw_text(pixels, text, left, top, size, WHITE)
 
 
 def draw_split(result: np.ndarray, source: np.ndarray, left: int, right: int) -> None:
-    """The source in the left half of the picture, which lies from `left` to `right`; a line between."""
+    """The source in the left half of the image, which lies from `left` to `right`; a line between."""
     middle = (left + right) // 2
     result[:, left:middle] = source[:, left:middle]
     cv2.line(result, (middle, 0), (middle, result.shape[0] - 1), WHITE, 2)
@@ -141,19 +141,19 @@ def help_column(size: int) -> int:
 
 
 def help_fits(size: int, width: int, height: int) -> bool:
-    """Whether the help has room on a picture in a size of text."""
+    """Whether the help has room on an image in a size of text."""
     rows = -(-len(KEYS) // 2) + 2
     return 2 * help_column(size) + 3 * size <= width and rows * round(1.55 * size) + size <= height
 
 
 def slate(size: tuple[int, int], title: str, lines: Sequence[str], behind: np.ndarray | None) -> np.ndarray:
-    """What is shown while there is no picture.
+    """What is shown while there is no image.
 
     Args:
         size: (width, height) in pixels.
         title: in large letters.
         lines: below it, smaller.
-        behind: (H, W, 3) uint8, the last picture, which shows faintly; or None.
+        behind: (H, W, 3) uint8, the last image, which shows faintly; or None.
     """
     width, height = size
     faint: np.ndarray = np.full((height, width), 26, np.uint8)

@@ -1,6 +1,6 @@
-"""Holding a frame rate: pictures are worked on in a size that the machine can keep up with.
+"""Holding a frame rate: images are worked on in a size that the machine can keep up with.
 
-Sizes go in steps that are small to see and large in time. It is coarser soon, since a picture that stutters
+Sizes go in steps that are small to see and large in time. It is coarser soon, since an image that stutters
 disturbs, and finer late and only where the time will suffice by far; where that fails, the next try waits
 twice as long.
 """

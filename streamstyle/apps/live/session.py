@@ -47,10 +47,12 @@ class Live:
         frames: number of stylized frames.
     """
 
-    def __init__(self, open: Callable[[], Camera], painter: Stylizer, outputs: Sequence[Output] = ()) -> None:
-        self.capture, self.painter = Capture(open), painter
+    def __init__(
+        self, open: Callable[[], Camera], stylizer: Stylizer, outputs: Sequence[Output] = ()
+    ) -> None:
+        self.capture, self.stylizer = Capture(open), stylizer
         self.paused = False
-        self._pace = None if painter.fps is None else Pace(painter.fps)
+        self._pace = None if stylizer.fps is None else Pace(stylizer.fps)
         self.frames = 0
         self._outputs = list(outputs)
         self._all = list(outputs)  # also those that were taken away
@@ -87,16 +89,16 @@ class Live:
     @property
     def wanted(self) -> Controls:
         """The controls as they are set now."""
-        return self.painter.wanted
+        return self.stylizer.wanted
 
     @property
     def styles(self) -> list[str]:
         """Which styles can be chosen."""
-        return self.painter.styles
+        return self.stylizer.styles
 
     def change(self, **values: object) -> Controls:
         """Change the controls; see `Stylizer.change`."""
-        return self.painter.change(**values)
+        return self.stylizer.change(**values)
 
     def newest(self, after: int, timeout: float) -> Picture | None:
         """The newest result, if it is newer than `after`; waits for one.
@@ -179,12 +181,12 @@ class Live:
             "latency_ms": round(1000 * percentile(shown, 50), 1),
             "latency_p95_ms": round(1000 * percentile(shown, 95), 1),
             "drops": self.capture.drops,
-            "device": devices.name_of(self.painter.device),
+            "device": devices.name_of(self.stylizer.device),
             "state": self.state,
             "reason": self.capture.reason,
             "size": f"{width}x{height}",
-            "skipped": self.painter.skipped,
-            "coarseness": round(self.painter.coarseness, 2),
+            "skipped": self.stylizer.skipped,
+            "coarseness": round(self.stylizer.coarseness, 2),
         }
 
     def _stylize(self) -> None:
@@ -195,8 +197,8 @@ class Live:
                     continue
                 if self._pace is not None and not self._pace(frame.seconds):
                     continue
-                result = self.painter(frame.pixels, frame.seconds)
-                source = self.painter.source
+                result = self.stylizer(frame.pixels, frame.seconds)
+                source = self.stylizer.source
                 assert source is not None
                 self._publish(frame.seconds, source, result)
                 with self._lock:

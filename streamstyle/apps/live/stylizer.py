@@ -74,7 +74,9 @@ class Stylizer:
         self._composite = Composite(self._stabilize, self.transition, colors=effect.keep_colors_by)
         self._composite.coarseness = finest
         self._rate = None if fps is None else Rate(fps, finest)
-        self._flow = FlowSequence(FlowEstimation("fast", size=FLOW_SIZE, device=self.device), onward=False)
+        self._flow = FlowSequence(
+            FlowEstimation("fast", size=FLOW_SIZE, device=self.device), forward_motion=False
+        )
         self._step = Step(self._composite, self.device)
         self._stillness = MotionGate()
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ FIGURES_SECONDS = 0.5  # between two readings, so that they can be read
 
 
 class View:
-    """The picture with all that is drawn on it, and what keys do.
+    """The image with all that is drawn on it, and what keys do.
 
     Args:
         live: the session.
@@ -82,7 +82,7 @@ class View:
         self._message, self._until = text, self._now() + MESSAGE_SECONDS
 
     def take(self, picture: Picture) -> None:
-        """The newest picture."""
+        """The newest image."""
         self._picture = picture
 
     def drawn(self, size: tuple[int, int]) -> np.ndarray:
@@ -139,7 +139,7 @@ class View:
         if status["state"] != LOST:
             return overlay.slate(size, f"Waiting for {name}", ["q quits"], behind)
         reasons = str(status["reason"]).removeprefix(f"{name}: ").split("; ")
-        return overlay.slate(size, f"No picture from {name}", [*reasons, "trying again     q quits"], behind)
+        return overlay.slate(size, f"No image from {name}", [*reasons, "trying again     q quits"], behind)
 
     def _draw_line(self, pixels: np.ndarray, status: dict[str, float | int | str]) -> None:
         wanted = self.live.wanted
@@ -148,7 +148,7 @@ class View:
         if not wanted.bypass:
             details = [f"strength {wanted.strength:.0%}"] if wanted.strength < 1 else []
             details += [f"steady {wanted.steady:.0%}"] if wanted.steady else []
-            details += [f"colours kept {wanted.keep_colors:.0%}"] if wanted.keep_colors else []
+            details += [f"colors kept {wanted.keep_colors:.0%}"] if wanted.keep_colors else []
             details += [f"strokes {wanted.stroke_size:.2g}"] if wanted.stroke_size != 1 else []
         figures = f"{status['fps']:.1f} fps   {status['latency_ms']:.0f} ms"
         figures += f"   {status['drops']} dropped   {status['device']}"
@@ -191,7 +191,7 @@ class View:
         kept = self.live.wanted.keep_colors
         kept = 0.0 if kept >= 1 else 1.0 if kept >= 0.5 else 0.5
         self.live.change(keep_colors=kept)
-        self.say(f"colours kept {kept:.0%}")
+        self.say(f"colors kept {kept:.0%}")
 
     def larger_strokes(self) -> None:
         self._strokes(STROKES)
@@ -224,9 +224,9 @@ class View:
         self.done = True
 
     def snapshot(self) -> None:
-        """The painted picture in its own size, as a file that was not there before."""
+        """The stylized image in its own size, as a file that was not there before."""
         if self._picture is None:
-            self.say("no picture yet")
+            self.say("no image yet")
             return
         path = unused(self.folder, ".png")
         try:

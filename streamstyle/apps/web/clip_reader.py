@@ -96,7 +96,7 @@ def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray
         next(frames)
         still = next(frames, None) is None
     about: dict[str, float | str] = {
-        "kind": "picture" if still else "film",
+        "kind": "picture" if still else "video",
         "width": info.width,
         "height": info.height,
     }
@@ -117,7 +117,7 @@ def _check_size(path: str) -> None:
         coded = choose_video(container, path).codec_context
         if coded.width * coded.height > MOST_PIXELS:
             raise InputError(
-                f"it has {coded.width}x{coded.height} pixels, films of at most 4096x2304 are taken"
+                f"it has {coded.width}x{coded.height} pixels, videos of at most 4096x2304 are taken"
             )
 
 

@@ -75,7 +75,7 @@ class Clip:
         begun: called with the clip before it is opened, which may take a while; closing it ends that.
 
     Attributes:
-        about: kind ("film" or "picture"), width and height.
+        about: kind ("video" or "image"), width and height.
 
     Raises:
         InputError: it is damaged, no video or image, or too large; the message names no file.

@@ -1,4 +1,4 @@
-"""The styles that the page offers: their names, what they are after, and a small picture of each."""
+"""The styles that the page offers: their names, what they are after, and a small image of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streamstyle.styles import DEFAULT_STYLE
 from streamstyle.weights import STYLES
 
 SAMPLE = Path(__file__).parent / "page" / "sample.jpg"
-PAINTED_SIZE = (540, 360)  # at which strokes look as they do in a camera's picture, and
+PAINTED_SIZE = (540, 360)  # at which strokes look as they do in a camera's image, and
 SHOWN_SIZE = (270, 180)  # at which they are shown
 MOST_LETTERS = 200  # of a mixture
 
@@ -48,7 +48,7 @@ class Gallery:
         self._shown = {style: shown for shown, style in self._real.items()}
         self._thumbnails: dict[str, bytes] = {}
         self._lock = threading.Lock()
-        self.device = self.painter().device
+        self.device = self.stylizer().device
 
     @property
     def names(self) -> list[str]:
@@ -59,7 +59,7 @@ class Gallery:
         """Name, label and note of each."""
         return [_card(shown, real) for shown, real in self._real.items()]
 
-    def painter(self) -> Stylizer:
+    def stylizer(self) -> Stylizer:
         """A painter for another visitor."""
         styles = list(self._real.values())
         first = DEFAULT_STYLE if DEFAULT_STYLE in styles else styles[0]
@@ -90,13 +90,13 @@ class Gallery:
         return text
 
     def thumbnail(self, name: str) -> bytes | None:
-        """The sample picture in a style, as JPEG; it is painted once. None: there is no such style."""
+        """The sample image in a style, as JPEG; it is stylized once. None: there is no such style."""
         with self._lock:
             if name in self._real and name not in self._thumbnails:
-                self._thumbnails[name] = self._painted(self._real[name])
+                self._thumbnails[name] = self._stylized(self._real[name])
             return self._thumbnails.get(name)
 
-    def _painted(self, style: str) -> bytes:
+    def _stylized(self, style: str) -> bytes:
         pixels = cv2.resize(read_jpeg(SAMPLE.read_bytes()), PAINTED_SIZE, interpolation=cv2.INTER_AREA)
         result = Stylizer(StylizeSettings(), [], Controls(style=style), device=self._device)(pixels, 0.0)
         return write_jpeg(cv2.resize(result, SHOWN_SIZE, interpolation=cv2.INTER_AREA))
@@ -111,5 +111,5 @@ def _mixture(shares: dict[str, float]) -> str:
 def _card(shown: str, real: str) -> dict[str, str]:
     label = shown.replace("_", " ")
     entry = STYLES.get(real)
-    note = f"{entry.painting}, {entry.painter}, {entry.year}" if entry else "from a file"
+    note = f"{entry.painting}, {entry.stylizer}, {entry.year}" if entry else "from a file"
     return {"name": shown, "label": label[:1].upper() + label[1:], "note": note}

@@ -70,7 +70,7 @@ class Site:
         self._uploading: set[str] = set()
         self._opening: list[list[Clip]] = []  # of uploads that are being looked into
         self._thumbnail_turn = asyncio.Lock()
-        # One thread, first come first served: who has one picture in flight waits for one of each other's.
+        # One thread, first come first served: who has one image in flight waits for one of each other's.
         self._painting = ThreadPoolExecutor(1, "painting")
         self._hands = ThreadPoolExecutor(4 * most_visitors, "page")
         routes = [Route(path, self._file, methods=["GET"]) for path in FILES]
@@ -123,14 +123,14 @@ class Site:
                 await socket.close(TRY_AGAIN_LATER)
                 return
             try:
-                painter = await self._beside(self._gallery.painter)
+                stylizer = await self._beside(self._gallery.stylizer)
             except StreamstyleError as error:  # weights are gone, memory is short
                 await socket.send_json({"refused": self._gallery.by_shown_names(str(error)), "full": True})
                 await socket.close(TRY_AGAIN_LATER)
                 return
             about = {"most_clip_bytes": self._most_clip_bytes, "device": str(self._gallery.device)}
             visit = Visit(
-                socket, painter, self._gallery, self._broadcast, self._in_painting, self._beside, about
+                socket, stylizer, self._gallery, self._broadcast, self._in_painting, self._beside, about
             )
             self.visits[visit.name] = visit
             try:

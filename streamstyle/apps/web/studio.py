@@ -24,7 +24,7 @@ _log = logging.getLogger("streamstyle")
 HOST, PORT = "127.0.0.1", 8787
 NEEDED = ("starlette", "uvicorn", "websockets")
 START_SECONDS, STOP_SECONDS = 20.0, 5.0
-_LARGEST_MESSAGE = 4_000_000  # bytes; pictures of more than jpeg.MOST_BYTES are refused with a sentence
+_LARGEST_MESSAGE = 4_000_000  # bytes; images of more than jpeg.MOST_BYTES are refused with a sentence
 _NEXT_PORTS = 20  # looked through for one that is free
 _EVERYWHERE = ("", "0.0.0.0", "::")
 
@@ -88,7 +88,7 @@ class Studio:
 
     @property
     def stream_url(self) -> str:
-        """The link to the machine's camera as a stream of JPEG pictures, for OBS, VLC and the like."""
+        """The link to the machine's camera as a stream of JPEG images, for OBS, VLC and the like."""
         return self._link("/stream.mjpg")
 
     def _link(self, path: str) -> str:

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 INPUTS = ("browser", "machine", "clip")
 MOST_LETTERS = 10_000  # of a message
 WAIT_SECONDS = 1.0  # for the machine's camera, before looking round
-SOURCE_BYTES = struct.Struct(
-    "<I"
-)  # before each picture: length of the source's JPEG, 0 if the browser has it
+SOURCE_BYTES = struct.Struct("<I")  # before each image: length of the source's JPEG, 0 if the browser has it
 Call = Callable[..., Awaitable[Any]]
 NAMES = tuple(entry.name for entry in fields(Controls))
 
@@ -82,7 +80,7 @@ class Visit:
     def __init__(
         self,
         socket: WebSocket,
-        painter: Paints,
+        stylizer: Paints,
         styles: Styles,
         broadcast: Broadcast | None,
         in_painting: Call,
@@ -92,7 +90,7 @@ class Visit:
         self.name = secrets.token_urlsafe(9)
         self.clip: Clip | None = None
         self._socket = socket
-        self._painter = painter
+        self._stylizer = stylizer
         self._styles = styles
         self._broadcast = broadcast
         self._in_painting, self._beside = in_painting, beside
@@ -197,7 +195,7 @@ class Visit:
     @property
     def _wished(self) -> Any:
         """Whose controls the page shows: those of its own stylizer, or of the machine's camera."""
-        return self._broadcast.machine if self._input == "machine" and self._broadcast else self._painter
+        return self._broadcast.machine if self._input == "machine" and self._broadcast else self._stylizer
 
     async def _paint(self) -> None:
         while True:
@@ -216,7 +214,7 @@ class Visit:
         data, self._picture = self._picture, None
         if data is not None:
             pixels = await self._beside(read_jpeg, data)
-            await self._send(b"", await self._beside(write_jpeg, await self._painted(pixels)))
+            await self._send(b"", await self._beside(write_jpeg, await self._stylized(pixels)))
 
     async def _paint_clip(self) -> None:
         clip = self.clip
@@ -230,7 +228,7 @@ class Visit:
                 raise
             self._again()  # another clip took its place
             return
-        source, result = await asyncio.gather(self._beside(write_jpeg, pixels), self._painted(pixels))
+        source, result = await asyncio.gather(self._beside(write_jpeg, pixels), self._stylized(pixels))
         await self._send(source, await self._beside(write_jpeg, result))
 
     async def _show_machine(self) -> None:
@@ -251,8 +249,8 @@ class Visit:
         self._ready = True
         self._wake.set()
 
-    async def _painted(self, pixels: np.ndarray) -> np.ndarray:
-        result: np.ndarray = await self._in_painting(self._painter, pixels, time.monotonic())
+    async def _stylized(self, pixels: np.ndarray) -> np.ndarray:
+        result: np.ndarray = await self._in_painting(self._stylizer, pixels, time.monotonic())
         return result
 
     async def _tell_wanted(self, always: bool = False) -> None:
@@ -266,7 +264,7 @@ class Visit:
         await self._socket.send_bytes(SOURCE_BYTES.pack(len(source)) + source + result)
 
     async def _refuse(self, error: StreamstyleError, picture: bool = False) -> None:
-        """Send a sentence; with `picture` it is the answer to a frame, or to being ready for one."""
+        """Send a sentence; with `image` it is the answer to a frame, or to being ready for one."""
         await self._say(refused=self._styles.by_shown_names(str(error)), picture=picture)
 
     async def _say(self, **message: object) -> None:

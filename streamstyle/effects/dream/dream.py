@@ -1,9 +1,9 @@
-"""Dreaming: each picture is changed so that a network sees more of what it sees in it already.
+"""Dreaming: each image is changed so that a network sees more of what it sees in it already.
 
 Reference: Mordvintsev, Olah and Tyka (2015), Inceptionism and google/deepdream, for the ascent, its octaves
 and its jitter. Departs from it: octaves carry nothing but detail, so that the source's own is never lost;
-gradients are smoothed over three scales, so that large forms grow beside fine ones; and films carry on what
-was dreamt, moved along with what it was dreamt of.
+gradients are smoothed over three scales, so that large forms grow beside fine ones; and videos carry on what
+was dreamed, moved along with what it was dreamed of.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from streamstyle.optical_flow import resized_flow, resized_map, warp
 from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 32  # pixels, of the smallest octave
-BLOCK = 32  # pixels, to whose multiples pictures are padded: twice the deepest stride
+BLOCK = 32  # pixels, to whose multiples images are padded: twice the deepest stride
 MARGIN = 192  # pixels that tiles overlap: `thing` sees 92 to each side, its gradient twice that
-LOW_BAND = 4  # the part of the picture's height over which light and colour must not drift
+LOW_BAND = 4  # the part of the image's height over which light and color must not drift
 # Of what is carried, the share that the network sees while it dreams on: where it sees all of it, every
 # animal grows by what it is until a hundred frames later nothing else is left.
 SEEN = 0.35
 EXPOSED = 1 / 3  # of the first frame's steps: what a place gets when it is newly exposed
-SLOWNESS = 0.9  # of the lengths by which gradients are divided: else the steps would pulse with the film
+SLOWNESS = 0.9  # of the lengths by which gradients are divided: else the steps would pulse with the video
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class Ascent:
     """How to climb.
 
     Attributes:
-        octaves: sizes at which to dream, the largest being the picture's own.
+        octaves: sizes at which to dream, the largest being the image's own.
         fit: use fewer octaves where an image is too small for so many.
         octave_scale: ratio of one size to the next.
         steps: at each size.
-        later_steps: at each size, of frames that carry on what was dreamt before; None: as many as hold the
+        later_steps: at each size, of frames that carry on what was dreamed before; None: as many as hold the
             dream at the strength that it has in the first frame.
         size: mean change by a step, of the full range.
-        jitter: pixels by which the picture is shifted at random in each step, at most.
-        carry: share of what was dreamt in a frame that the next one keeps.
-        damped: share of the low band, broad light and colour, that is taken off what is carried.
+        jitter: pixels by which the image is shifted at random in each step, at most.
+        carry: share of what was dreamed in a frame that the next one keeps.
+        damped: share of the low band, broad light and color, that is taken off what is carried.
         limit: how many times the energy of the first frame's dream the carried one has at most.
         near: weight of staying near the source.
         variation: weight of being smooth (total variation).
@@ -88,24 +88,24 @@ class Ascent:
 
     @property
     def longer(self) -> float:
-        """How many times longer steps are where the picture is newly exposed."""
+        """How many times longer steps are where the image is newly exposed."""
         return max(EXPOSED * self.steps / max(self.steps_later, 1), 1.0)
 
 
 class Dream:
-    """Dreams on pictures; on films each frame carries on the dream of the one before.
+    """Dreams on images; on videos each frame carries on the dream of the one before.
 
     Args:
         keyframes: mixture of objectives, as `objectives.read_objective` has them, and strength at each time.
         ascent: how to climb.
         features: the network that looks, a name or file; see `weights.load_features`.
-        guides: by objective, (3, h, w) in [0, 1], a picture whose features are to be seen; else it is more of
+        guides: by objective, (3, h, w) in [0, 1], an image whose features are to be seen; else it is more of
             what is seen already.
-        target: (3, h, w) in [0, 1], a picture to move towards, or of one pixel, a colour; None: nothing.
+        target: (3, h, w) in [0, 1], an image to move towards, or of one pixel, a color; None: nothing.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
 
     Attributes:
-        passes: how often a full picture was sent through the network and back, so far; a quarter counts 1/4.
+        passes: how often a full image was sent through the network and back, so far; a quarter counts 1/4.
 
     Raises:
         UsageError: an objective or the device does not exist.
@@ -135,7 +135,7 @@ class Dream:
             self.dreamt = Dreamt(network, objectives, given)
             whole = any(objective.place or objective.layer == HEAD for objective in objectives.values())
             if self.ascent.tile and whole:
-                raise UsageError("--tile: a class, or a neuron at a place, needs the whole picture")
+                raise UsageError("--tile: a class, or a neuron at a place, needs the whole image")
             self.target = None if target is None else target.clone()[None].to(self.device)
         self.passes = 0.0
         self._residual: Tensor | None = None  # (3, H, W), the last result minus its source
@@ -143,17 +143,17 @@ class Dream:
         self._lengths: dict[str, float] = {}  # mean length of the gradient in each step, slowly following
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The picture, dreamt upon.
+        """The image, dreamed upon.
 
         Args:
             image: (3, H, W) in [0, 1] on `device`. It is not changed.
-            moment: its seconds decide what to look for; with the motion since the last frame in films.
+            moment: its seconds decide what to look for; with the motion since the last frame in videos.
 
         Returns:
             The same shape, type and range; the tensor itself where nothing is to be done.
 
         Raises:
-            UsageError: the picture is too small for so many octaves.
+            UsageError: the image is too small for so many octaves.
         """
         parameters = self.keyframes.at(moment.seconds)
         weights = {name: share for name, share in parameters.style.items() if name != NONE}
@@ -190,13 +190,13 @@ class Dream:
             return None, None
         height, width = source.shape[2:]
         flow = resized_flow(moment.motion.flow.clone(), height, width)
-        reliable = resized_map(moment.motion.reliable.clone(), height, width)[None]
-        moved = self.ascent.carry * reliable * warp(last[None], flow[None])
+        confidence = resized_map(moment.motion.confidence.clone(), height, width)[None]
+        moved = self.ascent.carry * confidence * warp(last[None], flow[None])
         moved = moved - self.ascent.damped * low_band(moved)
         strength, most = moved.square().mean().sqrt().item(), self.ascent.limit * self._most
         if strength > most > 0:
             moved = moved * (most / strength)
-        return moved, 1 - reliable
+        return moved, 1 - confidence
 
     def ascended(
         self,
@@ -206,7 +206,7 @@ class Dream:
         steps: int,
         length: Tensor | None = None,
     ) -> Tensor:
-        """The detail, (1, 3, H, W), that steps at all octaves add to a picture, small ones first.
+        """The detail, (1, 3, H, W), that steps at all octaves add to an image, small ones first.
 
         Args:
             start: (1, 3, H, W).
@@ -225,7 +225,7 @@ class Dream:
                 shift = shift_of(ascent, octave, step)
                 moved = (seen + detail).clamp(0, 1).roll(shift, (2, 3))
                 gradient = self.gradient(moved, weights).roll([-value for value in shift], (2, 3))
-                gradient = self.normalised(gradient, f"{octave}.{step}") - self.held(seen, detail)
+                gradient = self.normalized(gradient, f"{octave}.{step}") - self.held(seen, detail)
                 detail = detail + ascent.size * scale * gradient
                 self.passes += shape[0] * shape[1] / (start.shape[2] * start.shape[3])
         return detail
@@ -255,8 +255,8 @@ class Dream:
                     whole[name][:, :, top : top + tile, left : left + tile] = inner
         return whole
 
-    def normalised(self, gradient: Tensor, name: str) -> Tensor:
-        """To a mean length of 1, by a length that follows slowly over the frames of a film."""
+    def normalized(self, gradient: Tensor, name: str) -> Tensor:
+        """To a mean length of 1, by a length that follows slowly over the frames of a video."""
         length = gradient.abs().mean().item()
         kept = self._lengths.get(name)
         self._lengths[name] = length if kept is None else SLOWNESS * kept + (1 - SLOWNESS) * length
@@ -280,7 +280,7 @@ class Dream:
         return back / ascent.size
 
     def reset(self) -> None:
-        """Forgets what was dreamt before."""
+        """Forgets what was dreamed before."""
         self._residual, self._most = None, 0.0
         self._lengths.clear()
 
@@ -307,7 +307,7 @@ class Dream:
 def low_band(image: Tensor) -> Tensor:
     """Means of (1, 3, H, W) over squares of half its height about each place.
 
-    Taken on a reduced picture: at 360 lines the squares have 181 pixels to a side, and every one of them
+    Taken on a reduced image: at 360 lines the squares have 181 pixels to a side, and every one of them
     would be summed up for each place.
     """
     height, width = image.shape[2:]
@@ -319,7 +319,7 @@ def low_band(image: Tensor) -> Tensor:
 
 
 def octave_size(height: int, width: int, octave: int, scale: float) -> tuple[int, int]:
-    """Height and width at an octave; 0 is the picture's own."""
+    """Height and width at an octave; 0 is the image's own."""
     return max(round(height / scale**octave), 1), max(round(width / scale**octave), 1)
 
 
@@ -343,7 +343,7 @@ def octaves_of(height: int, width: int, ascent: Ascent) -> int:
 
 
 def shift_of(ascent: Ascent, octave: int, step: int) -> list[int]:
-    """Rows and columns by which the picture is shifted; the same on every frame: no flicker."""
+    """Rows and columns by which the image is shifted; the same on every frame: no flicker."""
     rng = np.random.default_rng((ascent.seed, octave, step))
     return [int(value) for value in rng.integers(-ascent.jitter, ascent.jitter + 1, 2)]
 

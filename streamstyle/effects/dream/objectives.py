@@ -1,8 +1,8 @@
-"""What a dream looks for: layers, channels, neurons and directions of a feature network, or a guide picture.
+"""What a dream looks for: layers, channels, neurons and directions of a feature network, or a guide image.
 
 Written as LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY (one neuron, by shares of width and height) or
 LAYER:FILE.npy (a direction, one number for each channel), with - in front for what is to be avoided; or
-LAYER~PICTURE, what the layer sees in a guide picture. Networks with a head have a layer `class`.
+LAYER~PICTURE, what the layer sees in a guide image. Networks with a head have a layer `class`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from streamstyle.device import Captured, low_precision
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks.features import FeatureNetwork
 
-PROBE = 96  # pixels, side of the picture that tells how many channels a layer has
+PROBE = 96  # pixels, side of the image that tells how many channels a layer has
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Objective:
 
         Args:
             activations: (1, C, H, W) of the layer.
-            guide: (N, C), what the layer sees of a guide picture at each place, or None.
+            guide: (N, C), what the layer sees of a guide image at each place, or None.
         """
         if self.place is not None:
             height, width = activations.shape[2:]
@@ -61,11 +61,11 @@ class Objective:
             direction = self.direction.to(activations)
             return self.sign * (activations * direction[:, None, None]).sum(dim=1).mean()
         if guide is not None:
-            return self.sign * likeness(activations, guide)
+            return self.sign * similarity(activations, guide)
         return self.sign * activations.square().mean()
 
 
-def likeness(activations: Tensor, guide: Tensor) -> Tensor:
+def similarity(activations: Tensor, guide: Tensor) -> Tensor:
     """Mean product of what is seen at each place with what is most like it in the guide, wherever that lies.
 
     Reference: guided dreams in Mordvintsev, Olah and Tyka (2015), DeepDream, google/deepdream.
@@ -138,7 +138,7 @@ def read_direction(path: Path, channels: int) -> Tensor:
 
 
 class Dreamt:
-    """Objectives as functions of a picture.
+    """Objectives as functions of an image.
 
     Args:
         network: that looks.
@@ -170,7 +170,7 @@ class Dreamt:
                 raise UsageError(f"{name!r}: the guide is not at hand")
 
     def gradients(self, image: Tensor, names: Collection[str]) -> dict[str, Tensor]:
-        """Where the picture has to change so that there is more of each, (1, 3, H, W) by name.
+        """Where the image has to change so that there is more of each, (1, 3, H, W) by name.
 
         Args:
             image: (1, 3, H, W) in [0, 1].
@@ -191,7 +191,7 @@ class Dreamt:
             for number, name in enumerate(names, 1):
                 objective = self.objectives[name]
                 seen_there = found[objective.layer].float()
-                # By the number of places, so that the parts of a picture fit together.
+                # By the number of places, so that the parts of an image fit together.
                 places = seen_there.shape[2] * seen_there.shape[3]
                 value = places * objective.value(seen_there, self.guides.get(name))
                 (parts[name],) = torch.autograd.grad(value, seen, retain_graph=number < len(names))

@@ -33,7 +33,7 @@ class StylizeSettings(RenderSettings):
         several=True,
     )
     mix_by: Literal["pictures", "weights"] = option(
-        "pictures", "Mix the stylized pictures, or the networks' weights: faster and fainter.", LOOK
+        "pictures", "Mix the stylized images, or the networks' weights: faster and fainter.", LOOK
     )
     steady: float | None = option(
         None,

@@ -1,4 +1,4 @@
-"""Painting each picture in a style, with one pass through a trained network."""
+"""Painting each image in a style, with one pass through a trained network."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from streamstyle.styles import DEFAULT_STYLE, LoadedStyle, load_style, sizes_of
 from streamstyle.weights import WEIGHTS
 
 BASE = "base"
-EVENNESS = 0.75  # power of the strength by which pictures, not weights, change evenly
+EVENNESS = 0.75  # power of the strength by which images, not weights, change evenly
 FEWEST_ROWS = 64  # of a band, when memory does not suffice
 
 _log = logging.getLogger("streamstyle")
 
 
 class Style:
-    """Paints pictures in styles that may be mixed and may change with time; each frame by itself.
+    """Stylizes images in styles that may be mixed and may change with time; each frame by itself.
 
-    Only the statistics by which our own networks normalise may be made to follow slowly.
+    Only the statistics by which our own networks normalize may be made to follow slowly.
 
     Strength moves the weights towards the base, so that strokes grow and do not only fade in; the nearer to
     0, the more the source shows through, which the base gives back only nearly. Where the base is not at
     hand it is a blend with the source. Mixtures, also with the source ("none"), are blends of the
-    pictures: halfway between the weights of two styles both are faint, since what they changed in the base
+    images: halfway between the weights of two styles both are faint, since what they changed in the base
     has little in common. On request styles of one base are mixed by their weights all the same, which takes
     one pass for all of them.
 
     Args:
         keyframes: mixture and strength at each time; or a style or mixture as `keyframes_of` reads it: a
             bundled name, a .safetensors file, a .pth of pytorch/examples, or "none".
-        mix_by: "pictures" or "weights".
-        rows: lines that are painted at a time, a multiple of 8, which saves memory; None: all at once.
+        mix_by: "images" or "weights".
+        rows: lines that are stylized at a time, a multiple of 8, which saves memory; None: all at once.
         inertia: share of the last frame's statistics that is kept, 0 to below 1.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
 
@@ -77,7 +77,7 @@ class Style:
             norm.inertia = inertia
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The picture, painted.
+        """The image, stylized.
 
         Args:
             image: (3, H, W) in [0, 1] on `device`, of any size. It is not changed.
@@ -87,7 +87,7 @@ class Style:
             The same shape, type and range; the tensor itself where nothing is to be done.
 
         Raises:
-            OutOfMemoryError: the picture is too large for the device, even in bands.
+            OutOfMemoryError: the image is too large for the device, even in bands.
         """
         parameters = self.keyframes.at(moment.seconds)
         if parameters.strength == 0 or parameters.style.get(NONE) == 1:
@@ -98,12 +98,12 @@ class Style:
                 shares = {name: parameters.style[name] for name in family.names if name in parameters.style}
                 if total := sum(shares.values()):
                     shares = {name: share / total for name, share in shares.items()}
-                    parts.append((total, self.painted(image, family, shares, parameters.strength)))
+                    parts.append((total, self.stylized(image, family, shares, parameters.strength)))
             if len(parts) == 1:
                 return parts[0][1]
             return torch.stack([share * picture for share, picture in parts]).sum(dim=0)
 
-    def painted(self, image: Tensor, family: Family, shares: Mapping[str, float], strength: float) -> Tensor:
+    def stylized(self, image: Tensor, family: Family, shares: Mapping[str, float], strength: float) -> Tensor:
         """What one family makes of (3, H, W), in bands where memory does not suffice for all at once."""
         height, width = image.shape[1:]
         while True:
@@ -123,7 +123,7 @@ class Style:
             norm.remembered = None
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The statistics of earlier frames, and in how many rows at a time it paints, since bands round
+        """The statistics of earlier frames, and in how many rows at a time it stylizes, since bands round
         otherwise than the whole; 0 = all."""
         state: dict[str, Tensor | float | int] = {"rows": self.rows or 0}
         for number, norm in enumerate(self.norms):
@@ -148,7 +148,7 @@ class Family:
         device: where they run.
 
     Attributes:
-        network: that paints; its weights follow what is asked for.
+        network: that stylizes; its weights follow what is asked for.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Family:
     def __call__(
         self, image: Tensor, shares: Mapping[str, float], strength: float, rows: int | None
     ) -> Tensor:
-        """(3, H, W) painted; to sizes that the network takes it is padded, and cut back."""
+        """(3, H, W) stylized; to sizes that the network takes it is padded, and cut back."""
         if self.from_base:
             strength = strength**EVENNESS
             shares = {name: strength * share for name, share in shares.items()}

@@ -100,7 +100,7 @@ class TransferSettings(RenderSettings):
             InputError: a painting or mask cannot be read.
             UsageError: a mask is for a painting that does not occur.
         """
-        from streamstyle.effects.transfer.transfer import Optimisation, Transfer
+        from streamstyle.effects.transfer.transfer import Optimization, Transfer
         from streamstyle.paintings import read_painting
 
         paintings = {name: read_painting(Path(name))[0] for name in context.parameters.styles()}
@@ -113,11 +113,11 @@ class TransferSettings(RenderSettings):
                 )
             covers[name] = self.open_mask(mask, context.files)
         _log.info("perceptual loss: %s", self.features)
-        values = self.model_dump(include={entry.name for entry in fields(Optimisation)})
+        values = self.model_dump(include={entry.name for entry in fields(Optimization)})
         return Transfer(
             context.parameters,
             paintings,
-            Optimisation(**values),
+            Optimization(**values),
             covers=covers,
             features=self.features,
             device=context.device,

@@ -1,10 +1,10 @@
-"""Style transfer by optimisation: the picture itself is changed until it has a painting's style.
+"""Style transfer by optimization: the image itself is changed until it has a painting's style.
 
 Slow, and free: any painting at once, without a network of its own. Reference: Gatys, Ecker and Bethge (2016),
 Image style transfer using convolutional neural networks, with L-BFGS as there, and the losses of `losses.py`,
-which says where they depart. Also departs in that large forms are painted first, at small sizes, and in that
+which says where they depart. Also departs in that large forms are stylized first, at small sizes, and in that
 the pixels are a little blurred before anything sees them: feature networks with strides are pleased by fine
-mazes that are in no painting, and a blurred picture cannot hold them. For films the start and the temporal
+mazes that are in no painting, and a blurred image cannot hold them. For videos the start and the temporal
 term are those of Ruder, Dosovitskiy and Brox (2016), Artistic style transfer for videos,
 https://arxiv.org/abs/1604.08610.
 """
@@ -38,9 +38,9 @@ from streamstyle.losses import (
 from streamstyle.networks.features import FeatureNetwork
 from streamstyle.weights import load_features
 
-SMALLEST_SIDE = 64  # pixels, of a size at which anything is to be painted
+SMALLEST_SIDE = 64  # pixels, of a size at which anything is to be stylized
 BLUR = 0.8  # pixels, deviation; the finest stroke that is left has two of them
-HISTORY = 20  # gradients that L-BFGS remembers, each as large as the picture
+HISTORY = 20  # gradients that L-BFGS remembers, each as large as the image
 SCALE = 1000.0  # of the sum of losses: L-BFGS begins with a step of at most 1 / (sum of the gradient)
 RANGE_WEIGHT = 30.0  # of pixels beyond black and white
 
@@ -48,13 +48,13 @@ Tell = Callable[[Mapping[str, Tensor], Tensor], None]
 
 
 @dataclass(frozen=True)
-class Optimisation:
+class Optimization:
     """How to paint.
 
     Attributes:
-        scales: sizes at which to paint, each twice the one before, the last the picture's own.
+        scales: sizes at which to paint, each twice the one before, the last the image's own.
         steps: evaluations of the losses at each of them, or a few more: a search along a line is finished.
-        later_steps: at the full size alone, of film frames that start from the last one.
+        later_steps: at the full size alone, of video frames that start from the last one.
         style_weight, content_weight, variation_weight: shares of the losses.
         temporal_weight: of staying with the last frame, moved along, where its motion is known.
     """
@@ -69,14 +69,14 @@ class Optimisation:
 
 
 class Transfer:
-    """Paints each picture anew; on films each frame starts from the one before, and is held to it.
+    """Stylizes each image anew; on videos each frame starts from the one before, and is held to it.
 
     Args:
         keyframes: mixture of paintings, and strength, at each time.
         paintings: by the names that occur there, (3, h, w) in [0, 1].
-        optimisation: how to paint.
-        covers: by painting, gives (H, W) uint8 for a time in seconds, 255 where it is to be painted with;
-            those that are not named are painted with everywhere.
+        optimization: how to paint.
+        covers: by painting, gives (H, W) uint8 for a time in seconds, 255 where it is to be stylized with;
+            those that are not named are stylized with everywhere.
         features: the network that judges, a name or file; see `weights.load_features`.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
         on_step: called after each step.
@@ -90,7 +90,7 @@ class Transfer:
         self,
         keyframes: ParametersOverTime,
         paintings: Mapping[str, Tensor],
-        optimisation: Optimisation | None = None,
+        optimization: Optimization | None = None,
         *,
         covers: Mapping[str, Callable[[float], np.ndarray]] | None = None,
         features: str | Path = "distilled",
@@ -98,7 +98,7 @@ class Transfer:
         on_step: Callable[[OptimizationStep], None] | None = None,
     ) -> None:
         self.keyframes, self.covers = keyframes, dict(covers or {})
-        self.optimisation = optimisation or Optimisation()
+        self.optimization = optimization or Optimization()
         self.device = devices.choose(device) if isinstance(device, str) else device
         self.on_step = on_step
         with torch.inference_mode(False):  # weights that gradients pass through
@@ -111,11 +111,11 @@ class Transfer:
         self._last: Tensor | None = None  # (3, H, W), the last result
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The picture, painted.
+        """The image, stylized.
 
         Args:
             image: (3, H, W) in [0, 1] on `device`. It is not changed.
-            moment: its seconds decide the look; with the motion since the last frame in films.
+            moment: its seconds decide the look; with the motion since the last frame in videos.
 
         Returns:
             The same shape, type and range; the tensor itself where nothing is to be done.
@@ -134,11 +134,11 @@ class Transfer:
                 result = self.from_coarse_to_fine(source, shares, moment)
             else:
                 moved = carried(self._last, moment.motion, source[0])
-                kept, reliable = (part.clone()[None] for part in moved)
-                steps = self.optimisation.later_steps
-                goal = replace(self.goal(source, shares, moment.seconds), carried=kept, reliable=reliable)
-                start = torch.lerp(source, kept, reliable)
-                result = self.painted(start, goal, steps, self.teller(moment.index, steps))
+                kept, confidence = (part.clone()[None] for part in moved)
+                steps = self.optimization.later_steps
+                goal = replace(self.goal(source, shares, moment.seconds), carried=kept, confidence=confidence)
+                start = torch.lerp(source, kept, confidence)
+                result = self.stylized(start, goal, steps, self.teller(moment.index, steps))
             self._last = result[0]
             result = torch.lerp(source, result, strength)[0, :, : image.shape[1], : image.shape[2]]
             return result.to(image.dtype)
@@ -146,14 +146,14 @@ class Transfer:
     def from_coarse_to_fine(self, source: Tensor, shares: Mapping[str, float], moment: Moment) -> Tensor:
         """(1, 3, H, W), large forms first: each size starts from the result at the one before."""
         height, width = source.shape[2:]
-        sizes = [(height >> level, width >> level) for level in reversed(range(self.optimisation.scales))]
+        sizes = [(height >> level, width >> level) for level in reversed(range(self.optimization.scales))]
         sizes = [size for size in sizes if min(size) >= SMALLEST_SIDE]
-        tell = self.teller(moment.index, len(sizes) * self.optimisation.steps)
+        tell = self.teller(moment.index, len(sizes) * self.optimization.steps)
         result = source
         for size in sizes:
             start = F.interpolate(result, size, mode="bicubic", antialias=True).clamp(0, 1)
             goal = self.goal(source, shares, moment.seconds, size)
-            result = self.painted(start, goal, self.optimisation.steps, tell)
+            result = self.stylized(start, goal, self.optimization.steps, tell)
         return result
 
     def goal(
@@ -173,7 +173,7 @@ class Transfer:
             targets = self.target(name, scale), self.target(name, scale / 2)
             styles.append(StyleTarget(share, targets, covariance_within(cover)))
         seen = self.network(small, tuple(self.network.content_layers))
-        return Goal(self.network, self.optimisation, seen, styles)
+        return Goal(self.network, self.optimization, seen, styles)
 
     def teller(self, frame: int, steps: int) -> Tell:
         """Tells `on_step` of each evaluation."""
@@ -190,10 +190,10 @@ class Transfer:
 
         return tell
 
-    def painted(self, start: Tensor, goal: Goal, steps: int, tell: Tell) -> Tensor:
+    def stylized(self, start: Tensor, goal: Goal, steps: int, tell: Tell) -> Tensor:
         """(1, 3, h, w), brought from `start` on towards the goal."""
         pixels = sharpened(start).requires_grad_(True)
-        optimiser = torch.optim.LBFGS(
+        optimizer = torch.optim.LBFGS(
             [pixels],
             max_iter=steps,
             max_eval=steps,
@@ -212,11 +212,11 @@ class Transfer:
             tell(losses, picture)
             return total.item()
 
-        optimiser.step(evaluated)  # type: ignore[no-untyped-call]
+        optimizer.step(evaluated)  # type: ignore[no-untyped-call]
         return blurred(pixels.detach(), BLUR).clamp(0, 1)
 
     def target(self, name: str, scale: float) -> dict[str, Style]:
-        """The style of a painting that is reduced as the picture is; made once."""
+        """The style of a painting that is reduced as the image is; made once."""
         if (name, scale) not in self._targets:
             painting = self.paintings[name]
             size = [max(round(side * scale), SMALLEST_SIDE // 2) for side in painting.shape[2:]]
@@ -245,7 +245,7 @@ class StyleTarget:
 
     Attributes:
         share: of it, all adding up to 1.
-        targets: its style at the size of the picture, and at half of it, by layer.
+        targets: its style at the size of the image, and at half of it, by layer.
         statistic: how style is described, where the painting is to be seen.
     """
 
@@ -256,7 +256,7 @@ class StyleTarget:
 
 @dataclass(frozen=True)
 class Goal:
-    """What one picture is to become, at one size.
+    """What one image is to become, at one size.
 
     Attributes:
         network: that judges.
@@ -268,16 +268,16 @@ class Goal:
     """
 
     network: FeatureNetwork
-    weights: Optimisation
+    weights: Optimization
     content: Mapping[str, Tensor]
     styles: Sequence[StyleTarget]
     carried: Tensor | None = None
-    reliable: Tensor | None = None
+    confidence: Tensor | None = None
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Weighted losses of (1, 3, h, w) by name.
 
-        Style is judged on the picture and on its half, so that strokes of twice the size have a say.
+        Style is judged on the image and on its half, so that strokes of twice the size have a say.
         """
         weights, network = self.weights, self.network
         seen = network(picture, {*network.content_layers, *network.style_layers})
@@ -293,8 +293,8 @@ class Goal:
             "variation": weights.variation_weight * total_variation(picture),
             "range": RANGE_WEIGHT * (picture - picture.clamp(0, 1)).square().mean(),
         }
-        if self.carried is not None and self.reliable is not None:
-            off = (self.reliable * (picture - self.carried).square()).mean()
+        if self.carried is not None and self.confidence is not None:
+            off = (self.confidence * (picture - self.carried).square()).mean()
             losses["temporal"] = weights.temporal_weight * off
         return losses
 

@@ -1,8 +1,8 @@
-"""Falling into a picture without end: it is enlarged, and dreamt upon, and enlarged again.
+"""Falling into an image without end: it is enlarged, and dreamed upon, and enlarged again.
 
-Speed, rotation and shift are per second, and dreams come at times of their own, so a film of 60 frames a
+Speed, rotation and shift are per second, and dreams come at times of their own, so a video of 60 frames a
 second shows the same as one of 24, only smoother. Each frame is sampled once, from the last two dreams, which
-are crossfaded: their motion is known exactly, and a picture is resampled only where it is dreamt upon anew.
+are crossfaded: their motion is known exactly, and an image is resampled only where it is dreamed upon anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamstyle.frames import Effect, Moment
 from streamstyle.keyframes import Keyframes, Parameters
 from streamstyle.optical_flow import warp
 
-TAMED = 0.15  # share by which each dream is brought back to the first picture's light and contrast
+TAMED = 0.15  # share by which each dream is brought back to the first image's light and contrast
 EMERGES = 0.5  # of a loop, the share in which its end comes into sight
 CLOSES = 0.6  # seconds before the end of a loop
 SUMMED = 60  # times a second at which a speed that changes is looked at
@@ -33,7 +33,7 @@ class Travel:
     Attributes:
         pan: shares of width and height by which they move in a second, to the left and up.
         dreams: a second.
-        loop: seconds after which the first picture is there again; None: never.
+        loop: seconds after which the first image is there again; None: never.
     """
 
     pan: tuple[float, float] = (0.0, 0.0)
@@ -42,23 +42,23 @@ class Travel:
 
 
 class Zoom:
-    """Gives at each time the view into one picture, which it is given at first; later ones are not looked at.
+    """Gives at each time the view into one image, which it is given at first; later ones are not looked at.
 
     Args:
-        dream: the effect that is seen in the distance; it is given pictures that do not continue each other.
+        dream: the effect that is seen in the distance; it is given images that do not continue each other.
         keyframes: speed and rotation at each time.
         travel: how to fall.
     """
 
     def __init__(self, dream: Effect, keyframes: Keyframes, travel: Travel | None = None) -> None:
         self.dream, self.keyframes, self.travel = dream, keyframes, travel or Travel()
-        self._first: Tensor | None = None  # (3, H, W), the picture
+        self._first: Tensor | None = None  # (3, H, W), the image
         self._before: Tensor | None = None  # the last dream but one, as it was at the time of the last one
         self._last: Tensor | None = None  # the last dream
         self._dreams = 0  # so many there were
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The view at the moment's time, (3, H, W) in [0, 1]; of the time 0 it is the picture itself."""
+        """The view at the moment's time, (3, H, W) in [0, 1]; of the time 0 it is the image itself."""
         with torch.inference_mode():
             if self._first is None or self._last is None or self._before is None:
                 # In the order in which a checkpoint gives it back: sums are rounded by it.
@@ -77,7 +77,7 @@ class Zoom:
             return self.closed(shown, now)
 
     def view(self, picture: Tensor, begin: float, end: float) -> Tensor:
-        """(3, H, W), what is seen at the time `end` of a picture that filled the view at `begin`."""
+        """(3, H, W), what is seen at the time `end` of an image that filled the view at `begin`."""
         if end <= begin:
             return picture
         return seen_through(picture, *self.way(begin, end))
@@ -103,7 +103,7 @@ class Zoom:
         return seconds, [self.keyframes.at(begin + (part + 0.5) * seconds) for part in range(parts)]
 
     def closed(self, shown: Tensor, seconds: float) -> Tensor:
-        """With the first picture in its middle, far away, which fills the view when the loop is over."""
+        """With the first image in its middle, far away, which fills the view when the loop is over."""
         travel, first = self.travel, self._first
         if travel.loop is None or first is None:
             return shown
@@ -128,13 +128,13 @@ class Zoom:
         return torch.lerp(shown, inset, share * cover)
 
     def reset(self) -> None:
-        """Begins again with the next picture."""
+        """Begins again with the next image."""
         self._first = self._before = self._last = None
         self._dreams = 0
         self.dream.reset()
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The picture, the last two dreams and how many there were."""
+        """The image, the last two dreams and how many there were."""
         state: dict[str, Tensor | float | int] = {"dreams": self._dreams}
         named = {"first": self._first, "before": self._before, "last": self._last}
         return state | {name: value for name, value in named.items() if value is not None}
@@ -149,14 +149,14 @@ class Zoom:
 def seen_through(
     picture: Tensor, scale: float, angle: float, shift: tuple[float, float], outside: float | None = None
 ) -> Tensor:
-    """A picture that is enlarged and turned about its middle, then shifted, at its own size.
+    """An image that is enlarged and turned about its middle, then shifted, at its own size.
 
     Args:
-        picture: (C, H, W).
+        image: (C, H, W).
         scale: above 1 enlarges.
         angle: radians, clockwise.
         shift: to the left and up, as shares of width and height.
-        outside: what lies around the picture; None: its mirror image, without end.
+        outside: what lies around the image; None: its mirror image, without end.
     """
     height, width = picture.shape[1:]
     y = torch.arange(height, device=picture.device, dtype=torch.float32)[:, None]
@@ -191,7 +191,7 @@ def border(picture: Tensor, share: float) -> Tensor:
 
 
 def tamed(picture: Tensor, first: Tensor) -> Tensor:
-    """(3, H, W), on its way back to the mean and deviation of each channel of the first picture."""
+    """(3, H, W), on its way back to the mean and deviation of each channel of the first image."""
     mean, deviation = picture.mean(dim=(1, 2), keepdim=True), picture.std(dim=(1, 2), keepdim=True)
     wanted = first.mean(dim=(1, 2), keepdim=True), first.std(dim=(1, 2), keepdim=True)
     like = (picture - mean) * (wanted[1] / deviation.clamp_min(1e-3)) + wanted[0]

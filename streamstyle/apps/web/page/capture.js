@@ -1,14 +1,14 @@
-// What this browser sees, as JPEG: the sample picture or its camera.
+// What this browser sees, as JPEG: the sample image or its camera.
 
 const QUALITY = 0.85;
 const MOST_BYTES = 1_500_000;
 
 export class Capture {
-  // onfresh is called when there is a new picture to take.
+  // onfresh is called when there is a new image to take.
   constructor(onfresh) {
     this.onfresh = onfresh;
     this.width = 640;
-    this.canvas = document.createElement("canvas"); // of the picture that was sent last;
+    this.canvas = document.createElement("canvas"); // of the image that was sent last;
     this.other = document.createElement("canvas"); // the one before may still have to be shown
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
     this.video.className = "hidden"; // some browsers play only what is on the page

@@ -4,8 +4,8 @@ const FIRST_WAIT = 500, LONGEST_WAIT = 5000; // milliseconds
 const FULL = 1013;
 
 export class Connection {
-  // on: welcome(values), wanted(values), input(name), status(figures), refused(sentence, picture),
-  //     picture(sourceBlob or null, resultBlob), lost(sentence)
+  // on: welcome(values), wanted(values), input(name), status(figures), refused(sentence, image),
+  //     image(sourceBlob or null, resultBlob), lost(sentence)
   constructor(on) {
     this.on = on;
     this.wait = FIRST_WAIT;

@@ -82,7 +82,7 @@ export class Controls {
     byId(name).setAttribute("aria-pressed", on);
   }
 
-  // Several changes within one picture of the screen are one message.
+  // Several changes within one image of the screen are one message.
   want(values) {
     this.touched = performance.now();
     if (!Object.keys(this.waiting).length) requestAnimationFrame(() => {

@@ -18,7 +18,7 @@ let file = null; // the clip, to be sent again after a break of the connection,
 let isThere = false; // which the server does not survive
 let mine = null; // what is wanted of this browser's own painter
 let inFlight = false, fresh = false, taken = 0, latency = null, awakeUntil = 0;
-let shown = Promise.resolve(); // the picture that came last
+let shown = Promise.resolve(); // the image that came last
 let upload = null;
 let isCameraLost = false; // the machine's
 
@@ -89,7 +89,7 @@ function greet(values) {
 
 const mixture = (shares) => Object.entries(shares).map(([name, part]) => `${part}*${name}`).join("+");
 
-// One picture is on its way at a time.
+// One image is on its way at a time.
 async function offer() {
   if (inFlight || !fresh || !isBrowser() || served !== "browser" || !connection.isOpen) return;
   inFlight = true;
@@ -109,7 +109,7 @@ function ask() {
   connection.say({ ready: true });
 }
 
-// While one picture is made ready to be shown, the next one is on its way.
+// While one image is made ready to be shown, the next one is on its way.
 async function paint(sourceBlob, resultBlob) {
   const own = isBrowser(), canvas = capture.canvas, time = taken, before = shown;
   shown = (async () => {
@@ -277,7 +277,7 @@ function snapshot() {
 function fillScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
   else if (byId("frame").requestFullscreen) byId("frame").requestFullscreen();
-  else say("This browser cannot fill the screen with a picture.");
+  else say("This browser has no full screen.");
 }
 
 const strip = byId("thumbnails");

@@ -1,4 +1,4 @@
-// The picture, its divider, and what can be kept of it.
+// The image, its divider, and what can be kept of it.
 
 const byId = (id) => document.getElementById(id);
 const frame = byId("frame"), divider = byId("divider");
@@ -52,7 +52,7 @@ export class View {
   show(painted, seen, mirrored) {
     const { width, height } = painted;
     if (result.width !== width || result.height !== height) {
-      if (this.recorder) this.stop("The recording ended, as the picture has another size now.");
+      if (this.recorder) this.stop("The recording ended, as the image has another size now.");
       result.width = source.width = width;
       result.height = source.height = height;
       document.documentElement.style.setProperty("--ratio", width / height);
