@@ -112,7 +112,7 @@ class StreamInfo:
         length: seconds of the part that is read, or None.
         replayable: opening the source again gives the same frames (no pipe, no live stream).
         bytes: size of the input file, or None.
-        recipe: how the output is made, a line of JSON that sinks keep among its tags; "" for none.
+        provenance: how the output is made, a line of JSON that sinks keep among its tags; "" for none.
     """
 
     name: str
@@ -131,7 +131,7 @@ class StreamInfo:
     length: float | None = None
     replayable: bool = True
     bytes: int | None = None
-    recipe: str = ""
+    provenance: str = ""
 
 
 class Source(Protocol):

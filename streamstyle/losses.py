@@ -105,7 +105,7 @@ STATISTICS: dict[str, Callable[[Tensor], Description]] = {
 
 
 @dataclass(frozen=True)
-class Style:
+class StyleStatistics:
     """What is remembered of a painting in one layer.
 
     Attributes:
@@ -119,7 +119,7 @@ class Style:
 
 def style_of(
     features: Tensor, statistic: Callable[[Tensor], Description] = covariance, *, standardised: bool = True
-) -> Style:
+) -> StyleStatistics:
     """The style of a painting in one layer.
 
     Args:
@@ -132,12 +132,12 @@ def style_of(
     # A channel that is silent on the painting is to stay silent, but not at any price.
     scale = deviation.clamp_min(LEAST_DEVIATION * deviation.max().item()).clamp_min(EPSILON)
     scale = scale if standardised else torch.ones_like(scale)
-    return Style(scale, statistic(features / scale))
+    return StyleStatistics(scale, statistic(features / scale))
 
 
 def style_loss(
     features: Mapping[str, Tensor],
-    targets: Mapping[str, Style],
+    targets: Mapping[str, StyleStatistics],
     statistic: Callable[[Tensor], Description] = covariance,
 ) -> Tensor:
     """Distance to the style of a painting.

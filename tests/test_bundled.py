@@ -42,7 +42,7 @@ def test_a_style_has_a_card_with_its_thumbnail(name):
 
 
 def test_what_the_project_painted_itself_is_in_the_samples():
-    own = [entry for entry in STYLES.values() if entry.stylizer == "streamstyle"]
+    own = [entry for entry in STYLES.values() if entry.painter == "streamstyle"]
     assert own
     for entry in own:
         painting = ROOT / "samples" / f"{entry.name}.png"
@@ -56,7 +56,7 @@ def test_all_weights_together_stay_small():
 def test_the_table_is_written_as_it_is_read(tmp_path: Path):
     write_table(WEIGHTS, tmp_path / "table.toml")
     assert read_table(tmp_path / "table.toml") == WEIGHTS
-    odd = {"a": replace(WEIGHTS["base"], name="a", painting='Léger\'s "Forms"', stylizer="Fernand Léger")}
+    odd = {"a": replace(WEIGHTS["base"], name="a", painting='Léger\'s "Forms"', painter="Fernand Léger")}
     write_table(odd, tmp_path / "table.toml")
     assert read_table(tmp_path / "table.toml") == odd
 
@@ -80,6 +80,6 @@ def test_a_style_is_trained_into_the_folder_with_its_entry(tmp_path: Path):
     recipe.write_text(f"steps = 1\nbatch = 1\ncrop = 64\n{painting}")
     entry = train_bundled(recipe, tmp_path, tmp_path / "photos", tmp_path)
     assert entry == entry_of("mine", tmp_path)
-    assert (entry.painting, entry.stylizer, entry.year) == ("T", "P", 9)
+    assert (entry.painting, entry.painter, entry.year) == ("T", "P", 9)
     assert entry.sha256 == sha256_of(tmp_path / "mine.safetensors")
     assert not (tmp_path / "mine.preview.png").exists()

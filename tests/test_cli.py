@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from streamstyle.apps.cli import app
 from streamstyle.effects import EFFECTS
 from streamstyle.settings import about
-from streamstyle.video.tags import read_recipe
+from streamstyle.video.tags import read_provenance
 from tests.videos import damaged, hashes_of, make_video, picture, sound_of, times_of
 
 PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
@@ -57,7 +57,7 @@ def test_an_output_is_made_again_for_another_input(video: Path, tmp_path: Path) 
     assert again.exit_code == 0, again.stderr
     assert hashes_of(tmp_path / "again.mp4") == hashes_of(tmp_path / "out.mp4")
     refused = call("rerun", video, video, tmp_path / "x.mp4")
-    assert (refused.exit_code, "holds no recipe" in refused.stderr) == (3, True)
+    assert (refused.exit_code, "was not made by streamstyle" in refused.stderr) == (3, True)
     assert call("rerun", tmp_path / "out.mp4", video, tmp_path / "out.mp4", "-y").exit_code == 2
 
 
@@ -74,9 +74,9 @@ def test_a_preset_may_hold_a_mixture_and_a_timeline(video: Path, tmp_path: Path)
     preset = tmp_path / "story.toml"
     preset.write_text('style = "0.5*great_wave+0.5*none"\nat = ["0.1=none", "0.2=great_wave"]\nfade = 0.1\n')
     assert call("stylize", video, tmp_path / "o.mp4", "--config", preset, "--device", "cpu").exit_code == 0
-    recipe = read_recipe(tmp_path / "o.mp4")["settings"]
-    assert (recipe["style"], recipe["fade"]) == ("0.5*great_wave+0.5*none", 0.1)
-    assert recipe["at"] == ["0.1=none", "0.2=great_wave"]
+    provenance = read_provenance(tmp_path / "o.mp4")["settings"]
+    assert (provenance["style"], provenance["fade"]) == ("0.5*great_wave+0.5*none", 0.1)
+    assert provenance["at"] == ["0.1=none", "0.2=great_wave"]
     preset.write_text('at = ["soon=none"]\n')
     refused = call("stylize", video, tmp_path / "p.mp4", "--config", preset)
     assert (refused.exit_code, "story.toml: at 'soon=none'" in refused.stderr) == (2, True)

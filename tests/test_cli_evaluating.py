@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
-from streamstyle.jobs.provenance import recipe_settings
+from streamstyle.jobs.provenance import settings_of_output
 from tests.videos import hashes_of
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "harbour.mp4"
@@ -93,7 +93,7 @@ def test_exact_flow_comes_from_a_folder(videos: Path, tmp_path: Path) -> None:
     made = call("stylize", SAMPLE, tmp_path / "exact.mp4", *options)
     assert made.exit_code == 0, made.stderr
     assert hashes_of(tmp_path / "exact.mp4") != hashes_of(videos / "still.mp4")
-    assert recipe_settings(tmp_path / "exact.mp4").flow == str(tmp_path)
+    assert settings_of_output(tmp_path / "exact.mp4").flow == str(tmp_path)
     refused = call("stylize", SAMPLE, tmp_path / "short.mp4", "--flow", tmp_path, "--max-size", "80", "-q")
     assert refused.exit_code == 3
     assert "160x90 pixels, the frames have 80x44" in refused.stderr

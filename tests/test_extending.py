@@ -20,7 +20,7 @@ from streamstyle.apps.cli import program
 from streamstyle.effects import EFFECTS, EffectContext, RenderSettings, StylizeSettings
 from streamstyle.errors import OutputError
 from streamstyle.frames import Effect, Frame, Moment, Sink, SinkItem, StreamInfo
-from streamstyle.jobs.provenance import recipe_settings
+from streamstyle.jobs.provenance import settings_of_output
 from streamstyle.jobs.render import render, resume
 from streamstyle.jobs.runners import RUNNERS, render_here
 from streamstyle.jobs.spans import Span, VideoJob
@@ -103,7 +103,7 @@ def test_an_effect_is_a_command_with_its_options(tmp_path: Path) -> None:
 def test_an_effect_can_be_rerun_previewed_and_shown_live(tmp_path: Path) -> None:
     Image.fromarray(np.full((24, 32, 3), 200, np.uint8)).save(tmp_path / "in.png")
     assert call("invert", tmp_path / "in.png", tmp_path / "a.png", "--amount", "0.5", "-q").exit_code == 0
-    assert recipe_settings(tmp_path / "a.png") == InvertSettings(amount=0.5)
+    assert settings_of_output(tmp_path / "a.png") == InvertSettings(amount=0.5)
     assert call("rerun", tmp_path / "a.png", tmp_path / "in.png", tmp_path / "b.png", "-q").exit_code == 0
     assert (np.array(Image.open(tmp_path / "a.png")) == np.array(Image.open(tmp_path / "b.png"))).all()
     video = make_video(tmp_path / "in.mp4", 12)

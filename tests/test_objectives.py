@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from streamstyle.effects.dream.objectives import Dreamt, Objective, read_objective, similarity, weighted
+from streamstyle.effects.dream.objectives import (
+    Dreamt,
+    Objective,
+    guided_similarity,
+    read_objective,
+    weighted,
+)
 from streamstyle.errors import InputError, UsageError
 from streamstyle.weights import load_features
 
@@ -45,8 +51,8 @@ def test_a_guide_is_matched_wherever_it_has_what_is_seen():
     seen, guide = activations(), activations(1)
     rows = guide[0].flatten(1).T
     expected = torch.stack([(rows @ place).max() for place in seen[0].flatten(1).T]).mean() / 4
-    assert similarity(seen, rows) == pytest.approx(expected.item())
-    assert similarity(seen, rows[torch.randperm(len(rows))]) == pytest.approx(expected.item())
+    assert guided_similarity(seen, rows) == pytest.approx(expected.item())
+    assert guided_similarity(seen, rows[torch.randperm(len(rows))]) == pytest.approx(expected.item())
     assert Objective("part").value(seen, rows) == pytest.approx(expected.item())
 
 

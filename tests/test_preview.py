@@ -10,7 +10,7 @@ from streamstyle.contact_sheet import CAPTION, GAP, Cell, sheet
 from streamstyle.effects import StylizeSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.jobs.render import render
-from streamstyle.preview.video import Preview, preview, readable_time, sheet_path
+from streamstyle.preview.video import RenderEstimate, preview, readable_time, sheet_path
 from tests.videos import make_video, pictures_of
 
 SETTINGS = StylizeSettings(device="cpu", preset="ultrafast")
@@ -107,9 +107,9 @@ def test_what_cannot_be_previewed_is_said(tmp_path: Path):
 
 
 def test_promises_read_well():
-    assert str(Preview("a", 4000, 1_500_000)) == "the whole takes about 1:06:40 and 1.5 MB"
-    assert str(Preview("a", 4, None)) == "the whole takes about 4.0 s"
-    assert "cannot be told" in str(Preview("a", None, None))
+    assert str(RenderEstimate("a", 4000, 1_500_000)) == "the whole takes about 1:06:40 and 1.5 MB"
+    assert str(RenderEstimate("a", 4, None)) == "the whole takes about 4.0 s"
+    assert "cannot be told" in str(RenderEstimate("a", None, None))
     assert readable_time(83) == "1:23"
     assert sheet_path("film.mp4") == Path("film.preview.png")
     assert sheet_path("-") == Path("-.preview.png")

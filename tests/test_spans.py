@@ -29,7 +29,7 @@ kept, alone, segments, first, end = sys.argv[1:]
 with JobFolder.reopen(Path(kept)) as folder:
     record, settings = read_record(folder)
     span = Span(int(first), int(end) if end else None, folder.state(int(segments)))
-with open_render(record.input, settings, record.recipe) as opened:
+with open_render(record.input, settings, record.provenance) as opened:
     video = choose_format(Path(kept), opened.info, settings.write_options().encoding)
     with JobFolder.start(Path(alone), opened.info, {}) as own:
         print(render_span(VideoJob(opened, video, own), span).frames_out)

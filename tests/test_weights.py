@@ -41,7 +41,7 @@ def test_bundled_weights_are_what_the_table_says(name):
     loaded = styles.load_style(name)
     assert weights.parameters_of(loaded.network) == entry.parameters
     assert entry.path.stat().st_size == entry.bytes < 1_000_000
-    assert (loaded.metadata["painting"], loaded.metadata["painter"]) == (entry.painting, entry.stylizer)
+    assert (loaded.metadata["painting"], loaded.metadata["painter"]) == (entry.painting, entry.painter)
     assert not loaded.network.training
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from streamstyle.effects.states import nested, unnested
 from streamstyle.frames import Effect, Moment, Motion
-from streamstyle.optical_flow import means, resized_flow, resized_map, warp
+from streamstyle.optical_flow import cell_means, resized_flow, resized_map, warp
 
 AHEAD = 0.7  # weight of the next result beside this one, at steadiness 1
 MOST = 0.9  # share of the carried image at steadiness 1
@@ -125,6 +125,6 @@ def agreement(result: Tensor, carried: Tensor) -> Tensor:
     """(1, H, W), 1 where both (3, H, W) have the same broad colors, 0 where they are far from it."""
     height, width = result.shape[1:]
     size = -(-height // BROAD), -(-width // BROAD)
-    off = means(result, *size) - means(carried, *size)
+    off = cell_means(result, *size) - cell_means(carried, *size)
     agree = 1 / (1 + off.square().mean(dim=0, keepdim=True) / TOLERANCE**2)
     return resized_map(agree, height, width)

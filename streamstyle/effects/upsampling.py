@@ -51,7 +51,7 @@ def upsampled(result: Tensor, reduced: Tensor, guide: Tensor) -> Tensor:
     small, stylized = lightness(reduced), lightness(result)
     # Means over overlapping squares are enough: the slope is smooth.
     maps = torch.cat((small, stylized, small * stylized, small * small))
-    mean, mean_painted, mean_product, mean_square = means(maps)
+    mean, mean_painted, mean_product, mean_square = local_means(maps)
     slope = (mean_product - mean * mean_painted) / (mean_square - mean * mean + EDGE**2)
     lost = lightness(guide).sub_(F.interpolate(small[None], size, mode="bilinear")[0])
     lost.mul_(F.interpolate(slope.clamp_(-1, 1)[None, None], size, mode="bilinear")[0])
@@ -63,7 +63,7 @@ def lightness(image: Tensor) -> Tensor:
     return (image.permute(1, 2, 0) @ image.new_tensor((0.2126, 0.7152, 0.0722)))[None]
 
 
-def means(maps: Tensor) -> Tensor:
+def local_means(maps: Tensor) -> Tensor:
     """Means over squares: (C, H, W) to a STEP-th of H and W; at the border over what lies within."""
     window = min(WINDOW, *maps.shape[1:])
     return F.avg_pool2d(maps, window, STEP, min(WINDOW - STEP, window) // 2, count_include_pad=False)

@@ -8,13 +8,8 @@ from pathlib import Path
 
 from streamstyle.device import choose
 from streamstyle.effects import EffectContext, RenderSettings
-from streamstyle.frames import Effect, OptimizationStep, Source
+from streamstyle.frames import Effect, OptimizationStep
 from streamstyle.optical_flow import FLOWS, FlowEstimation
-
-
-def open_input(name: str, settings: RenderSettings) -> Source:
-    """The source, read as the settings say."""
-    return settings.open_source(name)
 
 
 @contextmanager
@@ -27,7 +22,7 @@ def open_effect(
         yield settings.compose(EffectContext(kind, settings.keyframes(), device, files, on_step=on_step))
 
 
-def open_motion(settings: RenderSettings, kind: str) -> FlowEstimation | None:
+def open_flow(settings: RenderSettings, kind: str) -> FlowEstimation | None:
     """What estimates the optical flow, where the effect on a source of that kind needs it."""
     if not settings.needs_flow(kind):
         return None

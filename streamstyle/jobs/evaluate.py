@@ -11,7 +11,7 @@ from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.errors import StreamstyleError
 from streamstyle.evaluation import Evaluation, evaluate_frames
 from streamstyle.jobs.build import open_effect
-from streamstyle.jobs.provenance import recipe_settings
+from streamstyle.jobs.provenance import settings_of_output
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.sources import open_source
 
@@ -79,6 +79,6 @@ def evaluate(
 def how_it_was_made(result: Path) -> RenderSettings | None:
     """The settings that a result keeps, where it keeps any that can be used here."""
     try:
-        return recipe_settings(result)
+        return settings_of_output(result)
     except StreamstyleError:
         return None

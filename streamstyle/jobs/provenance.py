@@ -16,7 +16,7 @@ from streamstyle.files import sha256_of
 from streamstyle.image_formats import is_image
 from streamstyle.optical_flow.files import SUFFIXES
 from streamstyle.settings import make_settings
-from streamstyle.video.tags import read_recipe
+from streamstyle.video.tags import read_provenance
 from streamstyle.weights import WEIGHTS, downloaded
 
 OF_ONE_RUN = {"start", "length", "threads", "device", "provenance"}  # belong to one video or machine
@@ -28,7 +28,7 @@ def name_of_effect(settings: RenderSettings) -> str:
     return next(name for name, kind in EFFECTS.items() if type(settings) is kind)
 
 
-def weights_hashes(settings: RenderSettings) -> dict[str, str]:
+def file_hashes(settings: RenderSettings) -> dict[str, str]:
     """SHA-256 of each style, network, file and folder that decides the result, by the settings' names."""
     return {name: sha256 for name in settings.files() if (sha256 := hash_of(name))}
 
@@ -48,7 +48,7 @@ def hash_of(name: str) -> str:
     return hashlib.sha256("".join(listing).encode()).hexdigest()
 
 
-def recipe_of(settings: RenderSettings) -> str:
+def provenance_of(settings: RenderSettings) -> str:
     """What `rerun` needs to make a second output alike, as a line of JSON for the output's tags; "" for none.
 
     Files are named as the user named them: whoever gets the output learns nothing of other folders.
@@ -59,25 +59,25 @@ def recipe_of(settings: RenderSettings) -> str:
     told = {name: value for name, value in told.items() if name not in OF_ONE_RUN and value is not None}
     if settings.MIXTURE:  # whatever the default is at that time
         told = {settings.MIXTURE: settings.mixture} | told
-    recipe = {"streamstyle": __version__, "effect": name_of_effect(settings), "settings": told}
-    return json.dumps(recipe | {"weights": weights_hashes(settings)})
+    provenance = {"streamstyle": __version__, "effect": name_of_effect(settings), "settings": told}
+    return json.dumps(provenance | {"weights": file_hashes(settings)})
 
 
-def recipe_settings(path: Path) -> RenderSettings:
+def settings_of_output(path: Path) -> RenderSettings:
     """The settings that a video or image was made with.
 
     Raises:
-        InputError: the file cannot be read, holds no recipe, or other files than those are here now.
-        UsageError: the recipe is of a version with other settings.
+        InputError: the file cannot be read, was not made by streamstyle, or with other files than are here.
+        UsageError: the provenance is of a version with other settings.
     """
-    recipe = read_recipe(path)
-    effect = str(recipe.get("effect", "style"))
+    provenance = read_provenance(path)
+    effect = str(provenance.get("effect", "style"))
     kind = EFFECTS.get(FORMER_NAMES.get(effect, effect))
     if kind is None:
         raise InputError(f"{path}: was made with an effect that is not known here: {effect}")
-    settings = make_settings(recipe["settings"], kind, str(path))
-    here = weights_hashes(settings)
-    for name, sha256 in recipe.get("weights", {}).items():
+    settings = make_settings(provenance["settings"], kind, str(path))
+    here = file_hashes(settings)
+    for name, sha256 in provenance.get("weights", {}).items():
         if here.get(name) != sha256:
             raise InputError(f"{path}: was made with other weights of {name} than there are here")
     return settings

@@ -14,7 +14,7 @@ from streamstyle import __version__
 from streamstyle.device import choose
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError
-from streamstyle.jobs.provenance import name_of_effect, weights_hashes
+from streamstyle.jobs.provenance import file_hashes, name_of_effect
 from streamstyle.keyframes import is_path
 from streamstyle.settings import make_settings
 from streamstyle.video.job_folder import MANIFEST, JobFolder
@@ -28,7 +28,7 @@ class Record:
         input: name of the input, absolute: the run may be resumed in another folder.
         effect: key into EFFECTS.
         settings: all of them.
-        recipe: how the output is made, for its tags.
+        provenance: how the output is made, for its tags.
         device: "cpu" or "cuda", as they round differently.
         files: SHA-256 of each file that decides the result, by name.
     """
@@ -36,7 +36,7 @@ class Record:
     input: str
     effect: str
     settings: dict[str, Any]
-    recipe: str
+    provenance: str
     device: str
     files: dict[str, str]
 
@@ -44,7 +44,7 @@ class Record:
 _RECORD = TypeAdapter(Record)
 
 
-def record_of(source: str, settings: RenderSettings, recipe: str, device: torch.device) -> Record:
+def record_of(source: str, settings: RenderSettings, provenance: str, device: torch.device) -> Record:
     """What a later run needs to go on with this one.
 
     Raises:
@@ -54,9 +54,9 @@ def record_of(source: str, settings: RenderSettings, recipe: str, device: torch.
         input=str(Path(source).absolute()) if is_path(source) else source,
         effect=name_of_effect(settings),
         settings=settings.model_dump(mode="json"),
-        recipe=recipe,
+        provenance=provenance,
         device=device.type,
-        files=weights_hashes(settings),
+        files=file_hashes(settings),
     )
 
 
@@ -83,7 +83,7 @@ def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
     device = choose(settings.device).type
     if device != record.device:
         raise UsageError(f"{output}: was begun on {record.device}, but would go on on {device}")
-    if changed := _differing(record.files, weights_hashes(settings)):
+    if changed := _differing(record.files, file_hashes(settings)):
         raise UsageError(f"{changed}: has changed since {output} was begun; start anew with -y")
     return record, settings
 

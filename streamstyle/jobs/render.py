@@ -20,7 +20,7 @@ from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.errors import UsageError
 from streamstyle.files import refuse_overwrite
 from streamstyle.frames import OptimizationStep, Progress
-from streamstyle.jobs.provenance import recipe_of
+from streamstyle.jobs.provenance import provenance_of
 from streamstyle.jobs.record import read_record, record_of
 from streamstyle.jobs.runners import RUNNERS
 from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
@@ -68,7 +68,7 @@ def render(
         StreamstyleError: with a message of one line; see `streamstyle.errors`.
     """
     settings = settings or StylizeSettings()
-    recipe, settings = recipe_of(settings), settings.absolute()
+    provenance, settings = provenance_of(settings), settings.absolute()
     for read in (source, *settings.files()):
         refuse_same_file(read, output)
     kind, options = sink_for(output), settings.write_options(overwrite)
@@ -76,11 +76,11 @@ def render(
         target = ordinary_target(Path(output))
         if kind.SEGMENTED:
             refuse_overwrite(target, overwrite)
-    with open_render(str(source), settings, recipe, on_step) as opened:
+    with open_render(str(source), settings, provenance, on_step) as opened:
         if kind.SEGMENTED:
             # All that can be refused is, before the folder of an unfinished run is touched.
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)
-            record = asdict(record_of(str(source), settings, recipe, opened.device))
+            record = asdict(record_of(str(source), settings, provenance, opened.device))
             with JobFolder.start(Path(output), opened.info, record, overwrite) as folder:
                 return _complete(opened, video, folder, on_progress, runner)
         with kind.open(str(output), opened.info, options) as sink:
@@ -115,7 +115,7 @@ def resume(
     """
     with JobFolder.reopen(Path(output)) as folder:
         record, settings = read_record(folder)
-        with open_render(record.input, settings, record.recipe) as opened:
+        with open_render(record.input, settings, record.provenance) as opened:
             folder.check_source(opened.info)
             options = settings.write_options(overwrite=True)
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)

@@ -15,7 +15,7 @@ import torch
 from streamstyle.device import choose, shared_cores
 from streamstyle.effects import RenderSettings
 from streamstyle.frames import Effect, OptimizationStep, Progress, Sink, Source, StreamInfo
-from streamstyle.jobs.build import open_effect, open_input, open_motion
+from streamstyle.jobs.build import open_effect, open_flow
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import Result, run
 from streamstyle.sinks.video import SegmentSink
@@ -47,7 +47,7 @@ class OpenRender:
 
     Attributes:
         source: of the frames.
-        info: of the source, with the recipe of the output.
+        info: of the source, with the provenance of the output.
         effect: on the device.
         motion: estimates the optical flow, or None where the effect needs none.
         device: where the effect computes.
@@ -82,7 +82,7 @@ class OpenRender:
 def open_render(
     name: str,
     settings: RenderSettings,
-    recipe: str,
+    provenance: str,
     on_step: Callable[[OptimizationStep], None] | None = None,
 ) -> Iterator[OpenRender]:
     """Open the input and the effect that settings ask for.
@@ -90,7 +90,7 @@ def open_render(
     Args:
         name: of the input: a path, folder or URL, or "-" for stdin.
         settings: with absolute names of files.
-        recipe: how the output is made, for its tags.
+        provenance: how the output is made, for its tags.
         on_step: called after each step of a transfer.
 
     Raises:
@@ -98,13 +98,13 @@ def open_render(
     """
     device = choose(settings.device)
     with (
-        open_input(name, settings) as source,
+        settings.open_source(name) as source,
         open_effect(settings, source.info.kind, on_step) as effect,
     ):
-        motion = open_motion(settings, source.info.kind)
+        motion = open_flow(settings, source.info.kind)
         beside = 1 if source.info.kind == "video" else 0  # decoder and encoder work beside the network
         with shared_cores(device, beside):
-            yield OpenRender(source, replace(source.info, recipe=recipe), effect, motion, device)
+            yield OpenRender(source, replace(source.info, provenance=provenance), effect, motion, device)
 
 
 @dataclass(frozen=True)

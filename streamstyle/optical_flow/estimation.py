@@ -98,14 +98,14 @@ class FlowEstimation:
         frames, index = FlowSequence(self), 0
         for item in items:
             if isinstance(item, Frame):
-                pair, before, after = frames.pair, frames.before, NO_PAIR
+                pair, before, after = frames.pair, frames.before, UNKNOWN_PAIR
                 # One pair more than is needed: it decides whether the next one is a cut.
                 if index >= first - 2:
                     after = frames.add(item.pixels, index=index, continues=not item.reset)
                 yield from moved(waiting, pair, before, after, item)
                 index += 1
             waiting.append(item)
-        yield from moved(waiting, frames.pair, frames.before, NO_PAIR, None)
+        yield from moved(waiting, frames.pair, frames.before, UNKNOWN_PAIR, None)
 
     def reduced(self, pixels: np.ndarray) -> Reduced:
         """The frame, (H, W, 3) uint8 RGB, at the size in which flow is estimated."""
@@ -118,7 +118,7 @@ class FlowEstimation:
 
     def compared(
         self, current: Reduced, previous: Reduced, index: int, *, forward_motion: bool = True
-    ) -> Pair:
+    ) -> FramePair:
         """Flow between two frames, and how similar they are.
 
         Args:
@@ -137,10 +137,10 @@ class FlowEstimation:
         confidence &= looks_alike(current.pixels, warped_pixels(previous.pixels, flow))
         motion = self.motion(flow, confidence)
         if not forward_motion:
-            return Pair(motion, None, alike)
+            return FramePair(motion, None, alike)
         confidence = in_bounds(reverse) & returns(reverse, flow)
         confidence &= looks_alike(previous.pixels, warped_pixels(current.pixels, reverse))
-        return Pair(motion, self.motion(reverse, confidence), alike)
+        return FramePair(motion, self.motion(reverse, confidence), alike)
 
     def motion(self, flow: np.ndarray, confidence: np.ndarray) -> Motion:
         """(H, W, 2) and (H, W) bool as tensors on the device."""
@@ -159,7 +159,7 @@ class Reduced:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FramePair:
     """What is known of a frame and the one before it: the motion back, the motion onward, the likeness."""
 
     motion: Motion | None = None
@@ -167,7 +167,7 @@ class Pair:
     similarity: Similarity = AS_BEFORE
 
 
-NO_PAIR = Pair()
+UNKNOWN_PAIR = FramePair()
 
 
 class FlowSequence:
@@ -181,7 +181,7 @@ class FlowSequence:
         onward: also the motion to the next frame is estimated.
 
     Attributes:
-        pair: the last two frames; NO_PAIR where the last one does not continue.
+        pair: the last two frames; UNKNOWN_PAIR where the last one does not continue.
         before: how similar the two frames before it were.
     """
 
@@ -192,9 +192,9 @@ class FlowSequence:
     def forget(self) -> None:
         """The next frame does not continue."""
         self._last: Reduced | None = None
-        self.pair, self.before = NO_PAIR, AS_BEFORE
+        self.pair, self.before = UNKNOWN_PAIR, AS_BEFORE
 
-    def add(self, pixels: np.ndarray, *, index: int = 0, continues: bool = True) -> Pair:
+    def add(self, pixels: np.ndarray, *, index: int = 0, continues: bool = True) -> FramePair:
         """Give the next frame.
 
         Args:
@@ -203,7 +203,7 @@ class FlowSequence:
             continues: it may continue the one before it.
         """
         current, last = self._estimation.reduced(pixels), self._last
-        pair = NO_PAIR
+        pair = UNKNOWN_PAIR
         if last is not None and continues and current.shape == last.shape:
             pair = self._estimation.compared(current, last, index, forward_motion=self._onward)
         self._last, self.before, self.pair = current, self.pair.similarity, pair
@@ -219,7 +219,7 @@ class FlowSequence:
         return continued(self.pair, self.before, AS_BEFORE)
 
 
-def continued(pair: Pair, before: Similarity, after: Similarity) -> Motion | None:
+def continued(pair: FramePair, before: Similarity, after: Similarity) -> Motion | None:
     """The motion between two frames, None across a cut, given how similar the frames around them are."""
     return None if is_cut(pair.similarity, before, after) else pair.motion
 
@@ -241,7 +241,7 @@ class FlowItem(NamedTuple):
 
 
 def moved(
-    waiting: deque[Item], pair: Pair, before: Similarity, after: Pair, next_frame: Frame | None
+    waiting: deque[Item], pair: FramePair, before: Similarity, after: FramePair, next_frame: Frame | None
 ) -> Iterator[FlowItem]:
     """What has waited until the frame behind it was known; nothing waits then."""
     while waiting:

@@ -82,7 +82,7 @@ def resized_flow(flow: Tensor, height: int, width: int) -> Tensor:
     return resized_map(flow, height, width) * scale
 
 
-def means(values: Tensor, height: int, width: int) -> Tensor:
+def cell_means(values: Tensor, height: int, width: int) -> Tensor:
     """(C, H, W) reduced to (C, height, width), each the mean of what lies there; C at most 4."""
     if values.device.type == "cpu":
         pixels = values.permute(1, 2, 0).numpy()

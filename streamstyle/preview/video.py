@@ -16,7 +16,7 @@ from streamstyle.device import choose, shared_cores, upload
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.frames import Frame, Moment, Source, StreamInfo
-from streamstyle.jobs.build import open_effect, open_input, open_motion
+from streamstyle.jobs.build import open_effect, open_flow
 from streamstyle.keyframes import NONE
 from streamstyle.pipeline import run
 from streamstyle.sinks.images import FORMATS, StillSink
@@ -31,7 +31,7 @@ SNIPPET = 10  # consecutive frames at each place; the first is shown, all tell t
 
 
 @dataclass(frozen=True)
-class Preview:
+class RenderEstimate:
     """What one style promises.
 
     Attributes:
@@ -84,7 +84,7 @@ def preview(
     count: int,
     *,
     overwrite: bool = False,
-) -> list[Preview]:
+) -> list[RenderEstimate]:
     """Stylizes some frames of a video and lays them out as a sheet, each style in a row of its own.
 
     Args:
@@ -103,7 +103,7 @@ def preview(
         raise UsageError(f"{target}: exists; -y overwrites it")
     cells, promises = [], []
     with StillSink(target) as sink:
-        with open_input(source, settings) as opened:
+        with settings.open_source(source) as opened:
             info = opened.info
             places = places_in(opened, source, settings, count)
         for style in styles:
@@ -111,7 +111,7 @@ def preview(
             asked = settings.model_copy(update=chosen).absolute()
             frames, seconds, size = stylized(places, info, output, asked)
             whole = None if places.total is None else seconds * places.total
-            promises.append(Preview(style, whole, size))
+            promises.append(RenderEstimate(style, whole, size))
             title = "source" if style == NONE else style
             for frame in (frames[index] for index in places.shown):
                 where = readable_time(frame.seconds) if info.kind == "video" else frame.name
@@ -145,7 +145,7 @@ def places_in(opened: Source, source: str, settings: RenderSettings, count: int)
     for number in range(count):
         seconds = (number + 0.5) * length / count
         part = settings.model_copy(update={"start": settings.start + seconds, "length": SNIPPET / rate})
-        with open_input(source, part) as snippet:
+        with part.open_source(source) as snippet:
             items = (item for item in snippet if isinstance(item, Frame))
             read = list(islice(items, 1))  # not timed: it has to be looked for
             begin = time.perf_counter()
@@ -183,7 +183,7 @@ def stylized(
         suffix = Path(output).suffix.lower()
         video = Path(folder) / f"video{suffix if suffix in CONTAINERS else '.mp4'}"
         sink = VideoSink(video, source.info, settings.write_options().encoding, audio="none")
-        result = run(source, effect, [sink, kept], motion=open_motion(settings, info.kind), device=device)
+        result = run(source, effect, [sink, kept], motion=open_flow(settings, info.kind), device=device)
         # Reading goes on beside painting; the slower of both decides.
         seconds = max(1 / result.fps, places.seconds)
         return kept.frames, seconds, expected_bytes(video, info, places.total)

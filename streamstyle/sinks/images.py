@@ -47,7 +47,7 @@ class StillSink(Sink):
     Args:
         path: of the image. A symbolic link is followed.
         quality: of JPEG (then 4:4:4) and WebP, 1..100.
-        recipe: how the image was made, for its EXIF description; "" for none.
+        provenance: how the image was made, for its EXIF description; "" for none.
 
     Raises:
         UsageError: on opening, the suffix is none of FORMATS.
@@ -57,8 +57,8 @@ class StillSink(Sink):
 
     checkpoint_seconds: float | None = None
 
-    def __init__(self, path: Path, *, quality: int = 95, recipe: str = "") -> None:
-        self._encode = _Encoder(quality, recipe)
+    def __init__(self, path: Path, *, quality: int = 95, provenance: str = "") -> None:
+        self._encode = _Encoder(quality, provenance)
         self._format = _format(path)
         self._path = path
         self._pending: PendingFile | None = None
@@ -73,7 +73,7 @@ class StillSink(Sink):
     def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
         """The image of that path."""
         refuse_overwrite(Path(name), options.overwrite)
-        return cls(Path(name), quality=options.quality, recipe=info.recipe)
+        return cls(Path(name), quality=options.quality, provenance=info.provenance)
 
     def write(self, item: SinkItem) -> None:
         """Encode the frame and write it under a temporary name; packets and checkpoints are ignored."""
@@ -111,7 +111,7 @@ class FolderSink(Sink):
         suffix: one of FORMATS, for all images.
         overwrite: replace files that were there before.
         quality: of JPEG (then 4:4:4) and WebP, 1..100.
-        recipe: how the images were made, for their EXIF descriptions; "" for none.
+        provenance: how the images were made, for their EXIF descriptions; "" for none.
 
     Raises:
         UsageError: on opening, the suffix is none of FORMATS; from `write`, the file exists and `overwrite`
@@ -129,11 +129,11 @@ class FolderSink(Sink):
         suffix: str | None = None,
         overwrite: bool = False,
         quality: int = 95,
-        recipe: str = "",
+        provenance: str = "",
     ) -> None:
         if suffix is not None:
             _format(Path(f"image{suffix}"))
-        self._encode = _Encoder(quality, recipe)
+        self._encode = _Encoder(quality, provenance)
         self._folder = folder
         self._suffix = suffix
         self._overwrite = overwrite
@@ -157,7 +157,9 @@ class FolderSink(Sink):
     @classmethod
     def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
         """The folder of that path."""
-        return cls(Path(name), overwrite=options.overwrite, quality=options.quality, recipe=info.recipe)
+        return cls(
+            Path(name), overwrite=options.overwrite, quality=options.quality, provenance=info.provenance
+        )
 
     def write(self, item: SinkItem) -> None:
         """Write the frame as a file of its own; packets and checkpoints are ignored."""
@@ -194,7 +196,7 @@ class FolderSink(Sink):
 class _Encoder:
     """Encodes frames as image files in memory."""
 
-    def __init__(self, quality: int, recipe: str) -> None:
+    def __init__(self, quality: int, provenance: str) -> None:
         if not 1 <= quality <= 100:
             raise ValueError(f"unexpected quality: {quality}, expected 1..100")
         self._options: dict[str, dict[str, Any]] = {
@@ -203,9 +205,9 @@ class _Encoder:
             "TIFF": {"compression": "tiff_adobe_deflate"},
             "PNG": {},
         }
-        if recipe:
+        if provenance:
             for options in self._options.values():
-                options["exif"] = exif_with(recipe)
+                options["exif"] = exif_with(provenance)
         self._warned_of_alpha = False
 
     def __call__(self, frame: Frame, form: str, path: Path) -> bytes:

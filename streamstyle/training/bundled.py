@@ -51,7 +51,7 @@ def entry_of(name: str, folder: Path = FOLDER) -> Entry:
     return Entry(
         name=name,
         painting=about["painting"],
-        stylizer=about["painter"],
+        painter=about["painter"],
         year=int(about["year"]),
         parameters=parameters_of(loaded.network),
         bytes=path.stat().st_size,

@@ -25,7 +25,7 @@ from streamstyle.part_folder import PartFolder
 from streamstyle.styles import load_style, save_style
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
 from streamstyle.training.loop import Diverged, Training, TrainingProgress
-from streamstyle.training.preview import Preview
+from streamstyle.training.preview import TrainingPreview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
 from streamstyle.weights import WEIGHTS, load_features
@@ -186,7 +186,9 @@ def run(
     """Trains to the end with state and preview on disk, and writes the style."""
     output = folder.output
     identity = identity_of(order, contents)
-    preview = Preview(preview_of(output), painting_for(Path(order.painting), training.recipe), contents)
+    preview = TrainingPreview(
+        preview_of(output), painting_for(Path(order.painting), training.recipe), contents
+    )
     saved = drawn = time.monotonic()
 
     def keep() -> None:

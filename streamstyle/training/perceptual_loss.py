@@ -16,7 +16,7 @@ from streamstyle.device import low_precision
 from streamstyle.errors import UsageError
 from streamstyle.losses import (
     STATISTICS,
-    Style,
+    StyleStatistics,
     brightness_loss,
     content_loss,
     style_loss,
@@ -56,7 +56,7 @@ class PerceptualLoss:
                 f"the feature network has no layer {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(features.layers)}"
             )
-        self.targets: list[dict[str, Style]] = []
+        self.targets: list[dict[str, StyleStatistics]] = []
         if painting is not None:
             self.tones = tones_of(painting)
             with torch.no_grad():

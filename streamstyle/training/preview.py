@@ -17,7 +17,7 @@ SIDE = 256  # of each image on the sheet, in pixels
 SHOWN = 3  # content images
 
 
-class Preview:
+class TrainingPreview:
     """Draws the sheet each time `draw` is called.
 
     Args:

@@ -30,7 +30,7 @@ NOISE = 0.03  # its standard deviation at most, in units of the full range
 
 
 @dataclass(frozen=True)
-class Pair:
+class MovedCrop:
     """Two frames of a made video.
 
     Attributes:
@@ -46,7 +46,7 @@ class Pair:
     confidence: Tensor
 
 
-def move(still: Tensor, rng: np.random.Generator, margin: float) -> Pair:
+def move(still: Tensor, rng: np.random.Generator, margin: float) -> MovedCrop:
     """A frame that follows on a still image.
 
     Args:
@@ -60,7 +60,7 @@ def move(still: Tensor, rng: np.random.Generator, margin: float) -> Pair:
     drift = float(rng.uniform(-DRIFT, DRIFT))
     brighter = (carried + drift).clamp(0, 1)
     current = (brighter + random_noise(height, width, rng).to(still)).clamp(0, 1)
-    return Pair(current, flow, luma(brighter - carried), inside(flow, margin))
+    return MovedCrop(current, flow, luma(brighter - carried), inside(flow, margin))
 
 
 def random_flow(height: int, width: int, rng: np.random.Generator) -> Tensor:

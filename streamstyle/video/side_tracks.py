@@ -16,7 +16,7 @@ from av.subtitles.stream import SubtitleStream
 
 from streamstyle.video.codecs import ContainerFormat
 from streamstyle.video.opening import DAMAGE, reason
-from streamstyle.video.tags import with_recipe
+from streamstyle.video.tags import with_provenance
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -264,12 +264,12 @@ def _carry(track: Stream, stream: Stream) -> None:
 
 
 def video_tags(info: StreamInfo) -> dict[str, str]:
-    """The tags of the input that still hold for the output, and the recipe."""
+    """The tags of the input that still hold for the output, and the provenance."""
     source, tags = info.container, {}
     if source is not None:
         assert isinstance(source, InputContainer)
         tags = {k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS}
-    return with_recipe(tags, info.recipe)
+    return with_provenance(tags, info.provenance)
 
 
 def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, str]:

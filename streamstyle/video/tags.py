@@ -12,38 +12,38 @@ from PIL import Image, UnidentifiedImageError
 from streamstyle.errors import InputError
 from streamstyle.video.opening import open_input
 
-KEY = "streamstyle"  # the recipe is a JSON object whose first key is this, with the version
+KEY = "streamstyle"  # the provenance is a JSON object whose first key is this, with the version
 PLACES = ("comment", "description", "synopsis", KEY)  # tags that videos may have; the first free one is taken
 EXIF_DESCRIPTION = 270
 
 
-def with_recipe(tags: Mapping[str, str], recipe: str) -> dict[str, str]:
-    """The tags of a video and its recipe. An older recipe gives way; other comments stay."""
-    kept = {name: text for name, text in tags.items() if not is_recipe(text)}
-    if recipe:
+def with_provenance(tags: Mapping[str, str], provenance: str) -> dict[str, str]:
+    """The tags of a video and its provenance. An older provenance gives way; other comments stay."""
+    kept = {name: text for name, text in tags.items() if not is_provenance(text)}
+    if provenance:
         taken = {name.lower() for name in kept}
-        kept[next(place for place in PLACES if place not in taken)] = recipe
+        kept[next(place for place in PLACES if place not in taken)] = provenance
     return kept
 
 
-def exif_with(recipe: str) -> bytes:
-    """The EXIF block of an image that holds its recipe."""
+def exif_with(provenance: str) -> bytes:
+    """The EXIF block of an image that holds its provenance."""
     exif = Image.Exif()
-    exif[EXIF_DESCRIPTION] = recipe
+    exif[EXIF_DESCRIPTION] = provenance
     return exif.tobytes()
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
-    """The recipe of a video or image.
+def read_provenance(path: Path) -> dict[str, Any]:
+    """The provenance of a video or image.
 
     Raises:
         InputError: the file cannot be read, or holds none.
     """
     for text in texts_of(path):
-        if is_recipe(text):
-            recipe: dict[str, Any] = json.loads(text)
-            return recipe
-    raise InputError(f"{path}: holds no recipe of streamstyle")
+        if is_provenance(text):
+            provenance: dict[str, Any] = json.loads(text)
+            return provenance
+    raise InputError(f"{path}: was not made by streamstyle, or without its settings")
 
 
 def texts_of(path: Path) -> list[str]:
@@ -59,8 +59,8 @@ def texts_of(path: Path) -> list[str]:
         return list(video.metadata.values())
 
 
-def is_recipe(text: str) -> bool:
-    """Whether a tag is a recipe."""
+def is_provenance(text: str) -> bool:
+    """Whether a tag is provenance."""
     if not text.startswith(f'{{"{KEY}"'):
         return False
     try:

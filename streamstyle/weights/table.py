@@ -24,7 +24,7 @@ class Entry:
 
     name: str
     painting: str
-    stylizer: str
+    painter: str
     year: int
     parameters: int
     bytes: int

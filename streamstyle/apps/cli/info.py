@@ -51,7 +51,7 @@ def styles(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = Fal
     rows = [asdict(entry) for entry in STYLES.values()]
     width = max(len(name) for name in STYLES)
     lines = [
-        f"{entry.name:<{width}}  {entry.painting}, {entry.stylizer}, {entry.year}"
+        f"{entry.name:<{width}}  {entry.painting}, {entry.painter}, {entry.year}"
         f"{' (default)' if entry.name == DEFAULT_STYLE else ''}"
         for entry in STYLES.values()
     ]

@@ -138,10 +138,10 @@ def rerun(
     overwrite: Overwrite = False,
 ) -> None:
     """Process something new with the settings that an earlier output was made with."""
-    from streamstyle.jobs.provenance import recipe_settings
+    from streamstyle.jobs.provenance import settings_of_output
     from streamstyle.jobs.render import refuse_same_file, render
 
-    settings = recipe_settings(Path(made)).model_copy(update={"device": given.get("device", "auto")})
+    settings = settings_of_output(Path(made)).model_copy(update={"device": given.get("device", "auto")})
     refuse_same_file(source, output)
     refuse_same_file(made, output)
     with resume_hint(output):

@@ -61,11 +61,11 @@ class Objective:
             direction = self.direction.to(activations)
             return self.sign * (activations * direction[:, None, None]).sum(dim=1).mean()
         if guide is not None:
-            return self.sign * similarity(activations, guide)
+            return self.sign * guided_similarity(activations, guide)
         return self.sign * activations.square().mean()
 
 
-def similarity(activations: Tensor, guide: Tensor) -> Tensor:
+def guided_similarity(activations: Tensor, guide: Tensor) -> Tensor:
     """Mean product of what is seen at each place with what is most like it in the guide, wherever that lies.
 
     Reference: guided dreams in Mordvintsev, Olah and Tyka (2015), DeepDream, google/deepdream.

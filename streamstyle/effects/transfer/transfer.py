@@ -28,7 +28,7 @@ from streamstyle.frames import Moment, OptimizationStep
 from streamstyle.keyframes import NONE, ParametersOverTime
 from streamstyle.losses import (
     Description,
-    Style,
+    StyleStatistics,
     content_loss,
     covariance_within,
     style_loss,
@@ -107,7 +107,7 @@ class Transfer:
             self.paintings = {
                 name: painting.clone()[None].to(self.device) for name, painting in paintings.items()
             }
-        self._targets: dict[tuple[str, float], dict[str, Style]] = {}
+        self._targets: dict[tuple[str, float], dict[str, StyleStatistics]] = {}
         self._last: Tensor | None = None  # (3, H, W), the last result
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
@@ -215,7 +215,7 @@ class Transfer:
         optimizer.step(evaluated)  # type: ignore[no-untyped-call]
         return blurred(pixels.detach(), BLUR).clamp(0, 1)
 
-    def target(self, name: str, scale: float) -> dict[str, Style]:
+    def target(self, name: str, scale: float) -> dict[str, StyleStatistics]:
         """The style of a painting that is reduced as the image is; made once."""
         if (name, scale) not in self._targets:
             painting = self.paintings[name]
@@ -250,7 +250,7 @@ class StyleTarget:
     """
 
     share: float
-    targets: tuple[Mapping[str, Style], Mapping[str, Style]]
+    targets: tuple[Mapping[str, StyleStatistics], Mapping[str, StyleStatistics]]
     statistic: Callable[[Tensor], Description]
 
 

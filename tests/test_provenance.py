@@ -9,23 +9,26 @@ from PIL import Image
 
 from streamstyle.effects import StylizeSettings
 from streamstyle.errors import InputError
-from streamstyle.jobs.provenance import recipe_of, recipe_settings
+from streamstyle.jobs.provenance import provenance_of, settings_of_output
 from streamstyle.jobs.render import render
-from streamstyle.video.tags import read_recipe, with_recipe
+from streamstyle.video.tags import read_provenance, with_provenance
 from tests.videos import make_video
 
-RECIPE = json.dumps({"streamstyle": "1", "settings": {}, "weights": {}})
+PROVENANCE = json.dumps({"streamstyle": "1", "settings": {}, "weights": {}})
 SETTINGS = StylizeSettings(
     style="great_wave", keep_colors=0.5, at=("1=none",), device="cpu", preset="ultrafast"
 )
 
 
 def test_the_first_free_tag_takes_the_recipe_and_comments_stay():
-    assert with_recipe({}, RECIPE) == {"comment": RECIPE}
-    assert with_recipe({"comment": "mine"}, RECIPE) == {"comment": "mine", "description": RECIPE}
-    assert with_recipe({"COMMENT": "a", "Description": "b", "synopsis": "c"}, RECIPE)["streamstyle"] == RECIPE
-    assert with_recipe({"comment": RECIPE, "title": "a"}, "") == {"title": "a"}
-    assert with_recipe({"comment": '{"streamstyle": broken'}, "") == {"comment": '{"streamstyle": broken'}
+    assert with_provenance({}, PROVENANCE) == {"comment": PROVENANCE}
+    assert with_provenance({"comment": "mine"}, PROVENANCE) == {"comment": "mine", "description": PROVENANCE}
+    assert (
+        with_provenance({"COMMENT": "a", "Description": "b", "synopsis": "c"}, PROVENANCE)["streamstyle"]
+        == PROVENANCE
+    )
+    assert with_provenance({"comment": PROVENANCE, "title": "a"}, "") == {"title": "a"}
+    assert with_provenance({"comment": '{"streamstyle": broken'}, "") == {"comment": '{"streamstyle": broken'}
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm", "out.avi"])
@@ -33,7 +36,7 @@ def test_a_video_tells_how_it_was_made(tmp_path: Path, name: str):
     video = make_video(tmp_path / "film.mp4", 3)
     settings = SETTINGS.model_copy(update={"preset": None})
     render(video, tmp_path / name, settings)
-    again = recipe_settings(tmp_path / name)
+    again = settings_of_output(tmp_path / name)
     assert (again.style, again.keep_colors, again.at) == ("great_wave", 0.5, ("1=none",))
 
 
@@ -41,45 +44,45 @@ def test_a_video_tells_how_it_was_made(tmp_path: Path, name: str):
 def test_a_picture_tells_how_it_was_made(tmp_path: Path, suffix: str):
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "in.png")
     render(tmp_path / "in.png", tmp_path / f"out{suffix}", SETTINGS)
-    assert recipe_settings(tmp_path / f"out{suffix}").keep_colors == 0.5
+    assert settings_of_output(tmp_path / f"out{suffix}").keep_colors == 0.5
 
 
 def test_a_recipe_holds_what_was_chosen_and_names_files_as_the_user_did(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = SETTINGS.model_copy(update={"mask": "mask.png", "start": 3.0, "threads": 1})
-    recipe = json.loads(recipe_of(settings))
-    assert recipe["settings"] == {
+    provenance = json.loads(provenance_of(settings))
+    assert provenance["settings"] == {
         "style": "great_wave",
         "keep_colors": 0.5,
         "at": ["1=none"],
         "mask": "mask.png",
         "preset": "ultrafast",
     }
-    assert list(recipe["weights"]) == ["great_wave"]
+    assert list(provenance["weights"]) == ["great_wave"]
 
 
 def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path, monkeypatch):
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "plain.png")
-    with pytest.raises(InputError, match=r"plain\.png: holds no recipe"):
-        read_recipe(tmp_path / "plain.png")
+    with pytest.raises(InputError, match=r"plain\.png: was not made by streamstyle"):
+        read_provenance(tmp_path / "plain.png")
     video = make_video(tmp_path / "film.mp4", 2)
-    with pytest.raises(InputError, match=r"video\.mp4: holds no recipe"):
-        read_recipe(video)
+    with pytest.raises(InputError, match=r"video\.mp4: was not made by streamstyle"):
+        read_provenance(video)
     with pytest.raises(InputError, match=r"absent\.png: cannot be read"):
-        read_recipe(tmp_path / "absent.png")
+        read_provenance(tmp_path / "absent.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
     with pytest.raises(InputError, match=r"plain\.png: cannot be read"):
-        read_recipe(tmp_path / "plain.png")
+        read_provenance(tmp_path / "plain.png")
     monkeypatch.undo()
     exif = Image.Exif()
     exif[270] = json.dumps({"streamstyle": "1", "settings": {"style": "none"}, "weights": {"mona": "00"}})
     Image.new("RGB", (8, 8)).save(tmp_path / "other.png", exif=exif)
     with pytest.raises(InputError, match="other weights of mona"):
-        recipe_settings(tmp_path / "other.png")
+        settings_of_output(tmp_path / "other.png")
 
 
 def test_painting_an_output_again_keeps_the_latest_recipe_only(tmp_path: Path):
     video = make_video(tmp_path / "film.mp4", 2)
     render(video, tmp_path / "a.mp4", SETTINGS)
     render(tmp_path / "a.mp4", tmp_path / "b.mp4", SETTINGS.model_copy(update={"keep_colors": 1.0}))
-    assert recipe_settings(tmp_path / "b.mp4").keep_colors == 1
+    assert settings_of_output(tmp_path / "b.mp4").keep_colors == 1
