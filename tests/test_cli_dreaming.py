@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from streamstyle.apps.cli import app
 from streamstyle.effects import DreamSettings, StylizeSettings
 from streamstyle.settings import bundled_presets, load_preset, make_settings
-from streamstyle.video.tags import read_recipe
+from streamstyle.video.tags import read_provenance
 from tests.videos import hashes_of, make_video, times_of
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -33,7 +33,7 @@ def test_a_picture_is_dreamt_upon_and_tells_how(tmp_path: Path) -> None:
     source, out, again = SAMPLES / "lighthouse.png", tmp_path / "out.png", tmp_path / "again.png"
     done = call("dream", source, out, "--layer", "0.6*thing+0.4*-texture", *QUICK, "--max-size", "160")
     assert done.exit_code == 0, done.stderr
-    recipe = read_recipe(out)
+    recipe = read_provenance(out)
     assert recipe["effect"] == "dream" and recipe["settings"]["layer"] == "0.6*thing+0.4*-texture"
     repeated = call("rerun", out, source, again, "--device", "cpu", "-q")
     assert repeated.exit_code == 0, repeated.stderr
@@ -62,7 +62,7 @@ def test_a_guide_and_a_preset_are_used(tmp_path: Path) -> None:
     pictures = [cv2.imread(str(path)).astype(int) for path in outs]
     assert np.abs(pictures[0] - pictures[1]).mean() > 1
     assert np.abs(pictures[0] - pictures[2]).mean() > 1
-    assert read_recipe(outs[2])["settings"]["layer"] == "thing:29"
+    assert read_provenance(outs[2])["settings"]["layer"] == "thing:29"
 
 
 @pytest.mark.parametrize("name", bundled_presets(DreamSettings))

@@ -9,7 +9,7 @@ import torch
 
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
-from streamstyle.evaluation import Evaluation, change_along_flow, evaluate, warp_error
+from streamstyle.evaluation import Evaluation, change_along_flow, evaluate_frames, warp_error
 from streamstyle.evaluation.report import evaluation_sheet, flow_colors
 from streamstyle.frames import Packet
 from streamstyle.optical_flow import FlowEstimation, warp
@@ -62,7 +62,7 @@ def test_smooth_motion_between_pixels_is_followed():
 
 def evaluated(source: list[np.ndarray], result: list[np.ndarray], **more: object) -> Evaluation:
     videos = (MemorySource(list(video(pictures))) for pictures in (source, result))
-    return evaluate(*videos, FlowEstimation("medium"), **more)
+    return evaluate_frames(*videos, FlowEstimation("medium"), **more)
 
 
 def test_grain_raises_warp_error_and_flicker_but_not_sharpness():
@@ -118,7 +118,7 @@ def test_frames_that_one_video_lacks_are_counted():
     assert evaluation.missing == 2 and len(evaluation.frames) == 3
     nothing = MemorySource([Packet(1, 0)], MemorySource(list(video(pan(1)))).info)
     with pytest.raises(InputError, match="no frame to compare"):
-        evaluate(MemorySource(list(video(pan(2)))), nothing, FlowEstimation())
+        evaluate_frames(MemorySource(list(video(pan(2)))), nothing, FlowEstimation())
 
 
 def test_the_result_may_have_another_size():

@@ -19,7 +19,7 @@ FRAME = 60  # everything moves here: camera, ketch and gulls
 
 
 @pytest.fixture(scope="module")
-def stylizers() -> dict[str, ModuleType]:
+def painters() -> dict[str, ModuleType]:
     """The samples' modules by name; they are a program, not part of the package."""
     names = ("canvas", "harbour", "make", "painting", "render", "seascape", "sound", "techniques")
     sys.path.insert(0, str(SAMPLES))
@@ -30,15 +30,15 @@ def stylizers() -> dict[str, ModuleType]:
 
 
 @pytest.fixture(scope="module")
-def layers(stylizers):
+def layers(painters):
     """The clip's layers, stylized coarsely to save time."""
-    return stylizers["harbour"].layers(density=1.0)
+    return painters["harbour"].layers(density=1.0)
 
 
 @pytest.fixture(scope="module")
-def motion(stylizers, layers):
+def motion(painters, layers):
     """Frames FRAME - 1 and FRAME, the backward flow between them, and where it holds."""
-    render = stylizers["render"]
+    render = painters["render"]
     previous, current = (render.render(layers, frame, **SIZE) for frame in (FRAME - 1, FRAME))
     flow, seen = render.backward_flow(layers, FRAME, **SIZE)
     return previous, current, flow, seen
@@ -65,20 +65,20 @@ def test_the_clip_has_its_size_length_color_tags_and_sound():
         assert float(audio.duration * audio.time_base) == pytest.approx(5.0, abs=0.05)
 
 
-def test_the_clip_shows_what_the_program_paints(stylizers, layers):
+def test_the_clip_shows_what_the_program_paints(painters, layers):
     """A decoded frame is the rendered one but for the coder's loss, with the colors of BT.709."""
     with av.open(str(SAMPLES / "harbour.mp4")) as video:
         frame = next(video.decode(video=0)).to_ndarray(format="rgb24")
     shown = cv2.resize(frame, (320, 180), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    stylized = stylizers["render"].render(layers, 0, **SIZE)
+    stylized = painters["render"].render(layers, 0, **SIZE)
     # The test stylizes at half the density, so edges differ; the wrong matrix would shift whole channels.
     assert np.abs(shown - stylized).mean() < 0.03
     assert np.abs((shown - stylized).mean((0, 1))).max() < 0.008
 
 
-def test_the_clip_has_audible_sound_that_does_not_clip(stylizers):
+def test_the_clip_has_audible_sound_that_does_not_clip(painters):
     """Both channels carry sound; it fades in and out and stays clear of full scale."""
-    wave = stylizers["sound"].compose(2.0)
+    wave = painters["sound"].compose(2.0)
     assert wave.shape == (2, 96_000)
     assert 0.5 < np.abs(wave).max() < 0.9
     assert np.sqrt((wave**2).mean(axis=1)).min() > 0.03
@@ -96,9 +96,9 @@ def test_the_pictures_open_with_their_sizes(name, size):
     assert picture.std() > 25
 
 
-def test_each_technique_paints_a_picture_of_the_same_size_and_the_same_each_time(stylizers):
-    scene = stylizers["painting"].paint_landscape(96)[:64]
-    for name, (technique, _) in stylizers["techniques"].TECHNIQUES.items():
+def test_each_technique_paints_a_picture_of_the_same_size_and_the_same_each_time(painters):
+    scene = painters["painting"].paint_landscape(96)[:64]
+    for name, (technique, _) in painters["techniques"].TECHNIQUES.items():
         result = technique(scene)
         assert result.shape == scene.shape, name
         assert 0 <= result.min() < 0.4 < result.max() <= 1, name
@@ -112,9 +112,9 @@ def test_the_samples_stay_small():
     assert sum(path.stat().st_size for path in SAMPLES.iterdir() if path.suffix in {".mp4", ".png"}) < 5e6
 
 
-def test_the_flow_leads_each_visible_pixel_to_the_same_point_of_paint(stylizers, layers):
+def test_the_flow_leads_each_visible_pixel_to_the_same_point_of_paint(painters, layers):
     """Without resampling, colors at the traced places agree; a quarter pixel beside, they do not."""
-    render = stylizers["render"]
+    render = painters["render"]
     x, y = render.pixel_centres(320, 180, scale=SCALE)
     flow, seen = render.backward_flow(layers, FRAME, **SIZE)
     there_x, there_y = x + flow[..., 0] / SCALE, y + flow[..., 1] / SCALE
@@ -148,10 +148,10 @@ def test_hidden_pixels_are_marked(motion):
     assert error[~seen].mean() > 5 * error[seen].mean()
 
 
-def test_the_negated_forward_flow_is_worse_at_the_edges_of_what_moves(stylizers, layers, motion):
+def test_the_negated_forward_flow_is_worse_at_the_edges_of_what_moves(painters, layers, motion):
     """Negating the forward flow is right inside a surface only; at motion edges it picks the wrong one."""
     previous, current, flow, seen = motion
-    forward, _ = stylizers["render"].trace(layers, FRAME - 1, FRAME, **SIZE)
+    forward, _ = painters["render"].trace(layers, FRAME - 1, FRAME, **SIZE)
     steps = np.abs(np.diff(flow, axis=1, append=flow[:, -1:])).max(-1)
     edges = (cv2.dilate((steps > 0.3).astype(np.uint8), np.ones((5, 5))) > 0) & seen
     exact = warp_error(previous, current, flow)[edges].mean()
@@ -170,7 +170,7 @@ def test_down_to_the_paint_and_up_again_is_the_same_place(layers):
             assert np.allclose(back_y, y, atol=1e-6), layer.name
 
 
-def test_everything_known_to_move_moves(stylizers, layers):
+def test_everything_known_to_move_moves(painters, layers):
     """Camera, ketch and gulls give different motions; near layers move more than far ones."""
     place = np.array([[300.0]])
     moved = {}
@@ -181,24 +181,24 @@ def test_everything_known_to_move_moves(stylizers, layers):
     assert moved["ketch"] < 0 < moved["sky"]
 
 
-def test_rendering_twice_gives_the_same_bytes(stylizers):
+def test_rendering_twice_gives_the_same_bytes(painters):
     """Painting and rendering have no hidden randomness."""
-    canvas, render, seascape = stylizers["canvas"], stylizers["render"], stylizers["seascape"]
+    canvas, render, seascape = painters["canvas"], painters["render"], painters["seascape"]
 
     def picture():
         sheet = canvas.Canvas(300, 100, 460, 280, density=1)
         seascape.paint_sky(sheet, seascape.EVENING)
         seascape.paint_water(sheet, seascape.EVENING, [])
-        layer = render.Layer("water", sheet, stylizers["harbour"].camera(0), stylizers["harbour"].water_sway)
+        layer = render.Layer("water", sheet, painters["harbour"].camera(0), painters["harbour"].water_sway)
         return render.render([layer], 7, width=230, height=140, scale=0.5)
 
     assert np.array_equal(picture(), picture())
 
 
-def test_a_flow_file_holds_magic_size_and_vectors(stylizers, tmp_path):
+def test_a_flow_file_holds_magic_size_and_vectors(painters, tmp_path):
     """Middlebury .flo: 202021.25, width, height, then x, y of each pixel, row by row."""
     flow = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    stylizers["make"].write_flo(tmp_path / "a.flo", flow)
+    painters["make"].write_flo(tmp_path / "a.flo", flow)
     data = (tmp_path / "a.flo").read_bytes()
     assert np.frombuffer(data[:4], "<f4")[0] == np.float32(202021.25)
     assert np.frombuffer(data[4:12], "<i4").tolist() == [3, 2]

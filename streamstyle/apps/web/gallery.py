@@ -111,5 +111,5 @@ def _mixture(shares: dict[str, float]) -> str:
 def _card(shown: str, real: str) -> dict[str, str]:
     label = shown.replace("_", " ")
     entry = STYLES.get(real)
-    note = f"{entry.painting}, {entry.stylizer}, {entry.year}" if entry else "from a file"
+    note = f"{entry.painting}, {entry.painter}, {entry.year}" if entry else "from a file"
     return {"name": shown, "label": label[:1].upper() + label[1:], "note": note}
