@@ -31,7 +31,7 @@ def test_the_commands_run_one_after_the_other(folder: Path) -> None:
     script = f'set -e\nPATH="{folder}/bin:$PATH"\n{commands}'
     done = subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name in ("painted.mp4", "wave.mp4", "short.gif", "lighthouse.webp", "again.mp4", "piped.mkv"):
+    for name in ("starry.mp4", "wave.mp4", "short.gif", "lighthouse.webp", "again.mp4", "piped.mkv"):
         assert (folder / name).stat().st_size > 1000, name
     assert len(list((folder / "frames").glob("*.png"))) == 12
     assert "starry_night" in done.stdout and "encoders" in done.stdout
