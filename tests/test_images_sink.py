@@ -154,20 +154,20 @@ def test_a_second_frame_is_refused_and_the_name_stays_absent(tmp_path):
 
 
 def test_packets_and_checkpoints_are_ignored(tmp_path):
-    for sink in (StillSink(tmp_path / "a.png"), FolderSink(tmp_path / "pictures")):
+    for sink in (StillSink(tmp_path / "a.png"), FolderSink(tmp_path / "images")):
         with sink:
             assert sink.checkpoint_seconds is None
             sink.write(Packet(1, b""))
             sink.write(Checkpoint({}))
-    assert names(tmp_path) == ["pictures"]
-    assert names(tmp_path / "pictures") == []
+    assert names(tmp_path) == ["images"]
+    assert names(tmp_path / "images") == []
 
 
 def test_unknown_suffixes_are_refused_with_the_known_ones(tmp_path):
     with pytest.raises(UsageError, match=r"named \.xyz; known: \.png, \.jpg"):
         StillSink(tmp_path / "a.xyz")
     with pytest.raises(UsageError, match=r"named \.gif; known"):
-        FolderSink(tmp_path / "pictures", suffix=".gif")
+        FolderSink(tmp_path / "images", suffix=".gif")
     assert names(tmp_path) == []
 
 
@@ -198,10 +198,10 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, full_disk):
     with pytest.raises(OutputError, match=r"a\.png: cannot be written: No space left"):  # noqa: SIM117
         with StillSink(tmp_path / "a.png") as sink:
             sink.write(frame())
-    with pytest.raises(OutputError, match="No space left"), FolderSink(tmp_path / "pictures") as sink:
+    with pytest.raises(OutputError, match="No space left"), FolderSink(tmp_path / "images") as sink:
         sink.write(frame(name="a.png"))
-    assert names(tmp_path) == ["pictures"]
-    assert names(tmp_path / "pictures") == []
+    assert names(tmp_path) == ["images"]
+    assert names(tmp_path / "images") == []
 
 
 def test_a_name_that_is_too_long_is_named(tmp_path):
@@ -235,10 +235,10 @@ def test_the_largest_side_of_a_format_can_be_written(tmp_path, suffix, side):
 
 
 def test_folder_keeps_names_and_formats_as_far_as_they_can_be_written(tmp_path):
-    with FolderSink(tmp_path / "new" / "pictures") as sink:
+    with FolderSink(tmp_path / "new" / "images") as sink:
         for name in ["a.png", "b.JPG", "c d.webp", "e.heic", "f", "g.x.tiff"]:
             sink.write(frame(name=name))
-    written = tmp_path / "new" / "pictures"
+    written = tmp_path / "new" / "images"
     assert names(written) == ["a.png", "b.JPG", "c d.webp", "e.png", "f.png", "g.x.tiff"]
     assert form(written / "b.JPG") == "JPEG"
 
@@ -268,10 +268,10 @@ def test_names_that_come_to_the_same_lose_nothing(tmp_path):
 
 
 def test_a_name_leads_nowhere_else(tmp_path):
-    with FolderSink(tmp_path / "pictures") as sink:
+    with FolderSink(tmp_path / "images") as sink:
         for _ in range(2):
             sink.write(frame(name="../../a.png"))
-    assert names(tmp_path / "pictures") == ["a.png", "a.png.png"]
+    assert names(tmp_path / "images") == ["a.png", "a.png.png"]
 
 
 def test_folder_replaces_a_former_file_only_when_told(tmp_path):
@@ -295,9 +295,9 @@ def test_folder_keeps_finished_pictures_after_an_error(tmp_path):
 
 
 def test_a_file_where_the_folder_is_to_be_is_refused(tmp_path):
-    (tmp_path / "pictures").touch()
+    (tmp_path / "images").touch()
     with pytest.raises(OutputError, match="images: cannot be written: File exists"):
-        FolderSink(tmp_path / "pictures")
+        FolderSink(tmp_path / "images")
 
 
 def test_a_folder_goes_to_a_folder_with_names_and_sizes(tmp_path):

@@ -79,7 +79,7 @@ def test_folder_names_the_count_of_what_is_no_picture(tmp_path, caplog):
         (tmp_path / name).write_text("words")
     (tmp_path / "more.png").mkdir()
     assert len(list(FolderSource(tmp_path))) == 1
-    assert len(messages(caplog)) == 1 and "not images, left out: 2" in messages(caplog)[0]
+    assert len(messages(caplog)) == 1 and "skipped 2 files that are not images" in messages(caplog)[0]
 
 
 def test_folder_leaves_out_damaged_pictures_counts_them_and_keeps_the_time(tmp_path, caplog):

@@ -123,7 +123,7 @@ def test_foreign_files_in_our_folder_outlive_the_run(
     render(video, output, SETTINGS, overwrite=True)
     assert len(times_of(output)) == 10
     assert contents(unfinished) == {"deep": None, "000004-2.mp4": b"dear", "notes.txt": b"dear"}
-    assert "stays, as it holds files that are not from this run" in caplog.text
+    assert "kept, because it has files that are not from this run" in caplog.text
 
 
 def test_a_foreign_file_with_the_name_of_a_segment_is_kept(unfinished: Path) -> None:
@@ -227,7 +227,7 @@ def change_segment(**values: Any) -> Callable[[list[str]], list[str]]:
         (lambda lines: [], "is not the manifest of a run"),
         (lambda lines: ["[" * 9999], "is not the manifest of a run"),
         (change_head(version="new"), "is not the manifest of a run"),
-        (change_head(version=7), "has format 7, this program reads 1"),
+        (change_head(version=7), "has format 7, this version of streamstyle reads 1"),
         (change_head(streamstyle="0.0.7"), "was begun by version 0.0.7 of streamstyle"),
         (change_head(streamstyle=None), "was begun by version None of streamstyle"),
         (change_head(device="cuda"), "was begun on cuda, but would go on on cpu"),
