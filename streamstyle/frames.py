@@ -104,7 +104,7 @@ class StreamInfo:
         rate: nominal frames per second, or None if the source has none.
         frames: estimated number of frames, or None if unknown.
         sample_aspect: width of a sample divided by its height.
-        color: how the source's samples are coded, so that the output can use the same coding; None if unknown.
+        color: how the source's samples are coded, so that the output can be coded alike; None if unknown.
         has_alpha: frames carry an alpha plane.
         tracks: the input's audio and subtitle tracks by key; opaque outside `streamstyle.video`.
         container: the input container with its chapters and tags, for sinks that can keep them; opaque too.

@@ -249,7 +249,7 @@ class ImageFile:
 
 @contextmanager
 def _guard(path: Path) -> Iterator[None]:
-    """Silences Pillow's warnings, sets its limit of pixels to ours, and converts its exceptions to our errors.
+    """Silences Pillow's warnings, sets its pixel limit to ours, and converts its exceptions to our errors.
 
     Only one thread at a time may enter, as the limit and the warning filters belong to the whole process.
     """

@@ -74,7 +74,7 @@ class PartFolder:
             )
         if version != VERSION:
             raise UsageError(
-                f"{self.path / self._manifest}: has format {version}, this version of streamstyle reads {VERSION}"
+                f"{self.path / self._manifest}: has format {version}, this version reads {VERSION}"
             )
         return True
 

@@ -131,7 +131,7 @@ def test_a_camera_gives_rgb_and_an_error_when_it_is_pulled_out(monkeypatch):
         pixels = next(frames).pixels
         assert (pixels == (3, 2, 1)).all()
         next(frames)
-        with pytest.raises(InputError, match="camera 0: gives no image any more"):
+        with pytest.raises(InputError, match="camera 0: gives no more images"):
             next(frames)
 
 

@@ -27,8 +27,8 @@ with VideoSource(sys.argv[1]) as source:
 print(sum(1 for _ in items))
 """
 SOUND_CLOSED_EARLY = """
-from streamstyle.video.audio import Sound
-sound = Sound(sys.argv[1])
+from streamstyle.video.audio import AudioTracks
+sound = AudioTracks(sys.argv[1])
 packets = sound.packets(100.0)
 next(packets)
 sound.close()

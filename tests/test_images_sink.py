@@ -114,7 +114,7 @@ def test_transparency_is_laid_on_white_where_the_format_holds_none(tmp_path, cap
     cover = written.alpha[..., None] / 255
     assert np.array_equal(read.pixels, np.round(written.pixels * cover + 255 * (1 - cover)))
     assert [r.getMessage() for r in caplog.records] == [
-        f"{tmp_path / 'a.bmp'}: BMP has no transparency; transparent parts become white"
+        f"{tmp_path / 'a.bmp'}: BMP has no transparency; transparent areas become white"
     ]
 
 
@@ -145,7 +145,7 @@ def test_a_former_picture_is_replaced_on_success_and_kept_on_failure(tmp_path):
 
 def test_a_second_frame_is_refused_and_the_name_stays_absent(tmp_path):
     with (
-        pytest.raises(OutputError, match=r"a\.png: holds one image"),
+        pytest.raises(OutputError, match=r"a\.png: an image holds one frame"),
         StillSink(tmp_path / "a.png") as sink,
     ):
         sink.write(frame())
@@ -164,9 +164,9 @@ def test_packets_and_checkpoints_are_ignored(tmp_path):
 
 
 def test_unknown_suffixes_are_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(UsageError, match=r"named \.xyz; known: \.png, \.jpg"):
+    with pytest.raises(UsageError, match=r"unknown image format \.xyz; known: \.png, \.jpg"):
         StillSink(tmp_path / "a.xyz")
-    with pytest.raises(UsageError, match=r"named \.gif; known"):
+    with pytest.raises(UsageError, match=r"unknown image format \.gif; known"):
         FolderSink(tmp_path / "images", suffix=".gif")
     assert names(tmp_path) == []
 
@@ -220,7 +220,7 @@ def test_the_longest_name_that_fits_can_be_written(tmp_path):
 @pytest.mark.parametrize("suffix", [".webp", ".jpg"])
 def test_a_picture_too_large_for_its_format_is_refused_with_both_sizes(tmp_path, suffix):
     wide = Frame(np.zeros((1, 70000, 3), np.uint8), 0, Fraction(1))
-    with pytest.raises(OutputError, match=r"70000 × 1 pixels; .* holds (16383|65500) a side"):
+    with pytest.raises(OutputError, match=r"70000 × 1 pixels; .* allows (16383|65500) per side"):
         StillSink(tmp_path / f"a{suffix}").write(wide)
     with StillSink(tmp_path / "a.png") as sink:
         sink.write(wide)

@@ -114,7 +114,7 @@ def test_folders_without_readable_pictures_are_refused(tmp_path):
     with pytest.raises(InputError, match="no image in this folder"):
         FolderSource(tmp_path)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(InputError, match="no readable image in this folder, damaged: 1"):
+    with pytest.raises(InputError, match=r"no readable image in this folder \(1 damaged\)"):
         FolderSource(tmp_path)
     with pytest.raises(InputError, match="No such file"):
         FolderSource(tmp_path / "missing")
@@ -185,7 +185,7 @@ def test_animation_ends_at_the_damage_and_counts_what_is_lost(tmp_path, caplog):
     frames = list(source)
     assert len(frames) == 3
     assert source.lost == 2
-    assert "frames lost: 2" in messages(caplog)[-1]
+    assert "2 frames lost" in messages(caplog)[-1]
     with caplog.at_level(logging.ERROR):
         assert len(list(source)) == 3
 

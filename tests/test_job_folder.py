@@ -227,7 +227,7 @@ def change_segment(**values: Any) -> Callable[[list[str]], list[str]]:
         (lambda lines: [], "is not the manifest of a run"),
         (lambda lines: ["[" * 9999], "is not the manifest of a run"),
         (change_head(version="new"), "is not the manifest of a run"),
-        (change_head(version=7), "has format 7, this version of streamstyle reads 1"),
+        (change_head(version=7), "has format 7, this version reads 1"),
         (change_head(streamstyle="0.0.7"), "was begun by version 0.0.7 of streamstyle"),
         (change_head(streamstyle=None), "was begun by version None of streamstyle"),
         (change_head(device="cuda"), "was begun on cuda, but would go on on cpu"),

@@ -53,7 +53,7 @@ def test_a_still_image_is_read_once():
 
 
 def test_a_file_without_a_frame_is_refused():
-    with pytest.raises(InputError, match="holds no frame"):
+    with pytest.raises(InputError, match="contains no frame"):
         next(looped(lambda: MemorySource([], source(1).info)))
 
 

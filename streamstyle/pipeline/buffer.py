@@ -86,14 +86,14 @@ class Buffer(Generic[T]):
             yield item
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the buffer: it accepts no more items. Waiting ones can still be taken; then `take` raises `error`."""
+        """Accept no more items. Waiting ones can still be taken; after them, `take` raises `error`."""
         with self._changed:
             if not self._ended:
                 self._ended, self._error = True, error
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """End the buffer at once: drop all waiting items, and wake up threads that wait in `put` or `take`."""
+        """End the buffer at once: drop all waiting items and wake up threads blocked in `put` or `take`."""
         with self._changed:
             self._ended, self._error = True, None
             self._drop_waiting()
