@@ -124,7 +124,7 @@ def video_packets(
     """The video packets of all segments with their times in the video.
 
     Decoding times are recomputed, as those of consecutive segments may overlap: the n-th packet is decoded
-    when the frame `reorder` places earlier in presentation order is presentation.
+    when the frame `reorder` places earlier in presentation order is shown.
     """
     reorder = max(segment.reorder for segment in segments)
     presentation = _presentation(folder, segments, time_base)

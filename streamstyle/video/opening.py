@@ -141,6 +141,6 @@ def _open(
         raise InputError(f"{name}: its damaged header requires more memory than there is") from error
     except (*DAMAGE, OSError) as error:
         kind = "video or audio file" if formats == _AUDIO_FORMATS else "video"
-        what = "cannot be opened" if timeout else f"not a readable {kind}"
+        what = "cannot be opened" if timeout else f"not a {kind} that can be read"
         raise InputError(f"{name}: {what} ({reason(error)})") from error
     return container

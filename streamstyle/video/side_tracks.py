@@ -124,14 +124,14 @@ class SideTracks:
 
     def write(self, key: int, packet: av.Packet[Stream]) -> None:
         """Write one packet. A damaged one is dropped with a warning and does not stop the video."""
-        mode = self._writers.get(key)
-        if mode is None:
+        writer = self._writers.get(key)
+        if writer is None:
             return
         offset = round(self._shift / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts - offset
         packet.dts = packet.pts if packet.dts is None else packet.dts - offset
         try:
-            for ready in mode.write(packet):
+            for ready in writer.write(packet):
                 self._container.mux(ready)
         except OSError as error:
             if not isinstance(error, av.error.FFmpegError) or error.errno in _DISK_ERRNOS:
@@ -142,8 +142,8 @@ class SideTracks:
 
     def flush(self) -> None:
         """Write the packets that the encoders still hold."""
-        for mode in self._writers.values():
-            for ready in mode.flush():
+        for writer in self._writers.values():
+            for ready in writer.flush():
                 self._container.mux(ready)
 
     def _warn(self, key: int, error: BaseException) -> None:
@@ -159,14 +159,14 @@ def _track_writer(
     container: OutputContainer, track: Stream, mode: str, form: ContainerFormat
 ) -> _TrackWriter:
     if mode == "copy":
-        started: _TrackWriter = _Copy(container, track)
+        writer: _TrackWriter = _Copy(container, track)
     elif mode == "encode":
         assert form.audio is not None and isinstance(track, AudioStream)
-        started = _EncodeAudio(container, track, form.audio)
+        writer = _EncodeAudio(container, track, form.audio)
     else:
         assert form.subtitle is not None and isinstance(track, SubtitleStream)
-        started = _ConvertSubtitle(container, track, form.subtitle)
-    return started
+        writer = _ConvertSubtitle(container, track, form.subtitle)
+    return writer
 
 
 class _Copy:

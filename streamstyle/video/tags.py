@@ -13,12 +13,8 @@ from streamstyle.errors import InputError
 from streamstyle.video.opening import open_input
 
 KEY = "streamstyle"  # the provenance is a JSON object whose first key is this, with the version
-PROVENANCE_TAGS = (
-    "comment",
-    "description",
-    "synopsis",
-    KEY,
-)  # tags of videos; the first unused one gets the provenance
+# The first of these tags that a video does not use yet gets the provenance.
+PROVENANCE_TAGS = ("comment", "description", "synopsis", KEY)
 EXIF_DESCRIPTION = 270
 
 
