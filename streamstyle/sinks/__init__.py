@@ -47,8 +47,9 @@ SINKS: dict[str, type[NamedSink]] = {
 
 
 def sink_for(name: str | Path) -> type[NamedSink]:
-    """The class in SINKS that writes `name`. Existing folders, names that end in a slash and names without a
-    suffix are folders.
+    """The class in SINKS that writes `name`.
+
+    Existing folders, names that end in a slash and names without a suffix are folders.
 
     Raises:
         OutputError: the name cannot be used.
