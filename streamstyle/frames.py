@@ -191,7 +191,7 @@ class Sink(Protocol):
 class Motion:
     """Backward optical flow, from a frame to the previous one, with a confidence map.
 
-    (h, w) is the resolution of the flow, which need not be that of the frame.
+    `Next.motion` is forward flow instead. The flow's size (h, w) may differ from that of the frame.
 
     Attributes:
         flow: (2, h, w) float, (x, y) displacements in pixels at (h, w); see `streamstyle.optical_flow`.
@@ -237,7 +237,7 @@ class Next:
 
 
 class Effect(Protocol):
-    """Turns an image into a stylized one.
+    """Processes one image after another: stylizes it, dreams on it, zooms into it.
 
     Input and result are (3, H, W) float, RGB, in [0, 1], on the effect's device, and of the same size.
     `reset` discards what the effect keeps of earlier frames; `state` returns it, so that a resumed render
