@@ -1,7 +1,7 @@
-"""How many processor cores this process may use, which can be fewer than the machine has.
+"""The number of CPU cores that this process may use, which can be fewer than the machine has.
 
-`taskset` and batch systems restrict a process to some cores, containers have a quota of processor time.
-More threads than that only wait for one another.
+`taskset` and batch systems restrict a process to some cores; containers have a CPU quota. More threads than
+that only wait for one another.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-CGROUPS = Path("/sys/fs/cgroup")  # where Linux shows its control groups
-MEMBERSHIP = Path("/proc/self/cgroup")  # and which of them this process is in
+CGROUPS = Path("/sys/fs/cgroup")  # the control groups of Linux
+MEMBERSHIP = Path("/proc/self/cgroup")  # the groups that this process is in
 
 
 def usable_cores() -> int:
-    """Cores that this process may use at once, at least 1: by affinity and by quota."""
+    """Number of cores that this process may use at once, by affinity and quota; at least 1."""
     return max(1, min([cores_by_affinity(), *(math.ceil(quota) for quota in _quotas())]))
 
 
 def cores_by_affinity() -> int:
-    """Cores on which this process may run; a quota can allow fewer of them at once."""
+    """Number of cores on which this process may run; a quota can allow fewer at once."""
     if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # Linux
@@ -31,24 +31,25 @@ def cores_by_affinity() -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """The limits of all groups that the process is in, in cores."""
+    """The CPU quotas of all groups that the process is in, in cores."""
     for group in _groups():
         try:
             if (group / "cpu.max").exists():  # version 2: "50000 100000", or "max 100000"
                 quota, period = (group / "cpu.max").read_text().split()
-            else:  # version 1, with -1 for no limit
+            else:  # version 1; -1 means no limit
                 quota = (group / "cpu.cfs_quota_us").read_text().strip()
                 period = (group / "cpu.cfs_period_us").read_text().strip()
             if quota not in ("max", "-1"):
                 yield int(quota) / int(period)
         except (OSError, ValueError, ZeroDivisionError):
-            continue  # no limit is set there
+            continue  # this group sets no limit
 
 
 def _groups() -> Iterator[Path]:
-    """Folders of the groups of the process and of those above them.
+    """Folders of the process's groups and of their parents.
 
-    A container may see the host's names, but only its own group, as the root: those folders are missing.
+    A container may see the host's group names, but only its own group, as the root; then some folders do not
+    exist.
     """
     try:
         lines = MEMBERSHIP.read_text().splitlines()

@@ -1,14 +1,14 @@
-"""The errors that a user can cause, each with the exit code that a script can act on.
+"""Errors that a user can cause, each with an exit code for scripts.
 
-StreamstyleError         1   anything else
-├── UsageError           2   an option or a name is wrong, or the output exists
+StreamstyleError         1   any other error
+├── UsageError           2   an option or name is invalid, or the output exists
 ├── InputError           3   the input is missing, unreadable or refused
 ├── OutputError          4   the output cannot be written, or the disk is full
-├── OutOfMemoryError     6   main or GPU memory does not suffice
+├── OutOfMemoryError     6   main or GPU memory is too small
 └── Interrupted        130   Ctrl-C, SIGTERM or SIGHUP
 
-Exit code 5 is no error: the render is complete, but frames had to be concealed.
-Every message is one line that names the file or the value and says what is allowed.
+Exit code 5 is not an error: the render is complete, but damaged frames were concealed.
+Every message is one line that names the file or value and says what is allowed.
 """
 
 
@@ -19,7 +19,7 @@ class StreamstyleError(Exception):
 
 
 class UsageError(StreamstyleError):
-    """An option or a name is wrong, or an output exists and was not to be overwritten."""
+    """An option or name is invalid, or an output exists and may not be overwritten."""
 
     exit_code = 2
 
@@ -31,7 +31,7 @@ class InputError(StreamstyleError):
 
 
 class OutputError(StreamstyleError):
-    """An output cannot be written: no permission, no space, no such codec, or another run holds it."""
+    """An output cannot be written: no permission, no space, unknown codec, or another run is writing it."""
 
     exit_code = 4
 
@@ -43,6 +43,6 @@ class OutOfMemoryError(StreamstyleError):
 
 
 class Interrupted(StreamstyleError):
-    """A signal asked the render to stop; what is done stays in the job folder."""
+    """A signal stopped the render; finished segments stay in the job folder."""
 
     exit_code = 130

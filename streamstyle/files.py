@@ -1,7 +1,7 @@
-"""Files on disk: hashed, written whole or not at all, never overwritten unasked.
+"""Files on disk: hashing, atomic writing, and overwriting only if the user allows it.
 
-A file is written under a temporary name in its folder, synced, and renamed. So its own name always belongs to
-the complete old file or to the complete new one. Standard library only.
+A file is written under a temporary name in its folder, synced, and renamed. Its name therefore always refers
+to the complete old file or the complete new one. This module uses only the standard library.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -29,7 +29,7 @@ def sha256_of(path: Path) -> str:
 
 
 def refuse_overwrite(path: Path, overwrite: bool) -> None:
-    """Make sure that nothing is overwritten unless the user allows it.
+    """Refuse to overwrite a file unless the user allows it.
 
     Raises:
         UsageError: `path` exists, and `overwrite` is False.
@@ -39,7 +39,7 @@ def refuse_overwrite(path: Path, overwrite: bool) -> None:
 
 
 def real_target(path: Path) -> Path:
-    """The file that writing to `path` would make or replace, symbolic links followed.
+    """The file that writing to `path` would create or replace; symbolic links are followed.
 
     Raises:
         OutputError: its folder does not exist, or the name belongs to a folder, pipe or device.
@@ -53,25 +53,23 @@ def real_target(path: Path) -> Path:
 
 
 class PendingFile:
-    """A file that is complete and synced, but still has a temporary name.
-
-    Call `publish` or `discard`, at once or later.
+    """A complete, synced file that still has a temporary name; call `publish` or `discard`.
 
     Args:
-        path: the name it will have. A symbolic link is followed.
-        data: its content.
+        path: the final name. A symbolic link is followed.
+        data: the content.
 
     Attributes:
-        target: the file that `publish` makes or replaces.
+        target: the file that `publish` creates or replaces.
 
     Raises:
-        OutputError: as `real_target`, or the file cannot be written; nothing is left behind.
+        OutputError: as `real_target`, or the file cannot be written; no temporary file remains.
     """
 
     def __init__(self, path: Path, data: bytes) -> None:
         self._path = path
         self.target = real_target(path)
-        # Short, so that it fits wherever the target's name fits; hidden, should a power cut leave it behind.
+        # Short, so that it is valid wherever the target's name is; hidden, in case a crash leaves it behind.
         self._part = self.target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with self._part.open("xb") as file:
@@ -86,12 +84,12 @@ class PendingFile:
             raise
 
     def publish(self) -> None:
-        """Give the file its name in one step; a former file of that name is replaced.
+        """Rename the file atomically to its final name; an existing file of that name is replaced.
 
-        Sync the folder afterwards, if the name has to survive a power cut.
+        Sync the folder afterwards if the name has to survive a power cut.
 
         Raises:
-            OutputError: it cannot be renamed; the temporary file is removed.
+            OutputError: the file cannot be renamed; the temporary file is removed.
         """
         try:
             self._part.replace(self.target)
@@ -100,13 +98,13 @@ class PendingFile:
             raise write_error(self._path, exc) from exc
 
     def discard(self) -> None:
-        """Remove the temporary file; a former file keeps its name."""
+        """Remove the temporary file; an existing file of the final name is kept."""
         with contextlib.suppress(OSError):
             self._part.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; a former file of that name is replaced, a symbolic link is followed.
+    """Write a file atomically; an existing file is replaced, a symbolic link is followed.
 
     Raises:
         OutputError: it cannot be written; a former file is as it was.
@@ -120,7 +118,7 @@ def sync(path: Path) -> None:
     """Make the content of a file, or the names in a folder, survive a power cut.
 
     Raises:
-        OutputError: the file cannot be synced. Some systems cannot sync folders; that is no error.
+        OutputError: the file cannot be synced. Folders that the system cannot sync are no error.
     """
     try:
         handle = os.open(path, os.O_RDONLY)
@@ -134,5 +132,5 @@ def sync(path: Path) -> None:
 
 
 def write_error(path: Path, exc: OSError) -> OutputError:
-    """The error that tells the user why `path` cannot be written."""
+    """An OutputError that says why `path` cannot be written."""
     return OutputError(f"{path}: cannot be written: {exc.strerror or exc}")

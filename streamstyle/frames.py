@@ -1,7 +1,7 @@
 """The vocabulary: Frame, Packet, Checkpoint, StreamInfo, Source, Sink and Effect.
 
-Numpy stands at the edges, torch in the middle; this module knows of torch only as a type.
-Whatever a Source yields is an Item. Frames go through the effect; packets pass round it.
+A source yields items: frames, which go through the effect, and packets, which bypass it. Sources and sinks
+use NumPy arrays, effects use torch tensors; this module imports both for type checking only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image of a stream.
+    """One frame of a stream.
 
     Attributes:
         pixels: (H, W, 3) uint8, RGB, C-contiguous, upright.
@@ -26,9 +26,9 @@ class Frame:
         time_base: seconds per unit of `pts` and `duration`.
         duration: how long the frame is shown, in units of `time_base`; 0 where unknown.
         alpha: (H, W) uint8, 255 = opaque, or None.
-        reset: the frame does not continue the one before it (first frame, gap, another size, another
-            image of a folder), so effects forget what they know.
-        concealed: the frame repeats its predecessor because the input was damaged here.
+        reset: the frame does not continue the previous one (first frame, gap, change of size, next image
+            of a folder), so effects discard their state.
+        concealed: the frame repeats the previous one, because the input is damaged here.
         name: file name of the image in a folder, "" otherwise.
     """
 
@@ -53,7 +53,7 @@ class Packet:
 
     Attributes:
         track: key into `StreamInfo.tracks`.
-        payload: an `av.Packet`, opaque to everything outside `media/`.
+        payload: an `av.Packet`, opaque to everything outside `streamstyle.video`.
     """
 
     track: int
@@ -62,10 +62,10 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A point from which a render can be resumed exactly: all frames before it are done.
+    """A point from which a render can be resumed exactly: all frames before it have been written.
 
     Attributes:
-        state: what `Effect.state` returned after the last of them, tensors as arrays.
+        state: what `Effect.state` returned after the last of these frames, with tensors as arrays.
     """
 
     state: Mapping[str, np.ndarray | float | int]
@@ -77,7 +77,7 @@ SinkItem = Frame | Packet | Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class ColorTags:
-    """How Y'CbCr samples are to be read; codes of ITU-T H.273.
+    """How Y'CbCr samples are coded; code points of ITU-T H.273.
 
     Attributes:
         matrix: 1 = BT.709, 5 and 6 = BT.601.
@@ -97,22 +97,22 @@ class StreamInfo:
     """What is known about a source before its first frame.
 
     Attributes:
-        name: path or URL as the user gave it, for messages.
+        name: path or URL as the user entered it, for messages.
         kind: "video", "still" or "folder".
         width, height: of the upright, scaled frames, in pixels.
         time_base: seconds per pts unit.
-        rate: nominal frames per second, or None where there is none.
-        frames: estimated number of frames, or None.
+        rate: nominal frames per second, or None if the source has none.
+        frames: estimated number of frames, or None if unknown.
         sample_aspect: width of a sample divided by its height.
-        color: how the source's samples were coded, so that the output can be coded alike.
+        color: how the source's samples are coded, so that the output can be coded alike; None if unknown.
         has_alpha: frames carry an alpha plane.
-        tracks: opaque input tracks (audio, subtitles …) by key.
-        container: opaque chapters and tags of the input, for a sink that can keep them.
-        start: seconds that were taken off every presentation time of every track.
-        length: seconds of the part that is read, or None.
-        replayable: opening the source again gives the same frames (no pipe, no live stream).
-        bytes: size of the input file, or None.
-        provenance: how the output is made, a line of JSON that sinks keep among its tags; "" for none.
+        tracks: the input's audio and subtitle tracks by key; opaque outside `streamstyle.video`.
+        container: the input container with its chapters and tags, for sinks that can keep them; opaque too.
+        start: seconds subtracted from every presentation time of every track.
+        length: seconds of the part that is read, or None if unknown.
+        replayable: opening the source again gives the same frames (not a pipe or live stream).
+        bytes: size of the input file, or None if it is not a file.
+        provenance: how the output is made, as one line of JSON that sinks store in its tags; "" for none.
     """
 
     name: str
@@ -135,14 +135,14 @@ class StreamInfo:
 
 
 class Source(Protocol):
-    """Gives frames and, in demux order, packets of the other tracks. A context manager.
+    """Yields frames and, in demux order, packets of the other tracks. A context manager.
 
     Attributes:
-        info: known from the start.
-        lost: frames that are known to be missing from the input and could not be concealed, so far.
+        info: available before iteration.
+        lost: number of frames so far that are missing from the input and could not be concealed.
 
     Raises:
-        InputError: on opening or iterating, when nothing can be read.
+        InputError: on opening or iterating, if nothing can be read.
     """
 
     lost: int
@@ -155,18 +155,18 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """Takes frames, packets and checkpoints. A context manager; sinks inherit that from here.
+    """Writes frames, packets and checkpoints. A context manager; sinks inherit that from here.
 
-    On a clean exit the output is complete under its own name; after an exception it is absent there.
-    `close` finishes the output and may be called twice; `abort` gives it up, keeping what can be resumed.
+    After a normal exit the complete output exists under its name; after an exception nothing has that name.
+    `close` finishes the output and may be called twice. `abort` stops writing and keeps what can be resumed.
 
     Attributes:
         SEGMENTED: the output is rendered in segments, so that an interrupted render can be resumed.
-        LIVE: it takes the frames of a camera, for `live --record`.
-        checkpoint_seconds: seconds of video between the checkpoints it asks for, or None for none.
+        LIVE: the sink can write a live stream, for `live --record`.
+        checkpoint_seconds: seconds of video between the checkpoints that the sink needs, or None for none.
 
     Raises:
-        OutputError: from `write` and from `close`, when the output cannot be written.
+        OutputError: from `write` and `close`, if the output cannot be written.
     """
 
     SEGMENTED: ClassVar[bool] = False
@@ -189,11 +189,13 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How a frame moved from the one before it, at any size of its own.
+    """Backward optical flow, from a frame to the previous one, with a confidence map.
+
+    `Next.motion` is forward flow instead. The flow's size (h, w) may differ from that of the frame.
 
     Attributes:
-        flow: (2, h, w) float, backward, in pixels of that size; see `streamstyle.optical_flow`.
-        reliable: (1, h, w) float in [0, 1], how far the flow can be trusted.
+        flow: (2, h, w) float, (x, y) displacements in pixels at (h, w); see `streamstyle.optical_flow`.
+        confidence: (1, h, w) float in [0, 1]; 0 where the flow is unreliable, for example at occlusions.
     """
 
     flow: Tensor
@@ -202,14 +204,14 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where in the stream an effect is called.
+    """The position in the stream of the frame that an effect processes.
 
     Attributes:
-        index: number of the frame, from 0, counting also the frames before a resume.
+        index: number of the frame, from 0; frames rendered before a resume count too.
         seconds: presentation time.
-        cut: the frame does not continue the one before it.
-        motion: how it moved since then; None where that is not known, as across a cut.
-        next: the frame behind it; None where it is not known, or does not continue this one.
+        cut: the frame does not continue the previous one, as after a scene cut.
+        motion: optical flow from this frame to the previous one; None if unknown, as across a cut.
+        next: the next frame; None if it is unknown or does not continue this one.
     """
 
     index: int
@@ -221,12 +223,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A look ahead.
+    """The next frame, for effects that look ahead.
 
     Attributes:
-        image: (3, H, W), the next frame, as the effect will be given it.
-        moment: that of it, as far as it is known already.
-        motion: how this frame will move to the next one: on the grid of this one, pointing to the next.
+        image: (3, H, W) float, RGB, in [0, 1]: the next frame as the effect will receive it.
+        moment: of the next frame, without what is not known yet (its `motion` and `next`).
+        motion: forward optical flow, from this frame to the next one, on the pixel grid of this frame.
     """
 
     image: Tensor
@@ -235,10 +237,11 @@ class Next:
 
 
 class Effect(Protocol):
-    """Turns one image into another.
+    """Processes one image after another: stylizes it, dreams on it, zooms into it.
 
-    `image` and result: (3, H, W) float, RGB, in [0, 1], on the effect's device; same size both.
-    `reset` forgets all earlier frames. `state` and `restore` carry what is remembered over a resume.
+    Input and result are (3, H, W) float, RGB, in [0, 1], on the effect's device, and of the same size.
+    `reset` discards what the effect keeps of earlier frames; `state` returns it, so that a resumed render
+    can `restore` it.
     """
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor: ...
@@ -249,12 +252,12 @@ class Effect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a render is.
+    """Progress of a render.
 
     Attributes:
-        frames: frames written so far, counting those of an earlier, resumed run.
-        total: expected number of frames, or None.
-        concealed: frames among them that repeat their predecessor.
+        frames: frames processed so far, including those of the interrupted run that is resumed.
+        total: expected number of frames, or None if unknown.
+        concealed: how many of them repeat the previous frame, because the input is damaged.
         seconds: wall time since the start of this run.
         fps: frames per second of this run.
         stage_ms: mean milliseconds per frame in each stage: read, effect, write.
@@ -269,7 +272,7 @@ class Progress:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Expected seconds to the end, or None where the total is unknown."""
+        """Estimated seconds until the end, or None if unknown."""
         if self.total is None or self.fps <= 0:
             return None
         return max(self.total - self.frames, 0) / self.fps
@@ -277,15 +280,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class OptimizationStep:
-    """How far the optimization of a frame is.
+    """Progress of the optimization of one frame.
 
     Attributes:
-        frame: its number.
-        size: (width, height) at which it is optimized.
-        step: evaluations so far, at all sizes, from 1.
-        steps: about how many this frame takes.
-        losses: weighted, by name.
-        image: (3, h, w), as it is now.
+        frame: number of the frame, from 0.
+        size: (width, height) in pixels of the current scale.
+        step: number of this evaluation, from 1, counted over all scales.
+        steps: estimated number of evaluations for this frame.
+        losses: weighted losses by name.
+        image: (3, h, w) float, RGB, in [0, 1]: the current image.
     """
 
     frame: int

@@ -1,6 +1,6 @@
 """Which files are images, and of which format.
 
-The first bytes decide; the suffix only where they say nothing.
+The first bytes decide; the suffix is used only if they match no known format.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from streamstyle.errors import InputError
 
 _log = logging.getLogger("streamstyle")
 
-_MAGIC = (  # first bytes, and what Pillow calls the format
+_MAGIC = (  # first bytes, and Pillow's name of the format
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
@@ -26,18 +26,18 @@ _MAGIC = (  # first bytes, and what Pillow calls the format
     (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
 )
-_BMP_HEADER_BYTES = {12, 40, 52, 56, 64, 108, 124}  # "BM" alone is too weak a sign
+_BMP_HEADER_BYTES = {12, 40, 52, 56, 64, 108, 124}  # "BM" alone is too weak a signature
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _READABLE = {"JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM"}
 _IMAGES = _READABLE | {"AVIF", "HEIF", "JPEG XL"}
 _SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".apng", ".gif", ".tif", ".tiff", ".webp", ".bmp"}
 _SUFFIXES |= {".pbm", ".pgm", ".ppm", ".avif", ".heic", ".heif", ".jxl"}
-# Camera raw files are TIFF by their first bytes, but what Pillow would read is their thumbnail.
+# Camera raw files begin like TIFF, but Pillow would read only their thumbnail.
 _RAW_SUFFIXES = {".dng", ".cr2", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".pef", ".srw"}
 
 
 def is_image(path: Path) -> bool:
-    """Whether `path` is an image, judged by its first bytes, or by its suffix where these say nothing.
+    """Whether `path` is an image, by its first bytes, or by its suffix if these match no known format.
 
     Also True for formats that are recognized but not supported, so that an error can name the format.
     False for folders, pipes, devices, missing files, and AVIF sequences, which are videos.
@@ -55,7 +55,7 @@ def images_in(folder: Path) -> list[Path]:
     Other files are skipped with a warning that counts them.
 
     Raises:
-        InputError: there is no such folder, or no image in it.
+        InputError: the folder does not exist, or has no image.
     """
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
@@ -65,15 +65,15 @@ def images_in(folder: Path) -> list[Path]:
     if not images:
         raise InputError(f"{folder}: no image in this folder")
     if others := len(files) - len(images):
-        _log.warning("%s: files that are not images, left out: %d", folder, others)
+        _log.warning("%s: skipped %d files that are not images", folder, others)
     return images
 
 
 def supported_format(path: Path) -> str:
-    """Pillow's name of the format that `path` has. Reads only its first bytes.
+    """Pillow's name of the format of `path`. Only its first bytes are read.
 
     Raises:
-        InputError: it is missing, not an image, or of a format that cannot be read.
+        InputError: the file is missing, is not an image, or its format is not supported.
     """
     found = format_of(path)
     if found not in _IMAGES:
@@ -86,10 +86,10 @@ def supported_format(path: Path) -> str:
 
 
 def format_of(path: Path) -> str:
-    """Pillow's name of the format that the first bytes show; "video" or "" where they show no image.
+    """Pillow's name of the format that the first bytes indicate; "video" or "" if they are not an image's.
 
     Raises:
-        InputError: it is missing, not a regular file, or cannot be read.
+        InputError: the file is missing, is not a regular file, or cannot be read.
     """
     try:
         if not path.is_file():
@@ -111,7 +111,7 @@ def format_of(path: Path) -> str:
 
 
 def _heif(head: bytes) -> str:
-    """Which of the formats that begin like an MP4 file."""
+    """The format of a file that begins like an MP4 file: "AVIF", "HEIF" or "video"."""
     brand = head[8:12]
     if brand == b"avif" or (brand == b"mif1" and b"avif" in head):
         return "AVIF"

@@ -1,8 +1,8 @@
-"""The one reader of image files: it gives upright 8-bit sRGB pixels.
+"""Reads image files as upright 8-bit sRGB pixels.
 
-Pillow decodes everything but 16-bit PNG, which OpenCV reads at its full depth. The format is recognized by
-the first bytes and given to Pillow by name, so that a file cannot choose its decoder. The size is read from
-the header before pixels are allocated. Whatever Pillow raises becomes an InputError.
+Pillow decodes all formats except 16-bit PNG, which OpenCV reads at full depth. The format is detected from
+the first bytes and passed to Pillow by name, so that a file cannot choose its decoder. The size is read from
+the header before pixels are allocated. Errors of Pillow become InputErrors.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from PIL import Image, ImageCms, ImageFile as PillowFile, ImageOps, Unidentified
 from streamstyle.errors import InputError, OutOfMemoryError, StreamstyleError
 from streamstyle.image_formats import format_of, supported_format
 
-MAX_PIXELS = 2**28  # 16384 × 16384, four times 8K × 8K; its RGB pixels fill 0.8 GB
+MAX_PIXELS = 2**28  # 16384 × 16384, four times 8K × 8K; 0.8 GB of RGB pixels
 
 _log = logging.getLogger("streamstyle")
 
-_ANIMATED = {"PNG", "GIF", "WEBP"}  # formats of images, as Pillow calls them, that may move
-_PILLOW = threading.Lock()  # held while Pillow's process-wide settings are ours
+_ANIMATED = {"PNG", "GIF", "WEBP"}  # Pillow's names of formats that can be animated
+_PILLOW = threading.Lock()  # held while Pillow's process-wide settings are changed
 
 
 def is_animation(path: Path) -> bool:
-    """Whether `path` is a GIF, WebP or PNG of more than one frame; False where it cannot be read."""
+    """Whether `path` is a GIF, WebP or PNG of more than one frame; False if it cannot be read."""
     try:
         with _guard(path):
             if format_of(path) not in _ANIMATED:
@@ -52,7 +52,7 @@ class DecodedImage:
     Attributes:
         pixels: (H, W, 3) uint8, sRGB, C-contiguous, upright.
         alpha: (H, W) uint8, 255 = opaque, or None.
-        milliseconds: how long it is shown in an animation, 0 in a still image.
+        milliseconds: how long the frame of an animation is shown; 0 for a still image.
     """
 
     pixels: np.ndarray
@@ -60,21 +60,21 @@ class DecodedImage:
     milliseconds: float = 0
 
     def on_white(self) -> np.ndarray:
-        """(H, W, 3) uint8 without transparency."""
+        """(H, W, 3) uint8, composited on white."""
         return self.pixels if self.alpha is None else on_white(self.pixels, self.alpha)
 
 
 class Notices:
-    """Warnings for the user. Each is logged once, with the first file that it applies to."""
+    """Logs each warning once, with the first file that it applies to."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
-    def warn(self, path: Path, what: str) -> None:
-        """Log `what` about `path`, unless that was logged before."""
-        if what not in self._said:
-            self._said.add(what)
-            _log.warning("%s: %s", path, what)
+    def warn(self, path: Path, text: str) -> None:
+        """Log a warning about `path`, unless the same text was logged before."""
+        if text not in self._logged:
+            self._logged.add(text)
+            _log.warning("%s: %s", path, text)
 
 
 def read_image(
@@ -84,17 +84,18 @@ def read_image(
     max_size: int | None = None,
     notices: Notices | None = None,
 ) -> DecodedImage:
-    """Read an image file: upright, in sRGB, at 8 bits. Of several frames or pages, the first.
+    """Read an image file as upright 8-bit sRGB; of several frames or pages, the first.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, or AVIF where Pillow can read it.
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, or AVIF if Pillow supports it.
         size: scale to exactly this (width, height), in pixels.
         max_size: scale down to at most this on the longer side, in pixels.
         notices: shared by the files of a folder, so that each warning is logged once.
 
     Raises:
-        InputError: the file is missing, damaged, of no supported format, or has more than MAX_PIXELS.
-        OutOfMemoryError: it does not fit into main memory.
+        InputError: the file is missing or damaged, its format is not supported, or it has more than
+            MAX_PIXELS.
+        OutOfMemoryError: the image does not fit into main memory.
     """
     with ImageFile(path, size=size, max_size=max_size, notices=notices) as file:
         return file.still()
@@ -112,9 +113,9 @@ def fitted_size(
 
     Args:
         width, height: of the upright source.
-        size: exactly this, whatever the shape of the source.
-        max_size: at most this on the longer side, in the source's shape. Smaller sources keep their size.
-        even: round the sides that `max_size` gives to even numbers, as videos need them.
+        size: exactly this, whatever the aspect ratio of the source.
+        max_size: at most this on the longer side, keeping the aspect ratio; smaller sources keep their size.
+        even: round the sides that result from `max_size` to even numbers, as videos need them.
     """
     if size is not None:
         return size
@@ -127,7 +128,7 @@ def fitted_size(
 
 
 def on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 pixels over white, rounded to the nearest; `pixels` itself where all is opaque.
+    """(H, W, 3) uint8: `pixels` composited on white, rounded to nearest; `pixels` itself if all is opaque.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -135,13 +136,13 @@ def on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """
     if alpha.min() == 255:
         return pixels
-    # 255 - (255 - p) a / 255; 127 rounds the division
+    # 255 - (255 - p) a / 255; adding 127 rounds the division
     cover = alpha[..., None].astype(np.uint16)
     return (255 - ((255 - pixels) * cover + 127) // 255).astype(np.uint8)
 
 
 def mask_values(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    """(H, W) uint8, an image as a mask: its alpha where it has any transparency, else its brightness."""
+    """(H, W) uint8: an image as a mask, its alpha if it has any transparency, else its brightness."""
     if alpha is not None and alpha.min() < 255:
         return alpha
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
@@ -155,14 +156,15 @@ class ImageFile:
 
     Attributes:
         path: the file.
-        first: number of the first frame of the animation; 1 in a PNG whose still is not part of it, else 0.
-        frames: how many frames or pages the file claims to have.
+        first: number of the first frame of the animation: 1 if the default image of a PNG is not part of it,
+            else 0.
+        frames: number of frames or pages according to the file.
 
     Raises:
-        InputError: on opening, the file is missing, not an image, of no supported format, or has more pixels
-            than MAX_PIXELS; on opening and reading, it is damaged.
+        InputError: on opening, if the file is missing, is not an image, has more than MAX_PIXELS, or its
+            format is not supported; on opening and reading, if it is damaged.
         OutOfMemoryError: on reading.
-        ValueError: both sizes are given, or one is below 1 pixel.
+        ValueError: both `size` and `max_size` are passed, or a side is below 1 pixel.
     """
 
     def __init__(
@@ -184,7 +186,9 @@ class ImageFile:
             self._image = on_error.enter_context(_opened(path))
             self._deep_png = self._image.format == "PNG" and _png_bits(path) > 8
             self.first = int(getattr(self._image, "default_image", False))
-            self.frames = int(getattr(self._image, "n_frames", 1))  # GIF reads on to count, and may raise
+            self.frames = int(
+                getattr(self._image, "n_frames", 1)
+            )  # a GIF is read to count them, and may raise
             on_error.pop_all()
 
     def __enter__(self) -> Self:
@@ -195,21 +199,21 @@ class ImageFile:
 
     def still(self) -> DecodedImage:
         """The first image of the file."""
-        # The further images of an MPO are the camera's own previews of the same view.
+        # The other images of an MPO file are the camera's previews of the same view.
         if self.frames > 1 and self._image.format != "MPO":
-            self._notices.warn(self.path, "holds several images, only the first is read")
+            self._notices.warn(self.path, "has several images; only the first is read")
         with _guard(self.path):
             deep = self._deep_png and self.frames == 1
             image = _deep_png(self.path, self._image.info) if deep else self._image
             return self._finish(image, milliseconds=0)
 
     def frame(self, number: int) -> DecodedImage:
-        """Frame `number` of an animation, complete, even where the file stores only what changes."""
+        """Frame `number` of an animation, complete even if the file stores only the changes."""
         with _guard(self.path):
             self._image.seek(number)
-            self._image.load()  # WebP knows the duration only after this
+            self._image.load()  # WebP has its duration only after this
             shown = float(self._image.info.get("duration") or 0)
-            # As browsers do: such frames come from tools that meant "as fast as is sensible".
+            # As browsers do: tools write such durations to mean "as fast as possible".
             return self._finish(self._image, milliseconds=shown if shown > 10 else 100)
 
     def _finish(self, image: Image.Image, milliseconds: float) -> DecodedImage:
@@ -217,9 +221,9 @@ class ImageFile:
         image = self._in_srgb(_eight_bits(_upright(image), self.path))
         if deep:
             self._notices.warn(self.path, "more than 8 bits per channel, reduced to 8")
-        wanted = fitted_size(*image.size, self._size, self._max_size)
-        if wanted != image.size:
-            image = image.resize(wanted, Image.Resampling.LANCZOS)  # multiplies by alpha and divides again
+        target_size = fitted_size(*image.size, self._size, self._max_size)
+        if target_size != image.size:
+            image = image.resize(target_size, Image.Resampling.LANCZOS)  # with premultiplied alpha
         if image.mode == "RGB":
             return DecodedImage(np.array(image), None, milliseconds)
         rgba = np.asarray(image)
@@ -227,7 +231,7 @@ class ImageFile:
         return DecodedImage(pixels, alpha, milliseconds)
 
     def _in_srgb(self, image: Image.Image) -> Image.Image:
-        """Mode RGB or RGBA, in sRGB."""
+        """The image in sRGB, mode RGB or RGBA."""
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         if image.mode not in ("L", "RGB", "CMYK", "LAB"):
             image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
@@ -236,7 +240,7 @@ class ImageFile:
             try:
                 image = _to_srgb(image, profile)
             except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-                self._notices.warn(self.path, "its color profile cannot be used; taken as sRGB")
+                self._notices.warn(self.path, "its color profile cannot be used; read as sRGB")
         image = image.convert("RGB")
         if alpha is not None:
             image.putalpha(alpha)
@@ -245,9 +249,9 @@ class ImageFile:
 
 @contextmanager
 def _guard(path: Path) -> Iterator[None]:
-    """Silences Pillow's warnings, sets its bomb limit to ours, and turns what it raises into our errors.
+    """Silences Pillow's warnings, sets its pixel limit to ours, and converts its exceptions to our errors.
 
-    One thread at a time, as the limit and the warning filters belong to the whole process.
+    Only one thread at a time may enter, as the limit and the warning filters belong to the whole process.
     """
     with _PILLOW, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -274,20 +278,20 @@ def _translated(path: Path, exc: Exception) -> StreamstyleError:
 
 
 def _opened(path: Path) -> PillowFile.ImageFile:
-    """The file with its header read, and not too large. To be called inside `_guard`."""
+    """The image with its header read and its size checked. Call it inside `_guard`."""
     found = supported_format(path)
-    Image.MAX_IMAGE_PIXELS, limit = None, Image.MAX_IMAGE_PIXELS  # our own check names both sides
+    Image.MAX_IMAGE_PIXELS, limit = None, Image.MAX_IMAGE_PIXELS  # our own check reports both sides
     image = Image.open(path, formats=[found])
     Image.MAX_IMAGE_PIXELS = limit
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
-        raise InputError(f"{path}: {width} × {height} pixels, the limit is {MAX_PIXELS:,} pixels in all")
+        raise InputError(f"{path}: {width} × {height} pixels, the limit is {MAX_PIXELS:,} pixels in total")
     return image
 
 
 def _png_bits(path: Path) -> int:
-    """Bits per channel of a PNG: the byte after width and height."""
+    """Bits per channel of a PNG, from the byte after width and height."""
     with path.open("rb") as file:
         return file.read(25)[24]
 
@@ -299,9 +303,9 @@ def _tiff_bits(image: Image.Image) -> tuple[int, ...]:
 
 
 def _deep_png(path: Path, info: dict[str | tuple[int, int], object]) -> Image.Image:
-    """A 16-bit PNG, rounded to 8 bits, where Pillow would cut them off."""
+    """A 16-bit PNG rounded to 8 bits; Pillow would truncate."""
     with Image.open(path, formats=["PNG"]) as check:
-        check.verify()  # first, as libpng inside OpenCV writes what it finds straight to stderr
+        check.verify()  # first, as OpenCV's libpng writes its errors straight to stderr
     samples = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None:
         raise InputError(f"{path}: damaged image")
@@ -316,16 +320,16 @@ def _deep_png(path: Path, info: dict[str | tuple[int, int], object]) -> Image.Im
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says; a damaged EXIF block is ignored."""
+    """The image with its EXIF orientation applied; a damaged EXIF block is ignored."""
     image.load()
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # EXIF is a small TIFF file, and raises as variously as one
+    except Exception:  # EXIF is a small TIFF file; damage raises many kinds of exceptions
         return image
 
 
 def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
-    """16-bit gray as 8-bit gray, other modes as they are."""
+    """16-bit gray converted to 8-bit gray; other modes are unchanged."""
     if image.mode.startswith("I;16"):
         gray = cv2.convertScaleAbs(np.asarray(image).astype(np.uint16), alpha=1 / 257)
         reduced = Image.fromarray(gray)
@@ -337,7 +341,7 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Mode RGB, in sRGB; unchanged where the profile is sRGB by another name."""
+    """The image in sRGB, mode RGB; unchanged if the profile equals sRGB to within 1 level."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     to_srgb = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, "RGB")
     if image.mode == "RGB":

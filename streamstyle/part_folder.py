@@ -1,8 +1,8 @@
-"""The folder NAME.part beside an output: what an unfinished run has done so far.
+"""The folder NAME.part next to an output: the state of an unfinished run.
 
-A manifest in it tells that the folder is ours: JSON objects, one a line, each synced before the next. The
-first one holds the version of the format. A folder without it belongs to somebody else and is refused.
-In a folder of ours, only files that its owner names are ever deleted.
+Its manifest holds JSON objects, one per line, each synced before the next. The first line has the version of
+the format. A folder without a manifest was not made by streamstyle and is refused. In our own folders, only
+files that the caller names are deleted.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _log = logging.getLogger("streamstyle")
 
 
 class PartFolder:
-    """The folder of an unfinished run; at first only its name.
+    """The folder of an unfinished run. The constructor only computes its path.
 
     Args:
-        output: the output, as the user named it.
+        output: path of the output, as the user entered it.
         manifest: file name of the manifest.
 
     Attributes:
-        output: as given.
-        target: the file to write: where `output` is a symbolic link, what it leads to.
-        path: of the folder; beside the target, so that a finished file can be moved to its name.
+        output: as passed in.
+        target: the file to write: `output`, with symbolic links followed.
+        path: of the folder; next to the target, so that a finished file can be renamed to it.
 
     Raises:
         UsageError, OutputError: as `ordinary_target`.
@@ -51,17 +51,17 @@ class PartFolder:
         self._lock = FileLock(self.path / "lock", timeout=0)
 
     def is_there(self) -> bool:
-        """Whether there is such a folder of ours.
+        """Whether the folder exists and was made by streamstyle.
 
         Raises:
-            UsageError: something else has its name. Nothing was touched.
+            UsageError: something else has that name. It is left untouched.
         """
         if not os.path.lexists(self.path):
             return False
         if self.path.is_symlink():
             raise UsageError(f"{self.path}: is a symbolic link, not the folder of a run; move it away")
         if not self.path.is_dir():
-            raise UsageError(f"{self.path}: is no folder; move it away")
+            raise UsageError(f"{self.path}: is not a folder; move it away")
         if not os.path.lexists(self.path / self._manifest):
             raise UsageError(
                 f"{self.path}: is not the folder of a run ({self._manifest} is missing); move it away"
@@ -74,37 +74,37 @@ class PartFolder:
             )
         if version != VERSION:
             raise UsageError(
-                f"{self.path / self._manifest}: has format {version}, this program reads {VERSION}"
+                f"{self.path / self._manifest}: has format {version}, this version reads {VERSION}"
             )
         return True
 
     def create(self, head: Mapping[str, Any]) -> None:
-        """Make the folder with a manifest of one line, and take its lock.
+        """Create the folder with a manifest of one line, and lock it.
 
         Raises:
-            OutputError: it cannot be made, or another run has just done so.
+            OutputError: it cannot be created, or another run has just created it.
         """
-        # It gets its name with the manifest in it: a crash leaves no folder that nobody knows.
-        # The temporary name is short, so that it fits wherever the folder's fits.
-        fresh = self.path.with_name(f".{secrets.token_hex(8)}.part")
+        # The folder is renamed once it has its manifest, so a crash leaves no folder without one.
+        # The temporary name is short, so that it is valid wherever the folder's name is.
+        temporary = self.path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            fresh.mkdir()
+            temporary.mkdir()
             try:
-                _write_synced(fresh / self._manifest, _as_text([head_line(head)]))
-                fresh.rename(self.path)
+                _write_synced(temporary / self._manifest, _as_text([head_line(head)]))
+                temporary.rename(self.path)
             except BaseException:
-                (fresh / self._manifest).unlink(missing_ok=True)
-                fresh.rmdir()
+                (temporary / self._manifest).unlink(missing_ok=True)
+                temporary.rmdir()
                 raise
         except OSError as error:
             raise self.unwritable(error) from error
         self.lock()
 
     def lock(self) -> None:
-        """Take the lock of a folder that is there.
+        """Lock the existing folder.
 
         Raises:
-            OutputError: another run has it.
+            OutputError: another run has locked it.
         """
         try:
             self._lock.acquire()
@@ -114,12 +114,12 @@ class PartFolder:
             raise self.unwritable(error) from error
 
     def release(self) -> None:
-        """Give up the lock."""
-        with suppress(OSError):  # the folder is gone, and the lock with it
+        """Release the lock."""
+        with suppress(OSError):  # the folder was deleted, and the lock with it
             self._lock.release()
 
     def lines(self) -> list[Any]:
-        """The manifest's JSON values up to the first line that is damaged, as a crash may have cut it.
+        """The JSON values of the manifest, up to the first damaged line; a crash can truncate the last one.
 
         Raises:
             OutputError: it cannot be read.
@@ -134,18 +134,18 @@ class PartFolder:
         for line in text.splitlines():
             try:
                 values.append(json.loads(line))
-            except (ValueError, RecursionError):  # no JSON, or numbers and nesting beyond all measure
+            except (ValueError, RecursionError):  # not JSON, or a number or nesting that is too large
                 break
         return values
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line to the manifest; it outlives a power cut.
+        """Append a line to the manifest and sync it.
 
         Raises:
-            OutputError: it cannot be written, or the folder is gone.
+            OutputError: it cannot be written, or the folder was deleted.
         """
         try:
-            handle = os.open(self.path / self._manifest, os.O_WRONLY | os.O_APPEND)  # which must be there
+            handle = os.open(self.path / self._manifest, os.O_WRONLY | os.O_APPEND)  # it must exist
             with os.fdopen(handle, "a", encoding="utf-8") as file:
                 file.write(_as_text([line]))
                 file.flush()
@@ -154,23 +154,23 @@ class PartFolder:
             raise self.unwritable(error) from error
 
     def rewrite(self, head: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Replace the manifest in one step.
+        """Replace the manifest atomically.
 
         Raises:
             OutputError: it cannot be written.
         """
-        fresh = self.path / f"{self._manifest}.new"
+        temporary = self.path / f"{self._manifest}.new"
         try:
-            _write_synced(fresh, _as_text([head_line(head), *lines]))
-            fresh.replace(self.path / self._manifest)
+            _write_synced(temporary, _as_text([head_line(head), *lines]))
+            temporary.replace(self.path / self._manifest)
         except OSError as error:
             raise self.unwritable(error) from error
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete files of ours; what is missing, or is no file, is left alone.
+        """Delete these files of the folder; missing ones, and what is not a file, are skipped.
 
         Raises:
-            OutputError: one cannot be deleted.
+            OutputError: a file cannot be deleted.
         """
         for path in (self.path / name for name in names if is_file_name(name)):
             try:
@@ -180,8 +180,8 @@ class PartFolder:
                 raise self.unwritable(error) from error
 
     def remove(self, names: Iterable[str]) -> None:
-        """Delete these files, the manifest and the lock; then the folder, unless other files lie in it."""
-        if not os.path.lexists(self.path / self._manifest):  # moved away or replaced meanwhile: not ours
+        """Delete these files, the manifest and the lock, then the folder unless it has other files."""
+        if not os.path.lexists(self.path / self._manifest):  # moved or replaced meanwhile: not our folder
             self.release()
             return
         with suppress(OutputError):
@@ -193,19 +193,19 @@ class PartFolder:
             self.path.rmdir()
         except OSError:
             if self.path.exists():
-                _log.warning("%s: stays, as it holds files that are not from this run", self.path)
+                _log.warning("%s: kept, because it has files that are not from this run", self.path)
 
     def unwritable(self, error: OSError) -> OutputError:
-        """The error to raise where the folder or a file in it cannot be written."""
+        """An OutputError for a folder, or a file in it, that cannot be written."""
         return OutputError(f"{self.output}: cannot be written ({error.strerror or error})")
 
 
 def ordinary_target(output: Path) -> Path:
-    """The file that `output` names: where it is a symbolic link, what it leads to, even if that is missing.
+    """The file that `output` refers to, which need not exist; symbolic links are followed.
 
     Raises:
-        UsageError: it is a FIFO, device, socket or folder, or a link that leads to itself.
-        OutputError: the name cannot be used.
+        UsageError: it is a FIFO, device, socket or folder, or a symbolic link to itself.
+        OutputError: the path cannot be used.
     """
     target = Path(os.path.realpath(output))
     try:
@@ -215,17 +215,17 @@ def ordinary_target(output: Path) -> Path:
     except OSError as error:
         raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
     if stat.S_ISLNK(mode):
-        raise UsageError(f"{output}: is a symbolic link that leads to itself")
+        raise UsageError(f"{output}: is a symbolic link to itself")
     if stat.S_ISDIR(mode):
         raise UsageError(f"{output}: is a folder")
     if not stat.S_ISREG(mode):
         kind = "a FIFO" if stat.S_ISFIFO(mode) else "a device or socket"
-        raise UsageError(f"{output}: is {kind}, not a file; name - as output and redirect it")
+        raise UsageError(f"{output}: is {kind}, not a file; use - as the output and redirect it")
     return target
 
 
 def is_file_name(name: str) -> bool:
-    """Whether it names a file in a folder, and nothing outside of it."""
+    """Whether `name` is a plain file name, without a path to another folder."""
     return name not in ("", ".", "..") and Path(name).name == name and "\0" not in name
 
 

@@ -1,4 +1,4 @@
-"""What waits between two threads: all of it, or only what there is time for."""
+"""The queue between two threads: waiting, dropping, ending."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from streamstyle.pipeline.buffer import Buffer
 
 
-def test_a_full_buffer_holds_up_whoever_puts_until_there_is_room() -> None:
+def test_put_waits_while_the_buffer_is_full() -> None:
     buffer: Buffer[int] = Buffer(2)
     putting = threading.Thread(target=lambda: [buffer.put(number) for number in range(6)])
     putting.start()
@@ -18,28 +18,28 @@ def test_a_full_buffer_holds_up_whoever_puts_until_there_is_room() -> None:
     assert not putting.is_alive() and buffer.drops == 0
 
 
-def test_a_full_buffer_may_drop_what_comes() -> None:
+def test_a_full_buffer_can_drop_new_items() -> None:
     buffer: Buffer[int] = Buffer(2, "drop")
     assert all(buffer.put(number) for number in range(5))
     assert [buffer.take(0), buffer.take(0), buffer.take(0)] == [0, 1, None]
     assert buffer.drops == 3
 
 
-def test_the_newest_item_may_take_the_place_of_those_that_wait() -> None:
+def test_the_newest_item_can_replace_waiting_ones() -> None:
     buffer: Buffer[int] = Buffer(1, "newest")
     assert all(buffer.put(number) for number in range(5))
     assert buffer.take(0) == 4 and buffer.take(0.01) is None
     assert buffer.drops == 4
 
 
-def test_room_may_depend_on_the_item() -> None:
+def test_the_capacity_can_depend_on_the_item() -> None:
     buffer: Buffer[str] = Buffer(lambda item: 1 if item == "large" else 3, "drop")
     for item in ("large", "large", "small", "small", "small"):
         buffer.put(item)
     assert [buffer.take(0) for _ in range(4)] == ["large", "small", "small", None]
 
 
-def test_items_end_with_their_error_in_its_place() -> None:
+def test_the_error_is_raised_after_the_last_item() -> None:
     buffer: Buffer[int] = Buffer(4)
     buffer.put(1)
     buffer.end(OSError("the camera is gone"))
@@ -50,7 +50,7 @@ def test_items_end_with_their_error_in_its_place() -> None:
         next(items)
 
 
-def test_stopping_lets_go_of_whoever_waits_on_either_side() -> None:
+def test_stop_wakes_up_waiting_threads_on_both_sides() -> None:
     full: Buffer[int] = Buffer(1)
     empty: Buffer[int] = Buffer(1)
     full.put(0)

@@ -1,4 +1,4 @@
-"""Cameras, and what stands in for one."""
+"""Cameras and substitutes for them."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ def first(camera: CameraSource, count: int) -> list[Frame]:
     return [next(frames) for _ in range(count)]
 
 
-def test_a_video_plays_as_a_camera_at_its_own_pace_over_and_over(tmp_path):
+def test_a_video_is_played_in_a_loop_in_real_time(tmp_path):
     with open_camera(str(video(tmp_path))) as camera:
         assert (camera.info.width, camera.info.height, camera.info.rate) == (32, 24, 50)
         assert not camera.freezes and not camera.info.replayable
@@ -42,14 +42,14 @@ def test_a_video_plays_as_a_camera_at_its_own_pace_over_and_over(tmp_path):
     assert abs(frames[-1].seconds - time.monotonic()) < 1, "the capture's clock"
 
 
-def test_a_picture_is_a_camera_that_stands_still(tmp_path):
+def test_an_image_is_a_static_camera(tmp_path):
     Image.fromarray(np.full((10, 20, 3), 9, np.uint8)).save(tmp_path / "a.png")
     with open_camera(str(tmp_path / "a.png")) as camera:
         frames = first(camera, 3)
         assert all((frame.pixels == 9).all() for frame in frames) and not camera.freezes
 
 
-def test_the_test_picture_moves_and_has_the_size_and_rate_that_are_asked_for():
+def test_the_test_image_moves_and_has_the_requested_size_and_rate():
     with open_camera("testsrc", size=(160, 120), fps=50) as camera:
         assert camera.info.rate == 50
         frames = first(camera, 4)
@@ -58,7 +58,7 @@ def test_the_test_picture_moves_and_has_the_size_and_rate_that_are_asked_for():
     assert frames[3].seconds - frames[0].seconds > 0.04
 
 
-def test_a_wanted_size_scales_a_video_and_large_ones_are_made_smaller(tmp_path, monkeypatch):
+def test_a_requested_size_scales_a_video_and_large_ones_are_scaled_down(tmp_path, monkeypatch):
     with open_camera(str(video(tmp_path)), size=(16, 16)) as camera:
         assert first(camera, 1)[0].pixels.shape == (16, 16, 3)
     monkeypatch.setattr(module, "LARGEST_SIDE", 16)
@@ -74,23 +74,23 @@ def test_a_wanted_size_scales_a_video_and_large_ones_are_made_smaller(tmp_path, 
         ("nothing.mp4", "nothing.mp4: no such file"),
         ("rtsp://127.0.0.1:9/x", "rtsp://127.0.0.1:9/x: cannot be opened"),
         ("screen:4711", "screen:4711: cannot be captured"),
-        ("ftp://somewhere/x", "this kind of URL is not opened"),
+        ("ftp://somewhere/x", "this kind of URL is not supported"),
     ],
 )
-def test_what_is_not_there_is_named(name, message, capfd):
+def test_missing_inputs_are_named_in_the_error(name, message, capfd):
     with pytest.raises(InputError, match=message):
         open_camera(name)
     assert capfd.readouterr().err == "", "OpenCV keeps quiet"
 
 
-def test_no_display_is_said(monkeypatch):
+def test_a_missing_display_is_reported(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
-    with pytest.raises(InputError, match="screen: no X display here"):
+    with pytest.raises(InputError, match="screen: no X display"):
         open_camera("screen")
 
 
 class Capture:
-    """Stands in for cv2.VideoCapture: a camera that has a mind of its own, and is pulled out in the end."""
+    """Fakes cv2.VideoCapture: a camera that chooses its own size and rate, and is unplugged in the end."""
 
     def __init__(self, which, api):
         self.which, self.asked, self.released, self.left = which, [], False, 2
@@ -113,7 +113,7 @@ class Capture:
         self.released = True
 
 
-def test_a_camera_is_asked_for_compressed_pictures_first_and_what_came_of_it_is_told(monkeypatch):
+def test_compression_is_requested_before_the_size_and_the_result_is_reported(monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     device = Device("2", (1280, 720), 25.0)
     capture = device._capture
@@ -123,7 +123,7 @@ def test_a_camera_is_asked_for_compressed_pictures_first_and_what_came_of_it_is_
     assert (device.width, device.height, device.rate) == (40, 30, 15)
 
 
-def test_a_camera_gives_rgb_and_an_error_when_it_is_pulled_out(monkeypatch):
+def test_a_camera_gives_rgb_and_an_error_when_it_is_unplugged(monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     with CameraSource(0) as camera:
         assert camera.freezes and camera.info.width == 40
@@ -131,7 +131,7 @@ def test_a_camera_gives_rgb_and_an_error_when_it_is_pulled_out(monkeypatch):
         pixels = next(frames).pixels
         assert (pixels == (3, 2, 1)).all()
         next(frames)
-        with pytest.raises(InputError, match="camera 0: gives no image any more"):
+        with pytest.raises(InputError, match="camera 0: gives no more images"):
             next(frames)
 
 

@@ -131,7 +131,7 @@ ERRORS: Errors = [
     (lambda video, folder: [video, folder / "o.mp4", "-ss", "x"], 2, "-ss x: expected seconds or HH:MM:SS"),
     (lambda video, folder: [video, folder / "o.mp4", "--codec", "vp9", "--crf", "64"], 2, "takes 0 to 63"),
     (lambda video, folder: [folder / "no.mp4", folder / "o.mp4"], 3, "no.mp4: no such file"),
-    (lambda video, folder: ["ftp://host/a.mp4", folder / "o.mp4"], 3, "this kind of URL is not opened"),
+    (lambda video, folder: ["ftp://host/a.mp4", folder / "o.mp4"], 3, "this kind of URL is not supported"),
     (lambda video, folder: ["http://127.0.0.1:1/a.mp4", folder / "o.mp4"], 3, "cannot be opened"),
     (lambda video, folder: [folder / "text.mp4", folder / "o.mp4"], 3, "not a video that can be read"),
     (lambda video, folder: [video, folder / "no" / "o.mp4"], 4, "cannot be written"),

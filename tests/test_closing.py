@@ -27,8 +27,8 @@ with VideoSource(sys.argv[1]) as source:
 print(sum(1 for _ in items))
 """
 SOUND_CLOSED_EARLY = """
-from streamstyle.video.audio import Sound
-sound = Sound(sys.argv[1])
+from streamstyle.video.audio import AudioTracks
+sound = AudioTracks(sys.argv[1])
 packets = sound.packets(100.0)
 next(packets)
 sound.close()
@@ -79,18 +79,18 @@ def program(code: str, *arguments: object, **more: Any) -> subprocess.Popen[str]
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_video(tmp_path_factory.mktemp("closing") / "film.mkv", 300, audio=[("aac", 0)])
+    return make_video(tmp_path_factory.mktemp("closing") / "video.mkv", 300, audio=[("aac", 0)])
 
 
 @pytest.mark.parametrize("code", [CLOSED_EARLY, SOUND_CLOSED_EARLY])
-def test_what_is_read_from_a_closed_file_ends_quietly(code: str, video: Path) -> None:
+def test_reading_from_a_closed_file_does_not_crash(code: str, video: Path) -> None:
     process = program(code, video)
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert int(out) < 100
 
 
-def test_a_pipe_that_is_closed_while_a_thread_reads_from_it_does_no_harm(video: Path) -> None:
+def test_closing_a_pipe_while_a_thread_reads_from_it_does_not_crash(video: Path) -> None:
     data = video.read_bytes()
     process = program(CLOSED_IN_A_READ, stdin=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
@@ -102,7 +102,7 @@ def test_a_pipe_that_is_closed_while_a_thread_reads_from_it_does_no_harm(video: 
     assert (process.returncode, out, errors) == (0, "False\n", "")
 
 
-def test_a_run_that_is_interrupted_ends_though_its_pipe_is_silent(video: Path) -> None:
+def test_an_interrupted_run_ends_even_if_blocked_on_a_pipe(video: Path) -> None:
     data = video.read_bytes()
     process = program(INTERRUPTED, stdin=subprocess.PIPE)
     try:
@@ -116,7 +116,7 @@ def test_a_run_that_is_interrupted_ends_though_its_pipe_is_silent(video: Path) -
         process.communicate()
 
 
-def test_a_stream_is_closed_where_its_encoder_refuses(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_is_closed_if_its_encoder_raises(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
 
     class Watched:

@@ -73,7 +73,9 @@ def test_ten_bits_become_eight_with_one_warning(caplog: pytest.LogCaptureFixture
     convert = ToRGB("video", (16, 16))
     assert np.abs(convert(grey).astype(int) - 120).max() <= 1
     convert(grey)
-    assert [record.getMessage() for record in caplog.records] == ["video: 10-bit frames become 8-bit"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "video: 10-bit frames are converted to 8-bit"
+    ]
 
 
 def test_high_dynamic_range_becomes_standard(caplog: pytest.LogCaptureFixture) -> None:
@@ -95,5 +97,5 @@ def test_transparent_parts_become_white(caplog: pytest.LogCaptureFixture) -> Non
     assert np.array_equal(shown, np.round(rgba[..., :3] * cover + 255 * (1 - cover)))
     assert shown.flags.c_contiguous
     assert [record.getMessage() for record in caplog.records] == [
-        "video: transparent parts of the video become white"
+        "video: transparent areas of the video become white"
     ]

@@ -225,14 +225,14 @@ def test_source_gives_upright_rgb_bytes_at_increasing_times(source):
     assert times == sorted(set(times))
 
 
-def test_source_begins_with_a_reset_and_conceals_nothing_of_a_sound_input(source):
+def test_source_begins_with_a_reset_and_conceals_nothing_of_an_intact_input(source):
     given = [item for item in source if isinstance(item, Frame)]
     assert given[0].reset
     assert not any(frame.concealed for frame in given)
     assert source.lost == 0
 
 
-def test_source_info_is_known_before_and_true(source):
+def test_source_info_is_available_early_and_correct(source):
     info = source.info
     first = next(item for item in source if isinstance(item, Frame))
     assert first.pixels.shape == (info.height, info.width, 3)
@@ -279,7 +279,7 @@ def image(number: int, height: int, width: int, device: str) -> Any:
 
 
 def moment(number: int, size: tuple[int, int], device: str, cut: bool = False) -> Moment:
-    """With a motion of half a pixel, at a size of its own, since the frame before."""
+    """With a backward flow of half a pixel, at a smaller size."""
     import torch
 
     if cut:
@@ -312,7 +312,7 @@ def test_effect_keeps_size_kind_and_range(effects, device, size):
     assert result.min() >= 0 and result.max() <= 1
 
 
-def test_effect_leaves_its_input_alone(effects, device):
+def test_effect_does_not_modify_its_input(effects, device):
     effect, pictures = effects(), [image(number, 24, 32, device) for number in range(2)]
     kept = [given.clone() for given in pictures]
     for number, given in enumerate(pictures):
@@ -320,7 +320,7 @@ def test_effect_leaves_its_input_alone(effects, device):
     assert all((given == before).all() for given, before in zip(pictures, kept, strict=True))
 
 
-def test_effect_forgets_everything_on_reset(effects, device):
+def test_reset_discards_the_state_of_an_effect(effects, device):
     """After other images and a reset it does what a new one does, bit for bit."""
     used = effects()
     play(used, range(5, 8), device)
@@ -328,7 +328,7 @@ def test_effect_forgets_everything_on_reset(effects, device):
     assert (play(used, range(2), device) == play(effects(), range(2), device)).all()
 
 
-def test_effect_goes_on_from_its_state_as_if_never_stopped(effects, device):
+def test_a_restored_effect_continues_exactly(effects, device):
     whole, before, after = effects(), effects(), effects()
     play(before, range(3), device)
     state = before.state()

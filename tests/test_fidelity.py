@@ -28,7 +28,7 @@ COLORS = ("fmt/ax_bt601.mov", "fmt/bt709_full_range.mp4", "fmt/ax_srgb.mp4", "fm
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_frames_times_and_sound_are_those_of_the_source(name: str, media: Path, tmp_path: Path) -> None:
+def test_frames_times_and_audio_are_those_of_the_source(name: str, media: Path, tmp_path: Path) -> None:
     video, out = media / "clips" / name, tmp_path / "out.mp4"
     result = render(video, out, PLAIN)
     before, after = times_of(video), times_of(out)
@@ -63,7 +63,7 @@ def test_colors_survive_a_lossless_copy(name: str, media: Path, tmp_path: Path) 
         ("zero_byte.webm", 3),
     ],
 )
-def test_damaged_videos_give_what_they_hold(name: str, code: int, media: Path, tmp_path: Path) -> None:
+def test_damaged_videos_give_their_intact_frames(name: str, code: int, media: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     arguments = ["stylize", str(media / "clips" / "bad" / name), str(out), "--style", "none", "--json"]
     result = CliRunner().invoke(app, [*arguments, "--preset", "ultrafast"])

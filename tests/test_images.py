@@ -156,7 +156,7 @@ def test_an_srgb_profile_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("profile", [b"nonsense", srgb_profile()], ids=["damaged", "RGB, for a gray image"])
-def test_a_useless_profile_is_passed_over_with_a_warning(tmp_path, caplog, profile):
+def test_an_invalid_profile_is_ignored_with_a_warning(tmp_path, caplog, profile):
     grey = noise(6, 5, 1)[..., 0]
     Image.fromarray(grey).save(tmp_path / "a.png", icc_profile=profile)
     assert np.array_equal(only(tmp_path / "a.png").pixels[..., 0], grey)
@@ -225,14 +225,14 @@ def test_size_is_exact_and_max_size_bounds_the_longest_side(tmp_path, options, e
     assert (source.info.width, source.info.height) == expected
 
 
-def test_scaling_down_averages_what_becomes_too_fine_to_see(tmp_path):
+def test_scaling_down_averages_fine_detail(tmp_path):
     board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
     Image.fromarray(board).save(tmp_path / "a.png")
     middle = only(tmp_path / "a.png", max_size=16).pixels[2:-2, 2:-2].astype(int)
     assert np.abs(middle - 127.5).max() <= 2  # the filter's ripple, and rounding
 
 
-def test_scaling_does_not_bleed_hidden_colors_into_the_picture(tmp_path):
+def test_scaling_does_not_bleed_transparent_colors(tmp_path):
     """Transparent pixels are green; where anything is seen after scaling, it is still only red."""
     rgba = np.zeros((32, 32, 4), np.uint8)
     rgba[..., 1] = 255
@@ -262,11 +262,11 @@ def test_impossible_sizes_are_a_callers_mistake(tmp_path, options):
         ((5000, 10), {"max_size": 100, "even": True}, (100, 2)),
     ],
 )
-def test_sides_are_fitted_and_made_even_only_where_asked(source, options, expected):
+def test_sides_are_rounded_to_even_only_on_request(source, options, expected):
     assert fitted_size(*source, **options) == expected
 
 
-def test_transparent_parts_become_white(tmp_path):
+def test_transparent_areas_become_white(tmp_path):
     rgba = noise(16, 16, 4)
     Image.fromarray(rgba).save(tmp_path / "a.png")
     cover = rgba[..., 3:] / 255

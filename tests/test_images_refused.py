@@ -36,7 +36,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
 
 
 @pytest.mark.parametrize(("side", "allowed"), [(8192, True), (16384, True), (16385, False)])
-def test_the_limit_lies_above_8k_and_above_pillows_own(tmp_path, side, allowed):
+def test_the_limit_is_above_8k_and_above_pillows_own(tmp_path, side, allowed):
     """An image within the limit goes on to fail for its missing pixels instead."""
     (tmp_path / "a.png").write_bytes(png(side, side, zlib.compress(b""), bits=1, kind=0))
     with pytest.raises(InputError, match="damaged" if allowed else "the limit is"):
@@ -114,7 +114,7 @@ def saved(folder: Path, suffix: str) -> Path:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_truncated_picture_is_damaged_and_no_library_speaks_up(tmp_path, suffix, capfd):
+def test_a_truncated_image_is_an_error_and_no_library_writes_to_stderr(tmp_path, suffix, capfd):
     path = saved(tmp_path, suffix)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
@@ -143,14 +143,14 @@ def test_any_damage_is_an_input_error_of_one_line(tmp_path, suffix):
     assert refused > 10
 
 
-def test_images_are_told_by_content_before_suffix(tmp_path):
+def test_images_are_recognized_by_content_before_suffix(tmp_path):
     Image.fromarray(noise(4, 4)).save(tmp_path / "image.png")
     (tmp_path / "image.png").rename(tmp_path / "image.mp4")
-    (tmp_path / "film.avif").write_bytes(b"\0\0\0\x18ftypavis\0\0\0\0avis" + bytes(40))
+    (tmp_path / "video.avif").write_bytes(b"\0\0\0\x18ftypavis\0\0\0\0avis" + bytes(40))
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("BM, or not BM, that is the question")
     assert is_image(tmp_path / "image.mp4")
-    assert not is_image(tmp_path / "film.avif")
+    assert not is_image(tmp_path / "video.avif")
     assert is_image(tmp_path / "empty.jpg")
     assert not is_image(tmp_path / "notes.txt")
     assert not is_image(tmp_path / "missing.jpg")
@@ -160,7 +160,7 @@ def test_images_are_told_by_content_before_suffix(tmp_path):
         StillSource(tmp_path / "empty.jpg")
 
 
-def test_only_moving_pictures_are_animations(tmp_path):
+def test_only_images_of_several_frames_are_animations(tmp_path):
     shades = [Image.new("L", (4, 4), shade) for shade in (0, 200)]
     for name in ["moving.webp", "moving.png", "moving.gif"]:
         shades[0].save(tmp_path / name, save_all=True, append_images=shades[1:])

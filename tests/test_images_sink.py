@@ -1,4 +1,4 @@
-"""Images written: whole or absent, nothing replaced in silence, nothing embedded that is not true."""
+"""Writing images: atomic, never overwriting by default, without outdated metadata."""
 
 import errno
 import os
@@ -55,7 +55,7 @@ def full_disk(monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".PNG", ".tif", ".tiff", ".bmp"])
-def test_lossless_formats_hold_the_pixels_exactly(tmp_path, suffix):
+def test_lossless_formats_store_the_pixels_exactly(tmp_path, suffix):
     with StillSink(tmp_path / f"bild ü{suffix}") as sink:
         sink.write(noisy())
     (read,) = StillSource(tmp_path / f"bild ü{suffix}")
@@ -64,7 +64,7 @@ def test_lossless_formats_hold_the_pixels_exactly(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
-def test_lossy_formats_hold_the_pixels_nearly(tmp_path, suffix):
+def test_lossy_formats_store_nearly_the_same_pixels(tmp_path, suffix):
     with StillSink(tmp_path / f"a{suffix}") as sink:
         sink.write(frame(120))
     (read,) = StillSource(tmp_path / f"a{suffix}")
@@ -81,7 +81,7 @@ def test_jpeg_keeps_the_chroma_of_every_pixel_and_embeds_nothing(tmp_path):
         assert "icc_profile" not in image.info
 
 
-def test_quality_weighs_the_file(tmp_path):
+def test_quality_changes_the_file_size(tmp_path):
     for quality in (20, 95):
         with StillSink(tmp_path / f"{quality}.jpg", quality=quality) as sink:
             sink.write(noisy())
@@ -91,7 +91,7 @@ def test_quality_weighs_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_alpha_is_kept_where_the_format_holds_it(tmp_path, suffix):
+def test_alpha_is_kept_if_the_format_supports_it(tmp_path, suffix):
     with StillSink(tmp_path / f"a{suffix}") as sink:
         sink.write(noisy(alpha=True))
     (read,) = StillSource(tmp_path / f"a{suffix}")
@@ -106,7 +106,7 @@ def test_webp_keeps_alpha(tmp_path):
     assert (read.alpha == 77).all()
 
 
-def test_transparency_is_laid_on_white_where_the_format_holds_none(tmp_path, caplog):
+def test_transparency_becomes_white_if_the_format_has_no_alpha(tmp_path, caplog):
     written = noisy(alpha=True)
     with StillSink(tmp_path / "a.bmp") as sink:
         sink.write(written)
@@ -114,25 +114,25 @@ def test_transparency_is_laid_on_white_where_the_format_holds_none(tmp_path, cap
     cover = written.alpha[..., None] / 255
     assert np.array_equal(read.pixels, np.round(written.pixels * cover + 255 * (1 - cover)))
     assert [r.getMessage() for r in caplog.records] == [
-        f"{tmp_path / 'a.bmp'}: BMP has no transparency; transparent parts become white"
+        f"{tmp_path / 'a.bmp'}: BMP has no transparency; transparent areas become white"
     ]
 
 
-def test_an_opaque_alpha_is_dropped_without_a_word(tmp_path, caplog):
+def test_an_opaque_alpha_is_dropped_without_a_warning(tmp_path, caplog):
     with StillSink(tmp_path / "a.bmp") as sink:
         sink.write(frame(33, alpha=np.full((8, 8), 255, np.uint8)))
     assert shade(tmp_path / "a.bmp") == 33
     assert not caplog.records
 
 
-def test_the_name_appears_only_when_the_picture_is_whole(tmp_path):
+def test_the_file_appears_only_when_it_is_complete(tmp_path):
     with StillSink(tmp_path / "a.png") as sink:
         sink.write(frame())
         assert "a.png" not in names(tmp_path)
     assert names(tmp_path) == ["a.png"]
 
 
-def test_a_former_picture_is_replaced_on_success_and_kept_on_failure(tmp_path):
+def test_an_existing_image_is_replaced_on_success_and_kept_on_failure(tmp_path):
     for value in (10, 20):
         with StillSink(tmp_path / "a.png") as sink:
             sink.write(frame(value))
@@ -143,9 +143,9 @@ def test_a_former_picture_is_replaced_on_success_and_kept_on_failure(tmp_path):
     assert shade(tmp_path / "a.png") == 20
 
 
-def test_a_second_frame_is_refused_and_the_name_stays_absent(tmp_path):
+def test_a_second_frame_is_refused_and_no_file_is_written(tmp_path):
     with (
-        pytest.raises(OutputError, match=r"a\.png: holds one image"),
+        pytest.raises(OutputError, match=r"a\.png: an image holds one frame"),
         StillSink(tmp_path / "a.png") as sink,
     ):
         sink.write(frame())
@@ -154,20 +154,20 @@ def test_a_second_frame_is_refused_and_the_name_stays_absent(tmp_path):
 
 
 def test_packets_and_checkpoints_are_ignored(tmp_path):
-    for sink in (StillSink(tmp_path / "a.png"), FolderSink(tmp_path / "pictures")):
+    for sink in (StillSink(tmp_path / "a.png"), FolderSink(tmp_path / "images")):
         with sink:
             assert sink.checkpoint_seconds is None
             sink.write(Packet(1, b""))
             sink.write(Checkpoint({}))
-    assert names(tmp_path) == ["pictures"]
-    assert names(tmp_path / "pictures") == []
+    assert names(tmp_path) == ["images"]
+    assert names(tmp_path / "images") == []
 
 
 def test_unknown_suffixes_are_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(UsageError, match=r"named \.xyz; known: \.png, \.jpg"):
+    with pytest.raises(UsageError, match=r"unknown image format \.xyz; known: \.png, \.jpg"):
         StillSink(tmp_path / "a.xyz")
-    with pytest.raises(UsageError, match=r"named \.gif; known"):
-        FolderSink(tmp_path / "pictures", suffix=".gif")
+    with pytest.raises(UsageError, match=r"unknown image format \.gif; known"):
+        FolderSink(tmp_path / "images", suffix=".gif")
     assert names(tmp_path) == []
 
 
@@ -198,10 +198,10 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, full_disk):
     with pytest.raises(OutputError, match=r"a\.png: cannot be written: No space left"):  # noqa: SIM117
         with StillSink(tmp_path / "a.png") as sink:
             sink.write(frame())
-    with pytest.raises(OutputError, match="No space left"), FolderSink(tmp_path / "pictures") as sink:
+    with pytest.raises(OutputError, match="No space left"), FolderSink(tmp_path / "images") as sink:
         sink.write(frame(name="a.png"))
-    assert names(tmp_path) == ["pictures"]
-    assert names(tmp_path / "pictures") == []
+    assert names(tmp_path) == ["images"]
+    assert names(tmp_path / "images") == []
 
 
 def test_a_name_that_is_too_long_is_named(tmp_path):
@@ -218,9 +218,9 @@ def test_the_longest_name_that_fits_can_be_written(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".jpg"])
-def test_a_picture_too_large_for_its_format_is_refused_with_both_sizes(tmp_path, suffix):
+def test_an_image_too_large_for_its_format_is_refused_with_both_sizes(tmp_path, suffix):
     wide = Frame(np.zeros((1, 70000, 3), np.uint8), 0, Fraction(1))
-    with pytest.raises(OutputError, match=r"70000 × 1 pixels; .* holds (16383|65500) a side"):
+    with pytest.raises(OutputError, match=r"70000 × 1 pixels; .* allows (16383|65500) per side"):
         StillSink(tmp_path / f"a{suffix}").write(wide)
     with StillSink(tmp_path / "a.png") as sink:
         sink.write(wide)
@@ -235,10 +235,10 @@ def test_the_largest_side_of_a_format_can_be_written(tmp_path, suffix, side):
 
 
 def test_folder_keeps_names_and_formats_as_far_as_they_can_be_written(tmp_path):
-    with FolderSink(tmp_path / "new" / "pictures") as sink:
+    with FolderSink(tmp_path / "new" / "images") as sink:
         for name in ["a.png", "b.JPG", "c d.webp", "e.heic", "f", "g.x.tiff"]:
             sink.write(frame(name=name))
-    written = tmp_path / "new" / "pictures"
+    written = tmp_path / "new" / "images"
     assert names(written) == ["a.png", "b.JPG", "c d.webp", "e.png", "f.png", "g.x.tiff"]
     assert form(written / "b.JPG") == "JPEG"
 
@@ -258,7 +258,7 @@ def test_one_suffix_for_all(tmp_path):
     assert names(tmp_path) == ["000001.webp", "a.webp"]
 
 
-def test_names_that_come_to_the_same_lose_nothing(tmp_path):
+def test_colliding_names_are_made_unique(tmp_path):
     with FolderSink(tmp_path, suffix=".png", overwrite=True) as sink:
         for value, name in enumerate(["a.jpg", "a.png", "a.webp", "a.png", "a.png"]):
             sink.write(frame(value, name=name))
@@ -267,14 +267,14 @@ def test_names_that_come_to_the_same_lose_nothing(tmp_path):
     assert written["a.png"] == 0 and written["a.png.png"] == 1 and written["a.webp.png"] == 2
 
 
-def test_a_name_leads_nowhere_else(tmp_path):
-    with FolderSink(tmp_path / "pictures") as sink:
+def test_a_frame_name_cannot_leave_the_folder(tmp_path):
+    with FolderSink(tmp_path / "images") as sink:
         for _ in range(2):
             sink.write(frame(name="../../a.png"))
-    assert names(tmp_path / "pictures") == ["a.png", "a.png.png"]
+    assert names(tmp_path / "images") == ["a.png", "a.png.png"]
 
 
-def test_folder_replaces_a_former_file_only_when_told(tmp_path):
+def test_folder_replaces_an_existing_file_only_with_overwrite(tmp_path):
     (tmp_path / "a.png").write_bytes(b"precious")
     with pytest.raises(UsageError, match=r"a\.png: exists; -y overwrites it"), FolderSink(tmp_path) as sink:
         sink.write(frame(name="b.png"))
@@ -286,7 +286,7 @@ def test_folder_replaces_a_former_file_only_when_told(tmp_path):
     assert names(tmp_path) == ["a.png", "b.png"]
 
 
-def test_folder_keeps_finished_pictures_after_an_error(tmp_path):
+def test_folder_keeps_finished_images_after_an_error(tmp_path):
     with pytest.raises(RuntimeError), FolderSink(tmp_path) as sink:
         sink.write(frame(70, name="a.png"))
         raise RuntimeError
@@ -294,13 +294,13 @@ def test_folder_keeps_finished_pictures_after_an_error(tmp_path):
     assert names(tmp_path) == ["a.png"]
 
 
-def test_a_file_where_the_folder_is_to_be_is_refused(tmp_path):
-    (tmp_path / "pictures").touch()
+def test_a_file_with_the_name_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "images").touch()
     with pytest.raises(OutputError, match="images: cannot be written: File exists"):
-        FolderSink(tmp_path / "pictures")
+        FolderSink(tmp_path / "images")
 
 
-def test_a_folder_goes_to_a_folder_with_names_and_sizes(tmp_path):
+def test_a_folder_is_copied_with_names_and_sizes(tmp_path):
     with FolderSink(tmp_path / "in") as sink:
         for side, name in [(5, "x1.png"), (6, "x10.png"), (7, "x2.png")]:
             sink.write(frame(side, name=name, side=side))

@@ -32,7 +32,7 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "streamstyle"]
 
 
-def test_a_folder_may_be_a_video_whose_pictures_continue_each_other(tmp_path):
+def test_the_images_of_a_folder_can_be_frames_of_a_video(tmp_path):
     for number, size in enumerate([(8, 6), (8, 6), (8, 6), (4, 6), (4, 6)]):
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
     assert [frame.reset for frame in FolderSource(tmp_path)] == [True] * 5
@@ -49,7 +49,7 @@ def test_info_describes_the_still(tmp_path):
     assert source.lost == 0
 
 
-def test_the_previews_inside_a_cameras_jpeg_are_not_spoken_of(tmp_path, caplog):
+def test_the_previews_in_a_camera_jpeg_cause_no_warning(tmp_path, caplog):
     view, preview = Image.fromarray(noise(16, 16)), Image.fromarray(noise(8, 8))
     view.save(tmp_path / "a.mpo", save_all=True, append_images=[preview])
     (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
@@ -73,16 +73,16 @@ def test_folder_is_read_in_natural_order_with_names_and_own_sizes(tmp_path):
     assert (info.kind, info.frames, info.width, info.rate) == ("folder", 4, 1, Fraction(30000, 1001))
 
 
-def test_folder_names_the_count_of_what_is_no_picture(tmp_path, caplog):
+def test_folder_warns_with_the_number_of_skipped_files(tmp_path, caplog):
     Image.fromarray(noise(4, 4)).save(tmp_path / "a.png")
     for name in ["notes.txt", "list.csv", ".hidden"]:
         (tmp_path / name).write_text("words")
     (tmp_path / "more.png").mkdir()
     assert len(list(FolderSource(tmp_path))) == 1
-    assert len(messages(caplog)) == 1 and "not images, left out: 2" in messages(caplog)[0]
+    assert len(messages(caplog)) == 1 and "skipped 2 files that are not images" in messages(caplog)[0]
 
 
-def test_folder_leaves_out_damaged_pictures_counts_them_and_keeps_the_time(tmp_path, caplog):
+def test_folder_skips_and_counts_damaged_images_and_keeps_the_timing(tmp_path, caplog):
     for name in ["1.png", "2.png", "3.png", "4.png"]:
         Image.fromarray(noise(4, 4)).save(tmp_path / name)
     for name in ["1.png", "3.png"]:
@@ -95,7 +95,7 @@ def test_folder_leaves_out_damaged_pictures_counts_them_and_keeps_the_time(tmp_p
     assert len(said) == 2 and "1.png" in said[0] and "3.png" in said[1]
 
 
-def test_folder_warns_once_of_many_deep_pictures(tmp_path, caplog):
+def test_folder_warns_once_of_many_16_bit_images(tmp_path, caplog):
     for number in range(3):
         data = cv2.imencode(".png", np.zeros((4, 4), np.uint16))[1].tobytes()
         (tmp_path / f"{number}.png").write_bytes(data)
@@ -110,18 +110,18 @@ def test_folder_takes_the_first_frame_of_an_animation_and_says_so(tmp_path, capl
     assert "only the first is read" in messages(caplog)[0]
 
 
-def test_folders_without_readable_pictures_are_refused(tmp_path):
+def test_folders_without_readable_images_are_refused(tmp_path):
     with pytest.raises(InputError, match="no image in this folder"):
         FolderSource(tmp_path)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(InputError, match="no readable image in this folder, damaged: 1"):
+    with pytest.raises(InputError, match=r"no readable image in this folder \(1 damaged\)"):
         FolderSource(tmp_path)
     with pytest.raises(InputError, match="No such file"):
         FolderSource(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png", ".gif"])
-def test_animation_gives_whole_pictures_at_their_times(tmp_path, suffix):
+def test_animation_gives_complete_frames_at_their_times(tmp_path, suffix):
     animation(tmp_path / f"a{suffix}")
     source = AnimationSource(tmp_path / f"a{suffix}")
     for _ in range(2):  # as often as it is asked
@@ -185,7 +185,7 @@ def test_animation_ends_at_the_damage_and_counts_what_is_lost(tmp_path, caplog):
     frames = list(source)
     assert len(frames) == 3
     assert source.lost == 2
-    assert "frames lost: 2" in messages(caplog)[-1]
+    assert "2 frames lost" in messages(caplog)[-1]
     with caplog.at_level(logging.ERROR):
         assert len(list(source)) == 3
 

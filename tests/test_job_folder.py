@@ -1,4 +1,4 @@
-"""The folder of an unfinished run: what is not its own is never touched, what is damaged is one line."""
+"""The folder of an unfinished run: foreign files are never touched, damage is reported in one line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def contents(folder: Path) -> dict[str, bytes | str | None]:
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     """A frame a second, so that a segment has four."""
-    return make_video(tmp_path / "film.mp4", 10, times=[25 * number for number in range(10)])
+    return make_video(tmp_path / "video.mp4", 10, times=[25 * number for number in range(10)])
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def as_a_file(part: Path) -> None:
     [with_diary, with_files_named_like_ours, with_a_folder, as_a_link, as_a_dangling_link, as_a_file],
 )
 @pytest.mark.parametrize("command", ["stylize", "stylize -y", "resume"])
-def test_what_is_not_ours_is_refused_and_untouched(
+def test_foreign_folders_are_refused_and_untouched(
     foreign: Callable[[Path], None], command: str, video: Path, tmp_path: Path
 ) -> None:
     foreign(tmp_path / "out.mp4.part")
@@ -112,7 +112,7 @@ def test_what_is_not_ours_is_refused_and_untouched(
     assert contents(tmp_path) == before
 
 
-def test_foreign_files_in_our_folder_outlive_the_run(
+def test_foreign_files_in_a_job_folder_are_kept(
     unfinished: Path, video: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also where they have names of segments that the new run writes."""
@@ -123,11 +123,11 @@ def test_foreign_files_in_our_folder_outlive_the_run(
     render(video, output, SETTINGS, overwrite=True)
     assert len(times_of(output)) == 10
     assert contents(unfinished) == {"deep": None, "000004-2.mp4": b"dear", "notes.txt": b"dear"}
-    assert "stays, as it holds files that are not from this run" in caplog.text
+    assert "kept, because it has files that are not from this run" in caplog.text
 
 
 def test_a_foreign_file_with_the_name_of_a_segment_is_kept(unfinished: Path) -> None:
-    """As in a folder whose manifest lost its last line: nobody knows whose the file is."""
+    """As in a folder whose manifest lost its last line: the origin of the file is unknown."""
     manifest = unfinished / "manifest.jsonl"
     manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:2]))
     (unfinished / "000004.mp4").write_text("dear")
@@ -157,7 +157,7 @@ def test_a_refused_run_deletes_nothing(
 def test_a_run_that_is_refused_leaves_no_folder(video: Path, tmp_path: Path) -> None:
     code, line = call("stylize", video, tmp_path / "out.mp4", *PLAIN, "--codec", "nonsense")
     assert code == 2 and "--codec nonsense" in line
-    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.png", "out.gif", "out"])
@@ -169,7 +169,7 @@ def test_a_fifo_as_output_is_refused(name: str, video: Path, tmp_path: Path) -> 
     assert (tmp_path / name).is_fifo()
 
 
-def test_a_device_and_a_circle_of_links_are_refused(video: Path, tmp_path: Path) -> None:
+def test_a_device_and_a_link_to_itself_are_refused(video: Path, tmp_path: Path) -> None:
     (tmp_path / "null.mp4").symlink_to("/dev/null")
     (tmp_path / "loop.mp4").symlink_to("loop.mp4")
     assert "null.mp4: is a device" in call("stylize", video, tmp_path / "null.mp4", *PLAIN, "-y")[1]
@@ -182,7 +182,7 @@ def test_a_name_that_is_too_long_is_one_line(video: Path, tmp_path: Path) -> Non
         render(video, tmp_path / f"{'x' * 300}.mp4", SETTINGS)
     with pytest.raises(OutputError, match="cannot be written"):  # its folder's name has five letters more
         render(video, tmp_path / f"{'x' * 250}.mp4", SETTINGS)
-    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
 
 
 @pytest.mark.parametrize("dangling", [True, False])
@@ -227,7 +227,7 @@ def change_segment(**values: Any) -> Callable[[list[str]], list[str]]:
         (lambda lines: [], "is not the manifest of a run"),
         (lambda lines: ["[" * 9999], "is not the manifest of a run"),
         (change_head(version="new"), "is not the manifest of a run"),
-        (change_head(version=7), "has format 7, this program reads 1"),
+        (change_head(version=7), "has format 7, this version reads 1"),
         (change_head(streamstyle="0.0.7"), "was begun by version 0.0.7 of streamstyle"),
         (change_head(streamstyle=None), "was begun by version None of streamstyle"),
         (change_head(device="cuda"), "was begun on cuda, but would go on on cpu"),
@@ -245,7 +245,7 @@ def change_segment(**values: Any) -> Callable[[list[str]], list[str]]:
         (change_segment(frames="many"), "the line of a segment is damaged"),
         (change_segment(frames=0), "is no segment"),
         (change_segment(file=None), "the line of a segment is damaged"),
-        (change_segment(file="../film.mp4"), "is no segment"),
+        (change_segment(file="../video.mp4"), "is no segment"),
         (change_segment(file=""), "is no segment"),
         (lambda lines: [lines[0], "[]"], "the line of a segment is damaged"),
     ],
@@ -261,12 +261,12 @@ def test_a_damaged_manifest_is_refused_in_a_line(
     assert contents(tmp_path) == before
 
 
-def test_a_manifest_never_makes_us_delete_files_outside(
+def test_a_manifest_cannot_delete_files_outside_the_folder(
     unfinished: Path, video: Path, tmp_path: Path
 ) -> None:
     manifest = unfinished / "manifest.jsonl"
     head, line, *_ = manifest.read_text().splitlines()
-    manifest.write_text("\n".join([head, line.replace("000000.mp4", "../film.mp4")]) + "\n")
+    manifest.write_text("\n".join([head, line.replace("000000.mp4", "../video.mp4")]) + "\n")
     before = video.read_bytes()
     render(video, tmp_path / "out.mp4", SETTINGS, overwrite=True)
     assert video.read_bytes() == before
@@ -296,7 +296,7 @@ def test_a_folder_that_vanishes_ends_the_run_with_a_line(
     monkeypatch.setattr(SegmentSink, "write", vanish)
     with pytest.raises(OutputError, match=r"out\.mp4.*: cannot be written \(No such file or directory\)"):
         render(video, tmp_path / "out.mp4", SETTINGS)
-    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
 
 
 def test_the_manifest_names_every_file_with_its_hash(unfinished: Path) -> None:
@@ -307,7 +307,7 @@ def test_the_manifest_names_every_file_with_its_hash(unfinished: Path) -> None:
     assert all(len(line["segment"]["sha256"]) == 64 for line in lines)
 
 
-def test_a_changed_picture_of_the_input_folder_is_noticed(tmp_path: Path) -> None:
+def test_a_changed_image_of_the_input_folder_is_noticed(tmp_path: Path) -> None:
     from streamstyle.frames import StreamInfo
     from streamstyle.video.job_folder import identity
 

@@ -22,7 +22,7 @@ def half(height: int = 8, width: int = 8) -> np.ndarray:
     return values
 
 
-def test_a_picture_is_bright_where_to_paint_and_holds_for_ever(tmp_path: Path):
+def test_an_image_masks_the_whole_video_by_its_brightness(tmp_path: Path):
     with Mask(still(tmp_path / "a.png", half())) as mask:
         first = mask(0.0)
         assert np.array_equal(first, half())
@@ -31,7 +31,7 @@ def test_a_picture_is_bright_where_to_paint_and_holds_for_ever(tmp_path: Path):
         assert np.array_equal(mask(0.0), 255 - half())
 
 
-def test_transparency_is_the_mask_where_there_is_any(tmp_path: Path):
+def test_alpha_is_the_mask_if_there_is_transparency(tmp_path: Path):
     cut_out = np.dstack([np.full((8, 8, 3), 40, np.uint8), half()])
     with Mask(still(tmp_path / "cut.png", cut_out)) as mask:
         assert np.array_equal(mask(0.0), half())
@@ -40,7 +40,7 @@ def test_transparency_is_the_mask_where_there_is_any(tmp_path: Path):
         assert (mask(0.0) == 40).all()
 
 
-def test_a_video_is_shown_at_its_times_and_its_last_frame_holds(tmp_path: Path):
+def test_a_mask_video_follows_its_times_and_repeats_its_last_frame(tmp_path: Path):
     path = tmp_path / "mask.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (32, 32))
     for level in (0, 100, 200):
@@ -55,7 +55,7 @@ def test_a_video_is_shown_at_its_times_and_its_last_frame_holds(tmp_path: Path):
         pass
 
 
-def test_a_folder_goes_with_the_frames(tmp_path: Path):
+def test_a_folder_gives_one_mask_per_frame(tmp_path: Path):
     for number in range(3):
         still(tmp_path / f"{number}.png", np.full((4, 4), 80 * number, np.uint8))
     with Mask(tmp_path, fps=5) as mask:

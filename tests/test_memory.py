@@ -1,4 +1,4 @@
-"""The source and the sink that stand in for videos in other tests."""
+"""The in-memory source and sink, which replace videos in other tests."""
 
 from fractions import Fraction
 
@@ -15,26 +15,26 @@ def frame(pts: int, duration: int = 0, alpha: np.ndarray | None = None) -> Frame
     return Frame(pixels, pts, Fraction(1, 1000), duration, alpha)
 
 
-def test_source_gives_what_it_was_given_every_time():
+def test_source_yields_its_items_each_time():
     items = [frame(0), Packet(1, b"sound"), frame(40)]
     source = MemorySource(items)
     assert list(source) == items
     assert list(source) == items
 
 
-def test_source_tells_size_rate_and_count_from_its_frames():
+def test_source_derives_size_rate_and_count_from_its_frames():
     info = MemorySource([frame(0, duration=40), Packet(1, b""), frame(40)]).info
     assert (info.width, info.height, info.frames, info.kind) == (6, 4, 2, "video")
     assert info.rate == 25
     assert not info.has_alpha
 
 
-def test_source_tells_the_rate_from_the_distance_where_frames_have_no_duration():
+def test_source_derives_the_rate_from_times_if_frames_have_no_duration():
     assert MemorySource([frame(100), frame(120)]).info.rate == 50
     assert MemorySource([frame(100)]).info.rate is None
 
 
-def test_source_tells_alpha_of_any_frame():
+def test_source_reports_alpha_of_any_frame():
     assert MemorySource([frame(0), frame(1, alpha=np.zeros((4, 6), np.uint8))]).info.has_alpha
 
 
@@ -78,7 +78,7 @@ def test_sink_aborts_after_an_exception():
     assert sink.aborted and not sink.closed
 
 
-def test_sink_takes_nothing_after_its_end():
+def test_sink_accepts_nothing_after_its_end():
     sink = MemorySink()
     sink.close()
     with pytest.raises(ValueError, match="the sink is closed"):

@@ -27,8 +27,8 @@ def named(pixels: np.ndarray) -> str:
 
 
 @pytest.mark.parametrize(("rotation", "expected"), [(0, "rg.b"), (90, "g.br"), (180, ".brg"), (-90, "brg.")])
-def test_rotation_is_baked_in(rotation: int, expected: str, tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 3, draw=corners, rotation=rotation)
+def test_rotation_is_applied_to_the_pixels(rotation: int, expected: str, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "video.mp4", 3, draw=corners, rotation=rotation)
     pixels = pictures_of(video)[0]
     assert named(pixels) == expected
     assert pixels.shape[:2] == ((64, 48) if rotation in (90, -90) else (48, 64))

@@ -1,4 +1,4 @@
-"""A file that stands in for a camera: frames come when they are due, over and over."""
+"""Playing a file as a camera: in real time, in a loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamstyle.sources.pacing import STILL_SECONDS, looped, paced
 
 
 class Clock:
-    """Time that passes only when somebody waits or works."""
+    """A fake clock, advanced only by `sleep` and by simulated work."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -34,7 +34,7 @@ def source(frames: int, duration: int = 2) -> MemorySource:
     return MemorySource([Frame(pixels[n], n, Fraction(1, 10), duration) for n in range(frames)])
 
 
-def test_a_video_begins_anew_and_its_times_go_on():
+def test_a_video_loops_with_increasing_times():
     frames = list(islice(looped(lambda: source(3)), 7))
     assert [int(pixels[0, 0, 0]) for pixels, _ in frames] == [0, 1, 2, 0, 1, 2, 0]
     assert [seconds for _, seconds in frames] == pytest.approx([0, 0.1, 0.2, 0.4, 0.5, 0.6, 0.8])
@@ -53,7 +53,7 @@ def test_a_still_image_is_read_once():
 
 
 def test_a_file_without_a_frame_is_refused():
-    with pytest.raises(InputError, match="holds no frame"):
+    with pytest.raises(InputError, match="contains no frame"):
         next(looped(lambda: MemorySource([], source(1).info)))
 
 
@@ -64,14 +64,14 @@ def test_frames_come_when_they_are_due():
     assert given == [("a", 1000.0), ("b", 1000.5), ("c", 1000.75)]
 
 
-def test_a_stream_that_runs_ahead_is_held_back_only_then():
+def test_a_stream_is_delayed_only_if_it_is_too_early():
     clock, given = Clock(), []
     for _ in paced([(n, n / 10) for n in range(10)], ahead=0.5, now=clock.now, sleep=clock.sleep):
         given.append(clock.time - 1000)
     assert given[:6] == [0] * 6 and given[6:] == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
-def test_a_stream_whose_clock_jumps_ahead_goes_on_at_once():
+def test_a_stream_whose_clock_jumps_ahead_continues_at_once():
     """An encoder that was started anew may count from elsewhere; its frame must not stand for minutes."""
     clock = Clock()
     frames = [("a", 0.0), ("b", 3600.0), ("c", 3600.1)]
@@ -79,7 +79,7 @@ def test_a_stream_whose_clock_jumps_ahead_goes_on_at_once():
     assert given == ["a", "b", "c"] and clock.time < 1001
 
 
-def test_after_a_long_stop_nothing_is_hurried():
+def test_playback_does_not_catch_up_after_a_long_stop():
     clock = Clock()
     frames = paced([(n, n / 10) for n in range(4)], now=clock.now, sleep=clock.sleep)
     next(frames)
@@ -88,8 +88,8 @@ def test_after_a_long_stop_nothing_is_hurried():
     assert times == pytest.approx([1005.0, 1005.1, 1005.2])
 
 
-def test_in_a_long_gap_the_last_frame_is_given_again():
-    """A video that stands still for long is no camera that has fallen silent."""
+def test_the_last_frame_is_repeated_in_a_long_gap():
+    """A long gap in a video must not look like a camera without frames."""
     clock, given = Clock(), []
     for frame in paced([("a", 0.0), ("b", 1.7)], now=clock.now, sleep=clock.sleep):
         given.append((frame, round(clock.time - 1000, 3)))
@@ -101,7 +101,7 @@ asked = partial(paced, late=LATE_SECONDS, most_skipped=MOST_SKIPPED, gap=PATIENC
 
 
 def shown(step: float, work: float, total: int) -> tuple[list[int], float]:
-    """Numbers of the frames that one sees who takes `work` seconds for each, and the seconds it took."""
+    """(frame numbers, elapsed seconds) of a consumer that takes `work` seconds per frame."""
     clock, numbers = Clock(), []
     frames = asked(((n, n * step) for n in count()), now=clock.now, sleep=clock.sleep)
     for _ in range(total):
@@ -110,22 +110,22 @@ def shown(step: float, work: float, total: int) -> tuple[list[int], float]:
     return numbers, clock.time - 1000
 
 
-def test_who_is_quick_sees_every_frame_at_its_time():
+def test_a_fast_consumer_gets_every_frame_at_its_time():
     numbers, end = shown(0.04, 0.01, 50)
     assert numbers == list(range(50)) and end == pytest.approx(49 * 0.04 + 0.01)
 
 
-def test_who_is_slow_sees_fewer_and_keeps_the_pace():
+def test_a_slow_consumer_gets_fewer_frames_in_real_time():
     numbers, end = shown(0.04, 0.1, 50)
     assert numbers[-1] == pytest.approx(end / 0.04, abs=5)
 
 
-def test_a_video_that_is_too_much_plays_slower_rather_than_in_leaps():
+def test_playback_slows_down_if_too_many_frames_would_be_skipped():
     numbers, _ = shown(0.04, 1.0, 20)
     assert max(np.diff(numbers)) <= MOST_SKIPPED + 1
 
 
-def test_who_stays_away_for_a_while_finds_the_video_where_it_was():
+def test_playback_continues_where_it_was_after_a_pause():
     clock = Clock()
     frames = asked(((n, n * 0.04) for n in count()), now=clock.now, sleep=clock.sleep)
     assert next(frames) == 0

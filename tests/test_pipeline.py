@@ -97,7 +97,7 @@ def test_a_resumed_run_gives_the_same_frames() -> None:
         assert result.frames_out == 23
 
 
-def test_a_run_may_stop_at_a_checkpoint() -> None:
+def test_a_run_can_stop_at_a_checkpoint() -> None:
     """It ends with the checkpoint from which the next run goes on."""
     whole, part = MemorySink(checkpoint_seconds=0.5), MemorySink(checkpoint_seconds=0.5)
     run(MemorySource(frames(23)), Count(), [whole], device="cpu")
@@ -116,7 +116,7 @@ def test_a_reset_reaches_the_effect_and_the_moment() -> None:
     assert [moment.cut for moment in effect.moments] == [True, False, False, False, True, False]
 
 
-def test_motion_reaches_the_effect_and_cuts_reset_it() -> None:
+def test_optical_flow_reaches_the_effect_and_cuts_reset_it() -> None:
     pictures = [*pan(4), *pan(4, seed=5)]
     sink, effect = MemorySink(), Count()
     run(MemorySource(list(video(pictures))), effect, [sink], motion=FlowEstimation(), device="cpu")
@@ -126,7 +126,7 @@ def test_motion_reaches_the_effect_and_cuts_reset_it() -> None:
     assert [type(item) for item in sink.items] == [Frame, Packet] * 8
 
 
-def test_a_frame_that_was_looked_at_ahead_is_uploaded_once() -> None:
+def test_the_next_frame_is_uploaded_once() -> None:
     images: list[torch.Tensor] = []
     ahead: list[torch.Tensor | None] = []
 
@@ -140,7 +140,7 @@ def test_a_frame_that_was_looked_at_ahead_is_uploaded_once() -> None:
     assert all(one is other for one, other in zip(images[1:], ahead, strict=False)) and ahead[-1] is None
 
 
-def test_what_an_effect_leaves_alone_is_not_converted() -> None:
+def test_an_unchanged_image_is_not_converted() -> None:
     pixels, step = pan(1)[0], Step(Identity(), torch.device("cpu"))
     assert step(pixels, 0.0) is pixels and step.index == 1
 
@@ -203,7 +203,7 @@ def test_an_error_in_any_thread_reaches_the_caller_and_aborts_all_sinks(place: s
     assert threading.active_count() == before
 
 
-def test_a_read_that_hangs_does_not_hold_up_the_end_after_an_error() -> None:
+def test_a_blocked_read_does_not_delay_the_end_after_an_error() -> None:
     gate = threading.Event()
 
     class Silent(MemorySource):
@@ -220,7 +220,7 @@ def test_a_read_that_hangs_does_not_hold_up_the_end_after_an_error() -> None:
     gate.set()
 
 
-def test_frames_that_the_sinks_did_not_take_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_that_the_sinks_did_not_write_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     take = Writer.put
 
     def lossy(writer: Writer, item: SinkItem) -> None:

@@ -1,4 +1,4 @@
-"""A video is written whole: times, sound, subtitles, tags, and what a crash leaves."""
+"""Writing videos: times, audio, subtitles, tags, and resuming after a crash."""
 
 from __future__ import annotations
 
@@ -41,11 +41,15 @@ def copy(source: Path, target: Path, options: EncodeOptions = FAST, **more: obje
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_irregular_times_and_sound_are_kept(suffix: str, tmp_path: Path) -> None:
-    """Times to the tick, sound byte for byte and in its place, in spite of many segments."""
+def test_irregular_times_and_audio_are_kept(suffix: str, tmp_path: Path) -> None:
+    """Exact times and byte-identical audio, in spite of many segments."""
     times = np.cumsum([1, *np.random.default_rng(1).integers(5, 60, 49)]).tolist()
     video = make_video(
-        tmp_path / "film.mp4", 50, times=times, time_base=Fraction(1, 600), audio=[("aac", 0.188), ("ac3", 0)]
+        tmp_path / "video.mp4",
+        50,
+        times=times,
+        time_base=Fraction(1, 600),
+        audio=[("aac", 0.188), ("ac3", 0)],
     )
     result = copy(video, tmp_path / f"out{suffix}")
     assert (result.frames_in, result.frames_out, result.concealed) == (50, 50, 0)
@@ -60,8 +64,8 @@ def test_irregular_times_and_sound_are_kept(suffix: str, tmp_path: Path) -> None
     assert not (tmp_path / f"out{suffix}.part").exists()
 
 
-def test_pictures_are_the_same(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 30)
+def test_frames_are_the_same(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "video.mp4", 30)
     copy(video, tmp_path / "out.mp4", EncodeOptions(preset="ultrafast", quality=0))
     difference = np.abs(pictures_of(tmp_path / "out.mp4").astype(int) - pictures_of(video))
     assert difference.mean() < 1.5
@@ -82,10 +86,10 @@ def test_pictures_are_the_same(tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else value.codec,
 )
-def test_every_codec_and_container_holds_all_frames(
+def test_every_codec_and_container_stores_all_frames(
     name: str, options: EncodeOptions, tmp_path: Path
 ) -> None:
-    video = make_video(tmp_path / "film.mp4", 30, draw=lambda index: picture(index, 128, 96))
+    video = make_video(tmp_path / "video.mp4", 30, draw=lambda index: picture(index, 128, 96))
     copy(video, tmp_path / name, options)
     shown = pictures_of(tmp_path / name)
     assert len(shown) == 30
@@ -98,7 +102,7 @@ def test_every_codec_and_container_holds_all_frames(
 
 def test_tags_chapters_and_aspect_are_kept(tmp_path: Path) -> None:
     video = make_video(
-        tmp_path / "film.mp4", 30, tags={"title": "Häfen", "artist": "x"}, chapters=True, audio=[("aac", 0)]
+        tmp_path / "video.mp4", 30, tags={"title": "Häfen", "artist": "x"}, chapters=True, audio=[("aac", 0)]
     )
     copy(video, tmp_path / "out.mkv")
     with av.open(str(tmp_path / "out.mkv")) as out:
@@ -128,17 +132,17 @@ def subtitled(path: Path) -> Path:
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_subtitles_are_kept_or_converted(suffix: str, tmp_path: Path) -> None:
-    copy(subtitled(tmp_path / "film.mkv"), tmp_path / f"out{suffix}")
+    copy(subtitled(tmp_path / "video.mkv"), tmp_path / f"out{suffix}")
     with av.open(str(tmp_path / f"out{suffix}")) as out:
         packets = [p for p in out.demux(subtitles=0) if p.size > 2 and p.pts is not None]
         cues = [(float(p.pts * p.time_base), bytes(p)[2:] if suffix == ".mp4" else bytes(p)) for p in packets]
     assert cues == [(pytest.approx(0.4), b"Hello"), (pytest.approx(1.5), b"Bye")]
 
 
-def test_sound_that_a_container_refuses_is_encoded_anew(
+def test_audio_that_a_container_does_not_support_is_re_encoded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    video = make_video(tmp_path / "film.mp4", 50, audio=[("aac", 0.2)])
+    video = make_video(tmp_path / "video.mp4", 50, audio=[("aac", 0.2)])
     copy(video, tmp_path / "out.webm", EncodeOptions(preset="8"))
     assert "re-encoded as libopus" in caplog.text
     with av.open(str(tmp_path / "out.webm")) as out:
@@ -149,8 +153,8 @@ def test_sound_that_a_container_refuses_is_encoded_anew(
         assert float(decoded[0].time) == pytest.approx(0.2, abs=0.03)
 
 
-def test_audio_none_leaves_the_sound_out(tmp_path: Path) -> None:
-    copy(make_video(tmp_path / "film.mp4", 10, audio=[("aac", 0)]), tmp_path / "out.mp4", audio="none")
+def test_audio_none_drops_the_audio(tmp_path: Path) -> None:
+    copy(make_video(tmp_path / "video.mp4", 10, audio=[("aac", 0)]), tmp_path / "out.mp4", audio="none")
     with av.open(str(tmp_path / "out.mp4")) as out:
         assert [stream.type for stream in out.streams] == ["video"]
 
@@ -166,11 +170,11 @@ def test_odd_sizes_grow_by_one_repeated_row_or_column(
     shown = pictures_of(tmp_path / "out.mp4")
     assert shown.shape == (3, height + height % 2, width + width % 2, 3)
     assert np.abs(shown[0, :height, :width].astype(int) - frames[0].pixels).mean() < 12
-    assert "is odd; written as" in caplog.text
+    assert "odd size" in caplog.text
 
 
 def test_encoding_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """x264's default preset with its look-ahead, on a moving image: what resuming stands on."""
+    """x264's default preset with its look-ahead, on a moving image: resuming relies on this."""
     with VideoSource(str(Path(__file__).parents[1] / "samples" / "harbour.mp4"), max_size=320) as source:
         frames = [item for item in source if isinstance(item, Frame)][:60]
         info = source.info
@@ -190,7 +194,7 @@ class Dies(Exception):
 
 
 def interrupted(video: Path, target: Path, after: int) -> None:
-    """Copy `video`, with a crash behind so many frames."""
+    """Copy `video`, with a crash after that many frames."""
 
     class Crashing(Identity):
         def __call__(self, image, moment):  # type: ignore[no-untyped-def]
@@ -218,7 +222,7 @@ def resumed(video: Path, target: Path) -> Result:
 
 @pytest.mark.parametrize("after", [0, 9, 10, 25, 59])
 def test_a_resumed_video_is_the_uninterrupted_one(after: int, tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 60, audio=[("aac", 0.1)])
+    video = make_video(tmp_path / "video.mp4", 60, audio=[("aac", 0.1)])
     copy(video, tmp_path / "whole.mp4")
     interrupted(video, tmp_path / "out.mp4", after)
     assert not (tmp_path / "out.mp4").exists()
@@ -232,7 +236,7 @@ def test_a_resumed_video_is_the_uninterrupted_one(after: int, tmp_path: Path) ->
     assert sound_of(tmp_path / "out.mp4") == sound_of(video)
 
 
-def test_what_is_done_plays(tmp_path: Path) -> None:
+def test_finished_segments_are_playable(tmp_path: Path) -> None:
     source = MemorySource([Frame(picture(n), n, Fraction(1, 25), 1) for n in range(25)])
     sink = VideoSink(tmp_path / "out.mp4", source.info, FAST)
     for n, frame in enumerate(source):
@@ -246,7 +250,7 @@ def test_what_is_done_plays(tmp_path: Path) -> None:
 
 
 def test_a_manifest_cut_anywhere_falls_back_to_the_segment_before(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 40)
+    video = make_video(tmp_path / "video.mp4", 40)
     interrupted(video, tmp_path / "out.mp4", 39)
     manifest = tmp_path / "out.mp4.part" / "manifest.jsonl"
     lines = manifest.read_bytes().splitlines(keepends=True)
@@ -259,8 +263,8 @@ def test_a_manifest_cut_anywhere_falls_back_to_the_segment_before(tmp_path: Path
     assert resumed(video, tmp_path / "out.mp4").frames_out == 40
 
 
-def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 40)
+def test_a_damaged_segment_is_rendered_again(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "video.mp4", 40)
     copy(video, tmp_path / "whole.mp4")
     interrupted(video, tmp_path / "out.mp4", 39)
     broken = tmp_path / "out.mp4.part" / "000010.mp4"
@@ -270,7 +274,7 @@ def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
 
 
 def test_another_input_is_refused_on_resume(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 40)
+    video = make_video(tmp_path / "video.mp4", 40)
     interrupted(video, tmp_path / "out.mp4", 30)
     with video.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
@@ -289,8 +293,8 @@ def test_the_second_of_two_runs_refuses(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unfinished_run_is_not_thrown_away_unasked(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 40)
+def test_an_unfinished_run_is_not_overwritten_by_default(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "video.mp4", 40)
     interrupted(video, tmp_path / "out.mp4", 30)
     with pytest.raises(UsageError, match="streamstyle resume"):
         copy(video, tmp_path / "out.mp4")
@@ -298,14 +302,14 @@ def test_an_unfinished_run_is_not_thrown_away_unasked(tmp_path: Path) -> None:
     assert len(times_of(tmp_path / "out.mp4")) == 40
 
 
-def test_an_existing_video_is_not_overwritten_unasked(tmp_path: Path) -> None:
+def test_an_existing_video_is_not_overwritten_by_default(tmp_path: Path) -> None:
     (tmp_path / "out.mp4").write_text("precious")
     with pytest.raises(UsageError, match=r"out\.mp4: exists; -y overwrites it"):
-        copy(make_video(tmp_path / "film.mp4", 3), tmp_path / "out.mp4")
+        copy(make_video(tmp_path / "video.mp4", 3), tmp_path / "out.mp4")
     assert (tmp_path / "out.mp4").read_text() == "precious"
 
 
-def test_the_record_and_state_come_back(tmp_path: Path) -> None:
+def test_the_record_and_state_are_restored(tmp_path: Path) -> None:
     info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
     with JobFolder.start(tmp_path / "out.mp4", info, {"effect": "x"}) as folder:
         sink = SegmentSink(folder, choose_format(tmp_path / "out.mp4", info, FAST))
@@ -321,7 +325,9 @@ def test_the_record_and_state_come_back(tmp_path: Path) -> None:
 Usage = namedtuple("Usage", "total used free")
 
 
-def test_too_little_space_is_said_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space_is_reported_before_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, 17_000_000))
     info = StreamInfo("x", "video", 1920, 1080, Fraction(1, 25), Fraction(25), frames=10_000, length=400.0)
     with pytest.raises(OutputError, match=r"too little disk space: about \d+ MB needed, 17 MB free"):
@@ -332,7 +338,7 @@ def test_too_little_space_is_said_before_the_start(tmp_path: Path, monkeypatch: 
 def test_a_disk_that_fills_up_keeps_the_finished_segments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    video = make_video(tmp_path / "film.mp4", 40)
+    video = make_video(tmp_path / "video.mp4", 40)
     left = iter([10**9, 10**9, 10**9])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, next(left, 100)))
     with pytest.raises(OutputError, match="too little disk space"):
@@ -344,10 +350,10 @@ def test_a_disk_that_fills_up_keeps_the_finished_segments(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (EncodeOptions(codec="h265"), "--codec h265: unknown; known are auto h264"),
-        (EncodeOptions(codec="prores"), r"--codec prores: out\.mp4 cannot hold it"),
+        (EncodeOptions(codec="h265"), "--codec h265: unknown; known: auto h264"),
+        (EncodeOptions(codec="prores"), r"--codec prores: not supported by out\.mp4"),
         (EncodeOptions(quality=99), "--crf 99: codec h264 takes 0 to 51"),
-        (EncodeOptions(preset="warp"), "--preset warp: codec h264 knows ultrafast"),
+        (EncodeOptions(preset="warp"), "--preset warp: codec h264 takes ultrafast"),
         (EncodeOptions(pixel_format="rgb555"), "--pix-fmt rgb555: codec h264 takes yuv420p"),
     ],
 )
@@ -361,14 +367,14 @@ def test_wrong_options_name_the_value_and_the_allowed_ones(
 
 
 @pytest.mark.parametrize("name", ["out.xyz", "out.mp3"])
-def test_unknown_endings_are_refused(name: str, tmp_path: Path) -> None:
+def test_unknown_suffixes_are_refused(name: str, tmp_path: Path) -> None:
     info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
     with pytest.raises(UsageError, match=r"cannot write \.\w+; videos: \.mp4"):
         open_sink(tmp_path / name, info)
 
 
 def test_the_manifest_names_what_made_the_video(tmp_path: Path) -> None:
-    interrupted(make_video(tmp_path / "film.mp4", 40), tmp_path / "out.mp4", 30)
+    interrupted(make_video(tmp_path / "video.mp4", 40), tmp_path / "out.mp4", 30)
     head = json.loads((tmp_path / "out.mp4.part" / "manifest.jsonl").read_text().splitlines()[0])
     assert head["version"] == 1 and head["streamstyle"] == __version__
     assert len(head["source"]["sha256"]) == 64

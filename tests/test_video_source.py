@@ -1,4 +1,4 @@
-"""A video is read whole: every frame once, at its time, with what lies beside it."""
+"""Reading videos: every frame once, at its time, with the other tracks."""
 
 import logging
 from fractions import Fraction
@@ -27,7 +27,7 @@ def read(path: Path, **options: object) -> list[Frame]:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts"])
 def test_every_frame_comes_once(suffix: str, tmp_path: Path) -> None:
     codec = "libvpx-vp9" if suffix == ".webm" else "mpeg4" if suffix == ".avi" else "libx264"
-    video = make_video(tmp_path / f"film{suffix}", 30, codec=codec)
+    video = make_video(tmp_path / f"video{suffix}", 30, codec=codec)
     found = read(video)
     assert len(found) == 30
     for index in (0, 13, 29):
@@ -37,14 +37,14 @@ def test_every_frame_comes_once(suffix: str, tmp_path: Path) -> None:
 
 def test_irregular_times_are_kept_exactly(tmp_path: Path) -> None:
     times = [5, 6, 40, 41, 300, 1000]
-    video = make_video(tmp_path / "film.mp4", 6, times=times, time_base=Fraction(1, 600))
+    video = make_video(tmp_path / "video.mp4", 6, times=times, time_base=Fraction(1, 600))
     found = read(video)
     # The video starts late; it is moved to 0 as a whole.
     assert [frame.pts * frame.time_base * 600 for frame in found] == [t - times[0] for t in times]
 
 
-def test_a_late_sound_stays_late(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 30, audio=[("aac", 0.25)])
+def test_audio_that_starts_late_stays_late(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "video.mp4", 30, audio=[("aac", 0.25)])
     with VideoSource(str(video)) as source:
         first = next(item for item in source if isinstance(item, Packet))
         assert isinstance(first.payload, av.Packet)
@@ -53,14 +53,14 @@ def test_a_late_sound_stays_late(tmp_path: Path) -> None:
 
 
 def test_a_part_begins_at_its_start_and_has_its_length(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 60)
+    video = make_video(tmp_path / "video.mp4", 60)
     found = read(video, start=1.0, length=0.4)
     assert [frame.seconds for frame in found] == pytest.approx([n / 25 for n in range(10)])
     assert np.abs(found[0].pixels.astype(int) - picture(25)).mean() < 8
 
 
-def test_sizes_are_chosen_before_the_frames_come(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 3)
+def test_sizes_are_known_before_the_first_frame(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "video.mp4", 3)
     assert read(video, max_size=32)[0].pixels.shape == (24, 32, 3)
     with VideoSource(str(video), size=(40, 40)) as source:
         assert source.info.sample_aspect == Fraction(4, 3)  # the video keeps its shape
@@ -69,7 +69,7 @@ def test_sizes_are_chosen_before_the_frames_come(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fps", [Fraction(10), Fraction(60)])
 def test_a_constant_rate_keeps_the_length(fps: Fraction, tmp_path: Path) -> None:
-    found = read(make_video(tmp_path / "film.mp4", 50), fps=fps)
+    found = read(make_video(tmp_path / "video.mp4", 50), fps=fps)
     assert [frame.pts for frame in found] == list(range(round(2 * fps)))
     assert all(frame.time_base == 1 / fps for frame in found)
     assert sum(frame.reset for frame in found) == 1
@@ -83,15 +83,17 @@ def test_at_each_tick_the_latest_frame_is_shown() -> None:
 
 
 def test_damaged_frames_repeat_the_last_good_one(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "film.mp4", 30, options={"bf": "0"})
+    video = make_video(tmp_path / "video.mp4", 30, options={"bf": "0"})
     found = read(damaged(video))
     assert [frame.seconds for frame in found] == pytest.approx([float(t) for t in times_of(video)])
     assert [frame.concealed for frame in found[9:13]] == [False, True, True, True]
     assert np.array_equal(found[12].pixels, found[9].pixels)
 
 
-def test_a_video_cut_short_says_how_much_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    video = make_video(tmp_path / "film.mov", 60, options={"bf": "0"})
+def test_a_truncated_video_reports_the_missing_frames(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    video = make_video(tmp_path / "video.mov", 60, options={"bf": "0"})
     data = video.read_bytes()
     with av.open(str(video)) as container:
         last = [p.pos for p in container.demux(video=0) if p.size][40]
@@ -104,8 +106,8 @@ def test_a_video_cut_short_says_how_much_is_missing(tmp_path: Path, caplog: pyte
     assert len(found) == 60 and sum(frame.concealed for frame in found) == 20
 
 
-def test_the_largest_moving_track_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "film.mkv"
+def test_the_largest_video_track_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "video.mkv"
     with av.open(str(path), "w") as container:
         streams = [
             container.add_stream("libx264", rate=25, width=width, height=height)
@@ -141,8 +143,8 @@ def test_interlaced_videos_give_one_frame_per_frame(media: Path, caplog: pytest.
 
 
 @pytest.mark.parametrize("content", [b"\0" * 4096, b"\x1aE\xdf\xa3" + b"\xff" * 400])
-def test_rubbish_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "film.mkv").write_bytes(content)
+def test_invalid_files_are_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "video.mkv").write_bytes(content)
     with pytest.raises(InputError, match=r"video\.mkv: .+") as caught:
-        VideoSource(str(tmp_path / "film.mkv"))
+        VideoSource(str(tmp_path / "video.mkv"))
     assert "\n" not in str(caught.value)

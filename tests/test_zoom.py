@@ -156,7 +156,7 @@ def test_a_zoom_has_the_sound_of_a_file_as_long_as_it_lasts(tmp_path):
     assert begin == began and given.startswith(kept) and 0.45 < len(kept) / len(given) < 0.6
     assert len(times_of(tmp_path / "out.mp4")) == 10
     missing = CliRunner().invoke(app, [*command, "-y", "--audio", str(tmp_path / "a.png")])
-    assert missing.exit_code == 3 and "holds no sound" in missing.output
+    assert missing.exit_code == 3 and "has no audio track" in missing.output
 
 
 def test_what_does_not_change_in_a_zoom_or_a_style_is_refused(tmp_path):

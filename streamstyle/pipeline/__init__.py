@@ -1,10 +1,10 @@
-"""Runs frames through an effect. Files, cameras and the page are made of the same parts.
+"""Runs frames through an effect; files, cameras and the web page use the same parts.
 
 reader (-> optical flow) -> step -> writer
 
-Reader and writer have threads of their own, so does optical flow; the step runs in the calling thread.
-Between two threads lies a `Buffer`. For files it is bounded and nothing is lost; for cameras the newest
-frame wins. `run` puts the parts together for files, `streamstyle.apps.live` for cameras.
+Reader, optical flow and writer each have a thread; the step runs in the calling thread. A `Buffer` connects
+two threads. For files it is bounded and nothing is lost; for cameras the newest frame replaces older ones.
+`run` connects the parts for files, `streamstyle.apps.live` for cameras.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from streamstyle.pipeline.writer import Writer
 __all__ = ["Buffer", "Progress", "Reader", "Result", "Step", "Writer", "run"]
 
 _QUEUE_BYTES = 96_000_000  # of frames waiting between two stages
-_PACKETS = 256  # of other tracks that may wait beside the frames
-_MOTIONS = 2  # frames whose motion is known and that wait for the effect
+_PACKETS = 256  # of other tracks that may wait in addition to the frames
+_FLOW_FRAMES = 2  # frames with optical flow that may wait for the effect
 _REPORT_SECONDS = 0.25
-_GIVE_UP_SECONDS = 1.0  # for which a thread that reads is waited for after an error
+_GIVE_UP_SECONDS = 1.0  # how long to wait for a reading thread to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Result:
     """What a finished run did.
 
     Attributes:
-        frames_in: frames that the source gave, those before a resume included.
-        frames_out: frames that the sinks have taken, those of the run before a resume included.
-        concealed: frames among them that repeat their predecessor, as the input was damaged.
-        lost: frames that are missing from the input and from the output.
+        frames_in: frames read from the source, including those before a resume.
+        frames_out: frames written, including those of the run before a resume.
+        concealed: how many of them repeat the previous frame, because the input is damaged.
+        lost: frames that are missing from the input, and therefore from the output.
         seconds: wall time of this run.
         fps: frames per second of this run.
     """
@@ -67,9 +67,9 @@ def run(
     stop_at: int | None = None,
     state: Mapping[str, np.ndarray | float | int] | None = None,
 ) -> Result:
-    """Send every frame of `source` through `effect` into all `sinks`; nothing is lost, nothing is added.
+    """Send every frame of `source` through `effect` to all `sinks`, without dropping or adding any.
 
-    Closes the sinks at the end, so that their outputs are complete; aborts them on any error.
+    Closes the sinks at the end, which completes their outputs; aborts them on any error.
 
     Example:
         from streamstyle import ReadOptions, StylizeSettings, open_effect, open_sink, open_source, run
@@ -83,13 +83,13 @@ def run(
         source: open.
         effect: on `device`.
         sinks: open.
-        motion: tells the effect how each frame moved, and where cuts are, across which it is reset.
+        motion: estimates optical flow for the effect and detects scene cuts, at which the effect is reset.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        on_progress: called a few times a second from this thread.
-        resume_at: number of frames that are done already.
-        stop_at: number of the first frame to leave out, with all after it; a checkpoint is written in its
-            place. None for the end of the source.
-        state: the effect's state after the frames that are done, from their checkpoint.
+        on_progress: called a few times per second in this thread.
+        resume_at: number of frames already rendered.
+        stop_at: number of the frame to stop before; a checkpoint is written in its place. None for the end
+            of the source.
+        state: the effect's state after the frames already rendered, from their checkpoint.
 
     Raises:
         StreamstyleError: whatever source, effect or sinks raise.
@@ -122,45 +122,45 @@ class _Run:
         self._resume_at = resume_at
         self._stop_at = stop_at
         self._seconds = {"read": 0.0, "effect": 0.0}
-        self._given = 0  # frames that the source gave
+        self._frames_read = 0  # frames read from the source
         self._concealed = 0
         self._segment_start: float | None = None
         intervals = [sink.checkpoint_seconds for sink in sinks if sink.checkpoint_seconds]
-        self._interval = min(intervals, default=None)
-        self._begin = time.perf_counter()
-        self._reported = self._begin
+        self._checkpoint_seconds = min(intervals, default=None)
+        self._started = time.perf_counter()
+        self._reported = self._started
 
     def run(self) -> Result:
         info = self._source.info
-        depth = _depth(3 * info.width * info.height)
-        writer = Writer(self._sinks, _room(depth))
-        items: Buffer[Item] = Buffer(_room(depth))
-        moved: Buffer[FlowItem] = Buffer(lambda moved: _room(_MOTIONS)(moved.item))
+        length = _queue_length(3 * info.width * info.height)
+        writer = Writer(self._sinks, _capacity(length))
+        items: Buffer[Item] = Buffer(_capacity(length))
+        flow_items: Buffer[FlowItem] = Buffer(lambda flow_item: _capacity(_FLOW_FRAMES)(flow_item.item))
         readers: list[Reader[Any]] = [Reader(self._timed(), items.put, items.end)]
         if self._motion is not None:
             flow = self._motion(items, self._resume_at)
-            readers.append(Reader(flow, moved.put, moved.end, name="optical flow"))
+            readers.append(Reader(flow, flow_items.put, flow_items.end, name="optical flow"))
         try:
-            for item in map(FlowItem, items) if self._motion is None else moved:
-                if self._given == self._stop_at and isinstance(item.item, Frame):
+            for flow_item in map(FlowItem, items) if self._motion is None else flow_items:
+                if self._frames_read == self._stop_at and isinstance(flow_item.item, Frame):
                     writer.put(Checkpoint(self._step.state()))
                     break
-                self._process(item, writer)
-            self._end(readers, items, moved)
+                self._process(flow_item, writer)
+            self._end(readers, items, flow_items)
             writer.finish()
             self._report(writer, last=True)
             for sink in self._sinks:
                 sink.close()
         except BaseException:
-            self._end(readers, items, moved)
+            self._end(readers, items, flow_items)
             writer.end()
             writer.join()
             for sink in self._sinks:
                 sink.abort()
             raise
-        seconds = time.perf_counter() - self._begin
+        seconds = time.perf_counter() - self._started
         return Result(
-            frames_in=self._given,
+            frames_in=self._frames_read,
             frames_out=self._resume_at + writer.frames,
             concealed=self._concealed,
             lost=self._source.lost,
@@ -170,11 +170,11 @@ class _Run:
 
     @staticmethod
     def _end(readers: Sequence[Reader[Any]], *buffers: Buffer[Any]) -> None:
-        """Ends what reads; at the end of the source it has ended by itself."""
+        """Ends the reading threads; at the end of the source they have ended by themselves."""
         for buffer in buffers:
             buffer.stop()
         for reader in readers:
-            reader.join(_GIVE_UP_SECONDS)  # it may hang in a read, as of a silent pipe
+            reader.join(_GIVE_UP_SECONDS)  # it may be blocked in a read, as from a silent pipe
 
     def _timed(self) -> Iterator[Item]:
         items = iter(self._source)
@@ -187,12 +187,12 @@ class _Run:
             self._seconds["read"] += time.perf_counter() - begin
             yield item
 
-    def _process(self, moved: FlowItem, writer: Writer) -> None:
-        item = moved.item
+    def _process(self, flow_item: FlowItem, writer: Writer) -> None:
+        item = flow_item.item
         if isinstance(item, Packet):
             writer.put(item)
             return
-        index = self._given
+        index = self._frames_read
         self._concealed += item.concealed
         if index >= self._resume_at:
             if self._ends_segment(item):
@@ -201,21 +201,21 @@ class _Run:
             pixels = self._step(
                 item.pixels,
                 item.seconds,
-                cut=item.reset or (self._motion is not None and moved.motion is None),
-                motion=moved.motion,
-                next_frame=moved.next_frame,
-                forward_motion=moved.forward_motion,
+                cut=item.reset or (self._motion is not None and flow_item.motion is None),
+                motion=flow_item.motion,
+                next_frame=flow_item.next_frame,
+                forward_motion=flow_item.forward_motion,
             )
             self._seconds["effect"] += time.perf_counter() - begin
             writer.put(replace(item, pixels=pixels))
-        self._given = index + 1
+        self._frames_read = index + 1
         self._report(writer)
 
     def _ends_segment(self, frame: Frame) -> bool:
-        """Whether a segment ends before `frame`; decided by times alone, so that a resumed run agrees."""
+        """Whether a segment ends before `frame`; depends only on times, so that a resumed run agrees."""
         if self._segment_start is None:
             self._segment_start = frame.seconds
-        if self._interval is None or frame.seconds - self._segment_start < self._interval:
+        if self._checkpoint_seconds is None or frame.seconds - self._segment_start < self._checkpoint_seconds:
             return False
         self._segment_start = frame.seconds
         return True
@@ -225,27 +225,27 @@ class _Run:
         if self._on_progress is None or (now - self._reported < _REPORT_SECONDS and not last):
             return
         self._reported = now
-        seconds = now - self._begin
-        fresh = max(self._given - self._resume_at, 0)
+        seconds = now - self._started
+        processed = max(self._frames_read - self._resume_at, 0)
         stages = {**self._seconds, "write": writer.seconds}
-        counts = {"read": self._given, "effect": fresh, "write": writer.frames}
+        counts = {"read": self._frames_read, "effect": processed, "write": writer.frames}
         self._on_progress(
             Progress(
-                frames=self._given,
+                frames=self._frames_read,
                 total=self._source.info.frames,
                 concealed=self._concealed,
                 seconds=seconds,
-                fps=fresh / seconds,
+                fps=processed / seconds,
                 stage_ms={name: 1000 * spent / max(counts[name], 1) for name, spent in stages.items()},
             )
         )
 
 
-def _depth(frame_bytes: int) -> int:
-    """Frames that may wait between two stages."""
+def _queue_length(frame_bytes: int) -> int:
+    """Number of frames that may wait between two stages."""
     return max(2, min(16, _QUEUE_BYTES // max(frame_bytes, 1)))
 
 
-def _room(frames: int) -> Callable[[Item | SinkItem], int]:
-    """Room in a buffer for so many frames; packets are small."""
+def _capacity(frames: int) -> Callable[[Item | SinkItem], int]:
+    """The capacity of a buffer by item: so many frames, and packets, which are small, in addition."""
     return lambda item: frames if isinstance(item, Frame) else frames + _PACKETS

@@ -1,4 +1,4 @@
-"""What waits between two threads: bounded, so that memory does not grow with the video."""
+"""A queue between two threads, bounded so that memory does not grow with the length of the video."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
-_WAKE_SECONDS = 0.5  # a thread that waits looks up so often: signal handlers run in between on every system
+_WAKE_SECONDS = 0.5  # waiting threads wake up this often, so that signal handlers can run on every system
 
 
 class Buffer(Generic[T]):
-    """Items on their way from one thread to another, first in, first out. Items are never None.
+    """A first-in, first-out queue from one thread to another. Items are never None.
 
     Args:
-        room: how many items may wait; or a function that says it for the item that is to be added.
-        when_full: "wait": `put` waits for room. "drop": it drops the item that it is given.
-            "newest": it drops what waits in favor of that item.
+        capacity: number of items that may wait, or a function that returns it for the item to be added.
+        when_full: what `put` does. "wait": wait for space. "drop": drop the new item. "newest": drop all
+            waiting items and add the new one.
 
     Attributes:
-        drops: items that were put in and can no longer be taken out.
+        drops: number of items that were put in but dropped.
     """
 
     def __init__(
         self,
-        room: int | Callable[[T], int],
+        capacity: int | Callable[[T], int],
         when_full: Literal["wait", "drop", "newest"] = "wait",
     ) -> None:
-        self._room: Callable[[T], int] = room if callable(room) else lambda _: room
+        self._capacity: Callable[[T], int] = capacity if callable(capacity) else lambda _: capacity
         self._when_full = when_full
         self._items: deque[T] = deque()
         self._changed = threading.Condition()
@@ -39,14 +39,14 @@ class Buffer(Generic[T]):
         self.drops = 0
 
     def put(self, item: T) -> bool:
-        """Add an item; False if nothing more is taken, so that the item is dropped."""
+        """Add an item; returns False, and drops it, if the buffer has ended."""
         with self._changed:
-            room = self._room(item)
-            if self._when_full == "newest" and len(self._items) >= room:
+            capacity = self._capacity(item)
+            if self._when_full == "newest" and len(self._items) >= capacity:
                 self._drop_waiting()
-            while len(self._items) >= room and self._when_full == "wait" and not self._ended:
+            while len(self._items) >= capacity and self._when_full == "wait" and not self._ended:
                 self._changed.wait(_WAKE_SECONDS)
-            if self._ended or len(self._items) >= room:
+            if self._ended or len(self._items) >= capacity:
                 self.drops += 1
                 return not self._ended
             self._items.append(item)
@@ -54,16 +54,16 @@ class Buffer(Generic[T]):
             return True
 
     def take(self, timeout: float | None = None) -> T | None:
-        """The next item; waits for it.
+        """Wait for the next item and remove it.
 
         Args:
-            timeout: seconds to wait; None: as long as an item may come.
+            timeout: seconds to wait; None waits until an item arrives or the buffer ends.
 
         Returns:
-            None if no item comes in that time, or none will ever come.
+            The item, or None if none arrived in time or the buffer has ended.
 
         Raises:
-            BaseException: the error with which the items ended, in its place behind them.
+            BaseException: the error passed to `end`, after the last item.
         """
         due = None if timeout is None else time.monotonic() + timeout
         with self._changed:
@@ -81,32 +81,32 @@ class Buffer(Generic[T]):
             return None
 
     def __iter__(self) -> Iterator[T]:
-        """Take all items, until they end."""
+        """Take all items until the buffer ends."""
         while (item := self.take()) is not None:
             yield item
 
     def end(self, error: BaseException | None = None) -> None:
-        """No more items come. Those that wait can still be taken, and behind them the error."""
+        """Accept no more items. Waiting ones can still be taken; after them, `take` raises `error`."""
         with self._changed:
             if not self._ended:
                 self._ended, self._error = True, error
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Nobody takes items any more: whoever puts or takes one is let go, and what waits is dropped."""
+        """End the buffer at once: drop all waiting items and wake up threads blocked in `put` or `take`."""
         with self._changed:
             self._ended, self._error = True, None
             self._drop_waiting()
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Drop what waits."""
+        """Drop all waiting items."""
         with self._changed:
             self._drop_waiting()
             self._changed.notify_all()
 
     def wait_for_end(self, seconds: float) -> bool:
-        """Wait until no more items come, at most so long; whether that is so."""
+        """Wait at most `seconds` for the buffer to end; returns whether it has ended."""
         with self._changed:
             return self._changed.wait_for(lambda: self._ended, seconds)
 

@@ -1,6 +1,6 @@
-"""Reads in a thread of its own: ahead of whoever uses the items, or only the newest of them.
+"""Reads items in a thread of its own.
 
-Which of both is a matter of the buffer that the items go into; see `Buffer`.
+The buffer that receives them decides whether the thread reads ahead or keeps only the newest; see `Buffer`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 
 class Reader(Generic[T]):
-    """Hands on items, one after the other, from a thread of its own.
+    """Iterates over items in a thread of its own and passes them on.
 
-    A thread that hangs in a read cannot be stopped. It is a daemon, so the program can end without it;
-    what it reads from must stay open as long as it lives (see `streamstyle.video.opening.close_input`).
+    A thread that is blocked in a read cannot be stopped. It is a daemon, so it does not keep the program
+    alive, but its input must stay open while it runs (see `streamstyle.video.opening.close_input`).
 
     Args:
         items: iterated over in the thread, and closed there if it is a generator.
-        put: takes an item, and says whether it takes more; as `Buffer.put`.
-        end: called once, with the error that ended the items, or None; as `Buffer.end`.
+        put: receives each item and returns False to stop; as `Buffer.put`.
+        end: called once, with the error that ended the iteration, or None; as `Buffer.end`.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Reader(Generic[T]):
 
     @property
     def alive(self) -> bool:
-        """Whether the thread still runs."""
+        """Whether the thread is still running."""
         return self._thread.is_alive()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end of the thread, at most so long; whether it has ended."""
+        """Wait at most `seconds` for the thread to end; returns whether it has ended."""
         self._thread.join(seconds)
         return not self.alive
 

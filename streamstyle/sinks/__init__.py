@@ -1,4 +1,4 @@
-"""Where frames go: each kind of sink is one file, and one line in SINKS."""
+"""Sinks of frames. Each kind of sink is one file here and one line in SINKS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NamedSink(Sink, Protocol):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Whether it writes what has this name.
+        """Whether this kind of sink writes `name`.
 
         Raises:
             OutputError: the name cannot be used.
@@ -28,16 +28,16 @@ class NamedSink(Sink, Protocol):
 
     @classmethod
     def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
-        """The sink of this name.
+        """Open `name` for writing.
 
         Raises:
-            UsageError: it exists and is not to be overwritten, or the options do not fit.
-            OutputError: it cannot be written.
+            UsageError: the output exists and may not be overwritten, or an option does not apply to it.
+            OutputError: the output cannot be written.
         """
         ...
 
 
-# The last one that accepts a name writes it; videos accept every name.
+# The last kind that accepts a name writes it; VideoSink accepts every name.
 SINKS: dict[str, type[NamedSink]] = {
     "video": VideoSink,
     "still": StillSink,
@@ -47,7 +47,9 @@ SINKS: dict[str, type[NamedSink]] = {
 
 
 def sink_for(name: str | Path) -> type[NamedSink]:
-    """Which of SINKS writes `name`: a folder is one that exists, ends in a slash, or has no ending.
+    """The class in SINKS that writes `name`.
+
+    Existing folders, names that end in a slash and names without a suffix are folders.
 
     Raises:
         OutputError: the name cannot be used.
@@ -64,7 +66,8 @@ def open_sink(name: str | Path, info: StreamInfo, options: WriteOptions | None =
         options: how to write.
 
     Raises:
-        UsageError: it exists and is not to be overwritten, or the ending or the options do not fit.
-        OutputError: it cannot be written.
+        UsageError: the output exists and may not be overwritten, its suffix is unknown, or an option does not
+            apply to it.
+        OutputError: the output cannot be written.
     """
     return sink_for(name).open(str(name), info, options or WriteOptions())

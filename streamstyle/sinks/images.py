@@ -1,7 +1,7 @@
-"""One image, or a folder of images, each file whole or absent.
+"""Writes one image or a folder of images, each file atomically.
 
-The pixels are sRGB and upright. The only metadata is how the image was made: nothing of the input's EXIF
-would still be true.
+The pixels are sRGB and upright. The only metadata is the provenance; the input's EXIF would no longer be
+true.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ FORMATS = {
 _log = logging.getLogger("streamstyle")
 
 _WITH_ALPHA = {"PNG", "WEBP", "TIFF"}
-_LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels; libjpeg's and the WebP container's
+_LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels; limits of libjpeg and of the WebP container
 
 
 class StillSink(Sink):
     """One image, as PNG, JPEG, WebP, TIFF or BMP by its suffix. A context manager.
 
-    `close` gives the file its name and replaces a former file; `abort` leaves a former file alone. Where the
-    format has no alpha, the image is put on white, with a warning.
+    `close` gives the file its name and replaces an existing file; `abort` keeps an existing file. If the
+    format has no alpha, the image is composited on white, with a warning.
 
     Args:
         path: of the image. A symbolic link is followed.
-        quality: of JPEG (then 4:4:4) and WebP, 1..100.
+        quality: of JPEG (stored as 4:4:4) and WebP, 1..100.
         provenance: how the image was made, for its EXIF description; "" for none.
 
     Raises:
-        UsageError: on opening, the suffix is none of FORMATS.
-        OutputError: on opening, the folder is missing or the name is not that of a regular file; from
-            `write`, on a second frame; from `write` and `close`, when the file cannot be written.
+        UsageError: on opening, if the suffix is not in FORMATS.
+        OutputError: on opening, if the folder is missing or the path is not a regular file; from `write`, on
+            a second frame; from `write` and `close`, if the file cannot be written.
     """
 
     checkpoint_seconds: float | None = None
@@ -62,16 +62,16 @@ class StillSink(Sink):
         self._format = _format(path)
         self._path = path
         self._pending: PendingFile | None = None
-        real_target(path)  # refuses now what could not be written at the end
+        real_target(path)  # raises now if the file could not be written at the end
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Names with the ending of an image format."""
+        """Names with the suffix of an image format."""
         return Path(name).suffix.lower() in FORMATS
 
     @classmethod
     def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
-        """The image of that path."""
+        """Open the image `name` for writing."""
         refuse_overwrite(Path(name), options.overwrite)
         return cls(Path(name), quality=options.quality, provenance=info.provenance)
 
@@ -81,42 +81,42 @@ class StillSink(Sink):
             return
         if self._pending is not None:
             raise OutputError(
-                f"{self._path}: holds one image, but a second frame came; name a video or folder"
+                f"{self._path}: an image holds one frame, but there is a second one; use a video or folder"
             )
         self._pending = PendingFile(self._path, self._encode(item, self._format, self._path))
 
     def close(self) -> None:
-        """Give the file its name. Without a frame nothing is written."""
+        """Give the file its final name. Without a frame nothing is written."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.publish()
             sync(pending.target.parent)
 
     def abort(self) -> None:
-        """Remove the temporary file; a former file keeps its name."""
+        """Remove the temporary file; an existing file of the final name is kept."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.discard()
 
 
 class FolderSink(Sink):
-    """Images in a folder, each complete as soon as it has its name. A context manager.
+    """Images in a folder, each written atomically. A context manager.
 
-    A frame with a `name` keeps it, in its own format where that can be written, else as PNG; frames without
-    a name become 000001.png and so on. Where two frames get the same name (a.gif and a.png, both as PNG), the
-    later one keeps its former suffix too (a.png.png). `abort` keeps the images that are complete.
+    A frame with a `name` keeps it, in the same format if that can be written, else as PNG. Frames without a
+    name become 000001.png and so on. If two frames would get the same name (a.gif and a.png, both as PNG),
+    the later one keeps its original suffix too (a.png.png). `abort` keeps the images written so far.
 
     Args:
-        folder: made where it does not exist.
+        folder: created if it does not exist.
         suffix: one of FORMATS, for all images.
-        overwrite: replace files that were there before.
-        quality: of JPEG (then 4:4:4) and WebP, 1..100.
+        overwrite: replace existing files.
+        quality: of JPEG (stored as 4:4:4) and WebP, 1..100.
         provenance: how the images were made, for their EXIF descriptions; "" for none.
 
     Raises:
-        UsageError: on opening, the suffix is none of FORMATS; from `write`, the file exists and `overwrite`
-            is not set.
-        OutputError: on opening, the folder cannot be made; from `write`, a file cannot be written.
+        UsageError: on opening, if the suffix is not in FORMATS; from `write`, if the file exists and
+            `overwrite` is False.
+        OutputError: on opening, if the folder cannot be created; from `write`, if a file cannot be written.
     """
 
     LIVE: ClassVar[bool] = True
@@ -138,7 +138,7 @@ class FolderSink(Sink):
         self._suffix = suffix
         self._overwrite = overwrite
         self._unnamed = 0
-        self._written: set[str] = set()  # in one case, as some file systems see them
+        self._written: set[str] = set()  # case-folded, as some file systems ignore case
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -146,7 +146,7 @@ class FolderSink(Sink):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Folders that exist, names that end in a slash, and names without an ending."""
+        """Existing folders, names that end in a slash, and names without a suffix."""
         path = Path(name)
         try:
             is_folder = path.is_dir()
@@ -156,7 +156,7 @@ class FolderSink(Sink):
 
     @classmethod
     def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
-        """The folder of that path."""
+        """Open the folder `name` for writing."""
         return cls(
             Path(name), overwrite=options.overwrite, quality=options.quality, provenance=info.provenance
         )
@@ -174,18 +174,18 @@ class FolderSink(Sink):
         sync(self._folder)
 
     def abort(self) -> None:
-        """Nothing to undo: each image is whole or absent at any time."""
+        """Nothing to undo: each image is complete or absent at any time."""
 
     def _free_name(self, name: str) -> Path:
-        """The path for a frame of this name: not used by this sink yet, and free or to be overwritten."""
+        """The path for a frame of this name: not yet written by this sink, and free or to be overwritten."""
         if not name:
             self._unnamed += 1
-        original = Path(name).name or f"{self._unnamed:06d}.png"  # a name holds no folders; make sure
+        original = Path(name).name or f"{self._unnamed:06d}.png"  # without any folders
         stem, suffix = Path(original).stem, Path(original).suffix
         suffix = self._suffix or (suffix if suffix.lower() in FORMATS else ".png")
         target = self._folder / f"{stem}{suffix}"
         number = 1
-        # A.png and a.png are two files to some file systems and one to others: ask this one.
+        # A.png and a.png are two files on some file systems and one on others: check on this one.
         while target.name.casefold() in self._written and os.path.lexists(target):
             target = self._folder / (f"{original}{suffix}" if number == 1 else f"{stem}_{number}{suffix}")
             number += 1
@@ -214,7 +214,9 @@ class _Encoder:
         height, width = frame.pixels.shape[:2]
         limit = _LONGEST_SIDE.get(form)
         if limit and max(height, width) > limit:
-            raise OutputError(f"{path}: {width} × {height} pixels; {form} holds {limit} a side, PNG more")
+            raise OutputError(
+                f"{path}: {width} × {height} pixels; {form} allows {limit} per side; PNG allows more"
+            )
         pixels = self._with_alpha(frame, form, path)
         data = io.BytesIO()
         try:
@@ -226,21 +228,23 @@ class _Encoder:
         return data.getvalue()
 
     def _with_alpha(self, frame: Frame, form: str, path: Path) -> np.ndarray:
-        """(H, W, 4) where there is alpha and the format has it, else (H, W, 3)."""
+        """(H, W, 4) uint8 if the frame and the format have alpha, else (H, W, 3)."""
         if frame.alpha is None:
             return frame.pixels
         if form in _WITH_ALPHA:
             return np.dstack([frame.pixels, frame.alpha])
         if frame.alpha.min() < 255 and not self._warned_of_alpha:
             self._warned_of_alpha = True
-            _log.warning("%s: %s has no transparency; transparent parts become white", path, form)
+            _log.warning("%s: %s has no transparency; transparent areas become white", path, form)
         return on_white(frame.pixels, frame.alpha)
 
 
 def _format(path: Path) -> str:
-    """Pillow's name of the format that the suffix names."""
+    """Pillow's name of the format with this suffix."""
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         known = ", ".join(FORMATS)
-        raise UsageError(f"{path}: no image format is named {path.suffix or 'so'}; known: {known}") from None
+        raise UsageError(
+            f"{path}: unknown image format {path.suffix or '(no suffix)'}; known: {known}"
+        ) from None

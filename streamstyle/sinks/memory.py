@@ -1,4 +1,4 @@
-"""A sink that keeps what it is given: for tests, and for programs that go on with the frames."""
+"""A sink that keeps everything in memory: for tests, and for programs that process the frames further."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class MemorySink(Sink):
     """Keeps frames, packets and checkpoints. A context manager.
 
     Args:
-        checkpoint_seconds: video seconds between the checkpoints it asks for, or None for none.
+        checkpoint_seconds: seconds of video between the checkpoints that it needs, or None for none.
 
     Attributes:
-        frames: the frames written so far, with copies of their pixels, for a writer may use its buffer again.
+        frames: the frames written so far, with copies of their pixels, as a caller may reuse its buffer.
         packets: the packets written so far.
         checkpoints: the checkpoints written so far.
         items: frames, packets and checkpoints in the order of writing.
-        closed: `close` was called.
-        aborted: `abort` was called.
+        closed: whether `close` was called.
+        aborted: whether `abort` was called.
 
     Raises:
         ValueError: from `write`, after `close` or `abort`.
@@ -53,9 +53,9 @@ class MemorySink(Sink):
         self.items.append(item)
 
     def close(self) -> None:
-        """Take no more; what was written stays."""
+        """Accept no more items; those written are kept."""
         self.closed = True
 
     def abort(self) -> None:
-        """Take no more; what was written stays, for a test to look at."""
+        """Accept no more items; those written are kept, so that a test can inspect them."""
         self.aborted = True

@@ -9,12 +9,12 @@ from streamstyle.video.codecs import EncodeOptions
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a sink writes; each kind of sink takes what it understands.
+    """How a sink writes; each kind of sink uses the options that apply to it.
 
     Attributes:
-        encoding: for the encoder of videos.
+        encoding: options of the video encoder.
         audio: "copy" or "none".
-        overwrite: replace what is there.
+        overwrite: replace an existing output.
         quality: of JPEG and WebP images, 1 to 100.
         format: container for pipes and URLs.
     """

@@ -1,4 +1,4 @@
-"""Videos sent as they are made: to stdout or to a URL. Nothing can be resumed there."""
+"""Videos streamed to stdout or a URL while they are rendered. They cannot be resumed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from streamstyle.video.streaming import VideoStreamWriter
 
 
 class PipeSink(Sink):
-    """Sends a video to stdout ("-") or to a URL while it is made.
+    """Streams a video to stdout ("-") or a URL while it is rendered.
 
     Args:
         name: "-" or a URL.
         info: of the source.
-        options: for the encoder.
+        options: of the encoder.
         audio: "copy" or "none".
-        format: container; by default matroska for stdout, else what the URL's scheme wants.
+        format: container; by default the one for the URL's scheme, else (as for stdout) matroska.
 
     Raises:
-        UsageError: the format cannot be streamed, or the options do not fit it.
-        OutputError: nobody takes what is sent.
+        UsageError: the format cannot be streamed, or an option does not apply to it.
+        OutputError: the receiver cannot be reached or has closed the connection.
     """
 
     LIVE: ClassVar[bool] = True
@@ -47,12 +47,12 @@ class PipeSink(Sink):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """The name - for stdout, and URLs."""
+        """The name "-" for stdout, and URLs."""
         return name == "-" or is_url(name)
 
     @classmethod
     def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
-        """The stream of that name."""
+        """Open the stream `name` for writing."""
         return cls(name, info, options.encoding, audio=options.audio, format=options.format)
 
     def write(self, item: SinkItem) -> None:
@@ -61,12 +61,12 @@ class PipeSink(Sink):
             self._video.write(item)
 
     def close(self) -> None:
-        """Send what encoders still hold, and end the video."""
+        """Send the packets that the encoders still hold, and end the video."""
         if not self._done:
             self._done = True
             self._video.close()
 
     def abort(self) -> None:
-        """End the video where it is: what was sent plays."""
-        with suppress(OutputError):  # the receiver may be what failed
+        """End the video here, so that the part already sent is playable."""
+        with suppress(OutputError):  # the receiver may be the cause
             self.close()

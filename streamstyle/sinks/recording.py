@@ -1,4 +1,4 @@
-"""Recordings of live streams: videos that play even if the recording is interrupted."""
+"""Recordings of live streams: videos that are playable even if the recording is interrupted."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 from streamstyle.video.codecs import EncodeOptions
 from streamstyle.video.recording import Recording, check_ending
 
-# One thread: each further one would delay a frame, and take cores from the network.
+# One thread: each additional one would delay output by a frame and take a core from the network.
 OPTIONS = EncodeOptions(preset="superfast", quality=20, threads=1, low_delay=True)
 
 
 class RecordingSink(Sink):
-    """Records frames at the times when they were captured, without audio.
+    """Records frames with their capture times, without audio.
 
-    Until it is complete, the video is called NAME.part.mp4. It plays, and is kept if something goes wrong.
+    Until it is complete, the video is named NAME.part.mp4. That file is playable and is kept after an error.
 
     Args:
         path: of the video; its suffix selects the container.
         info: of the stream, for its size.
-        options: for the encoder.
-        overwrite: replace a former file.
+        options: of the encoder.
+        overwrite: replace an existing file.
 
     Raises:
         UsageError: on opening, as `check_recording`.
-        OutputError: it cannot be written.
+        OutputError: the video cannot be written.
     """
 
     checkpoint_seconds: float | None = None
@@ -52,29 +52,31 @@ class RecordingSink(Sink):
             self._recording.write(item)
 
     def close(self) -> None:
-        """Finish the video and give it its name."""
+        """Finish the video and give it its final name."""
         if self._done:
             return
         self._done = True
         self._recording.close()
         if self._path.exists() and not self._overwrite:
-            raise OutputError(f"{self._path}: exists by now; the recording is in {self._recording.path}")
+            raise OutputError(
+                f"{self._path}: was created meanwhile; the recording is in {self._recording.path}"
+            )
         self._recording.finish(self._path)
 
     def abort(self) -> None:
-        """Stop here; what was recorded keeps its temporary name."""
+        """Stop recording; the file keeps its temporary name."""
         if not self._done:
             self._done = True
-            with suppress(OutputError):  # the disk may be what failed
+            with suppress(OutputError):  # the disk may be the cause
                 self._recording.close()
 
 
 def check_recording(path: Path, *, overwrite: bool) -> None:
-    """Make sure that a recording may have that name.
+    """Check that a recording can be written to `path`.
 
     Raises:
         UsageError: the video exists and `overwrite` is False, its folder does not exist, or its suffix is not
-            that of a video that can be recorded.
+            that of a container for recordings.
     """
     check_ending(path)
     refuse_overwrite(path, overwrite)
@@ -83,7 +85,7 @@ def check_recording(path: Path, *, overwrite: bool) -> None:
 
 
 def part_of(path: Path) -> Path:
-    """A name for an unfinished recording that no other unfinished recording has."""
+    """An unused name for an unfinished recording."""
     number = 1
     while True:
         part = path.with_name(f"{path.stem}.part{f'-{number}' if number > 1 else ''}{path.suffix}")

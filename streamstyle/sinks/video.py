@@ -1,4 +1,4 @@
-"""Video files: encoded in segments, joined with audio and subtitles at the end."""
+"""Video files: encoded in segments, which are joined with audio and subtitles at the end."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import SegmentWriter
 from streamstyle.video.video_format import VideoFormat, choose_format
 
-CHECKPOINT_SECONDS = 4.0  # of video between two key frames at which a render can be resumed
+CHECKPOINT_SECONDS = 4.0  # of video between two keyframes from which a render can be resumed
 _MARGIN_BYTES = 16_000_000
 
 
 class SegmentSink(Sink):
-    """Writes frames as segments into a job folder; each checkpoint ends one.
+    """Writes frames into a job folder as segments; each checkpoint ends a segment.
 
-    An aborted run leaves the finished segments there, and the unfinished one for watching.
+    An aborted run leaves its finished segments there, and the unfinished one, which is playable.
 
     Args:
-        folder: of the job; it stays open.
+        folder: of the job; it is not closed.
         video: how the video is written.
-        first: number of the first frame that will come.
-        log: takes the packets of the other tracks; None leaves them out.
+        first: number of the first frame to be written.
+        log: stores the packets of the other tracks; None drops them.
 
     Raises:
         OutputError: the disk has too little space.
@@ -54,7 +54,7 @@ class SegmentSink(Sink):
         """Take a frame, a packet of another track, or a checkpoint that ends a segment."""
         try:
             if isinstance(item, Packet):
-                if self._log is not None and item.track in self._video.ways:
+                if self._log is not None and item.track in self._video.track_modes:
                     self._log.append(item)
             elif isinstance(item, Checkpoint):
                 self._end_segment(item.state)
@@ -68,13 +68,13 @@ class SegmentSink(Sink):
         self._end_segment({})
 
     def abort(self) -> None:
-        """Stop here; the unfinished segment stays where the disk has space for it."""
+        """Stop writing; the unfinished segment is kept if the disk has space for it."""
         segment, self._segment = self._segment, None
         if segment is None:
             return
         try:
             has_space = self._folder.free_bytes() > _MARGIN_BYTES
-        except OutputError:  # the folder is gone
+        except OutputError:  # the folder was deleted
             has_space = False
         if has_space:
             segment.give_up()
@@ -91,7 +91,7 @@ class SegmentSink(Sink):
             self._segment = SegmentWriter(
                 path, video.segment_muxer, video.codec, video.options, video.info, video.time_base
             )
-            self._folder.begin()  # the encoder takes the size and the options: now an earlier run can go
+            self._folder.begin()  # the encoder accepts size and options, so an earlier run can be deleted
         self._segment.write(frame)
 
     def _end_segment(self, state: State) -> None:
@@ -105,28 +105,28 @@ class SegmentSink(Sink):
     def _check_space(self, needed: int) -> None:
         free = self._folder.free_bytes()
         if free < needed + _MARGIN_BYTES:
-            wanted = (needed + _MARGIN_BYTES) / 1e6
+            needed_mb = (needed + _MARGIN_BYTES) / 1e6
             raise OutputError(
                 f"{self._folder.output}: too little disk space: "
-                f"about {wanted:.0f} MB needed, {free / 1e6:.0f} MB free"
+                f"about {needed_mb:.0f} MB needed, {free / 1e6:.0f} MB free"
             )
 
 
 class VideoSink(Sink):
     """Writes a video file.
 
-    Until it is complete its segments are in NAME.part. `jobs.render` writes videos that can be resumed; one
-    that is written with this sink alone cannot.
+    Until it is complete, its segments are in NAME.part. Renders by `jobs.render` can be resumed; those
+    that use this sink alone cannot.
 
     Args:
-        path: of the video; its ending chooses the container.
+        path: of the video; its suffix selects the container.
         info: of the source.
-        options: for the encoder.
+        options: of the encoder.
         audio: "copy" or "none".
-        overwrite: replace what is there.
+        overwrite: replace an existing output.
 
     Raises:
-        UsageError: the output exists, or the options do not fit.
+        UsageError: the output exists, or an option does not apply to it.
         OutputError: the output cannot be written, or the disk has too little space.
     """
 
@@ -153,12 +153,12 @@ class VideoSink(Sink):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """All that nothing else accepts; opening it says which endings there are."""
+        """Any name that no other kind accepts; opening it reports the known suffixes."""
         return True
 
     @classmethod
     def open(cls, name: str, info: StreamInfo, options: WriteOptions) -> Self:
-        """The video of that path."""
+        """Open the video `name` for writing."""
         return cls(name, info, options.encoding, audio=options.audio, overwrite=options.overwrite)
 
     def write(self, item: SinkItem) -> None:
@@ -166,7 +166,7 @@ class VideoSink(Sink):
         self._segments.write(item)
 
     def close(self) -> None:
-        """Finish the last segment and join all into the video."""
+        """Finish the last segment and join all segments into the video."""
         if self._done:
             return
         try:
@@ -179,12 +179,12 @@ class VideoSink(Sink):
         self._done = True
 
     def abort(self) -> None:
-        """Stop here. Finished segments stay; the unfinished one too, where the disk has space for it."""
+        """Stop writing; finished segments are kept, and the unfinished one if the disk has space for it."""
         if self._done:
             return
         self._done = True
         self._segments.abort()
-        with suppress(OutputError):  # the disk is full; nobody needs the log any more
+        with suppress(OutputError):  # the disk is full, and the log is no longer needed
             self._log.close()
         self._folder.leave()
 

@@ -1,4 +1,4 @@
-"""A camera that other programs see: video calls, OBS. Through pyvirtualcam, an extra."""
+"""A virtual camera for other programs, such as video calls and OBS. Needs the optional pyvirtualcam."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 from streamstyle.errors import UsageError
 from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 
-RATE = 30.0  # what is told to programs that ask
+RATE = 30.0  # reported to other programs if the stream has no rate
 
 
 class VirtualCameraSink(Sink):
-    """Gives frames to a virtual camera.
+    """Sends frames to a virtual camera.
 
     Args:
-        info: of the stream: its size.
+        info: of the stream, for its size and rate.
 
     Attributes:
-        device: how other programs see it.
+        device: name of the camera in other programs.
 
     Raises:
         UsageError: pyvirtualcam or the device is missing.
@@ -32,7 +32,7 @@ class VirtualCameraSink(Sink):
         except (RuntimeError, OSError) as error:
             reason = " ".join(str(error).split())
             raise UsageError(
-                f"--virtual-camera: there is no device for it ({reason}); on Linux load the kernel module "
+                f"--virtual-camera: no virtual camera device ({reason}); on Linux load the kernel module "
                 "v4l2loopback, elsewhere install OBS"
             ) from error
         self.device = str(self._camera.device)
@@ -44,13 +44,13 @@ class VirtualCameraSink(Sink):
             self._camera.send(item.pixels)
 
     def close(self) -> None:
-        """Take the camera away; may be called twice."""
+        """Close the camera; may be called twice."""
         if not self._done:
             self._done = True
             self._camera.close()
 
     def abort(self) -> None:
-        """Take the camera away."""
+        """Close the camera."""
         self.close()
 
 

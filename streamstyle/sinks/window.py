@@ -1,4 +1,4 @@
-"""A window on the screen. Only for the main thread, which some systems insist on."""
+"""A window on the screen. Use it only in the main thread, as some systems require."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from streamstyle.frames import Frame, Sink, SinkItem
 from streamstyle.video.scaling import letterboxed
 
 TITLE = "streamstyle"
-FIRST_SIZE = 960, 720  # pixels, into which a window is fitted at first
+FIRST_SIZE = 960, 720  # (width, height) in pixels that a new window fits into
 PROBE_SECONDS = 20
-# What waitKeyEx gives for keys that are no letters: X11, Windows, macOS.
+# Key codes of OpenCV for keys that are not characters: X11, Windows, macOS.
 NAMED_KEYS = {
     **dict.fromkeys((65361, 0x250000, 63234), "left"),
     **dict.fromkeys((65362, 0x260000, 63232), "up"),
@@ -30,7 +30,7 @@ NAMED_KEYS = {
 
 
 class WindowSink(Sink):
-    """Shows frames in a window, fitted into it on black.
+    """Shows frames in a window, letterboxed.
 
     Args:
         title: of the window.
@@ -46,7 +46,7 @@ class WindowSink(Sink):
         self._title = title
         self._open, self._first_size = False, FIRST_SIZE
         self._keys: deque[str] = deque()
-        # Without the tool bar of the Qt window; the image is fitted by us, on black.
+        # Without the tool bar of the Qt window; letterboxing is done here.
         self._flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
 
     @property
@@ -62,7 +62,7 @@ class WindowSink(Sink):
         """Whether the user has closed it."""
         try:
             return self._open and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
-        except cv2.error:  # the last window is gone, and all of the toolkit with it
+        except cv2.error:  # the last window is closed, and the toolkit has shut down
             return True
 
     def write(self, item: SinkItem) -> None:
@@ -78,33 +78,33 @@ class WindowSink(Sink):
         self._poll()
 
     def suit(self, width: int, height: int) -> None:
-        """Take the shape of images of that size."""
+        """Resize the window to the aspect ratio of images of this size, in pixels."""
         scale = min(FIRST_SIZE[0] / width, FIRST_SIZE[1] / height)
         self._first_size = max(round(width * scale), 1), max(round(height * scale), 1)
         if self._open:
             cv2.resizeWindow(self._title, *self._first_size)
 
     def key(self) -> str:
-        """The key that was pressed: a character, or "left", "right", "up", "down", "esc", "space"; or ""."""
+        """The next pressed key: a character, "left", "right", "up", "down", "esc" or "space"; "" if none."""
         self._poll()
         return self._keys.popleft() if self._keys else ""
 
     def _poll(self) -> None:
-        """Lets the window draw, and takes note of a key."""
+        """Lets the window redraw, and queues a pressed key."""
         code = cv2.pollKey() if self._open else -1
         if code in NAMED_KEYS:
             self._keys.append(NAMED_KEYS[code])
         elif code > 0 and code & 0xFF00 == 0 and chr(code & 0xFF).isprintable():
-            self._keys.append(chr(code & 0xFF))  # some systems report locks in higher bits
+            self._keys.append(chr(code & 0xFF))  # some systems set higher bits for Caps Lock and Num Lock
 
     def full_screen(self, on: bool) -> None:
-        """Fill the whole screen, or not."""
+        """Switch full screen on or off."""
         if self._open:
             state = cv2.WINDOW_FULLSCREEN if on else cv2.WINDOW_NORMAL
             cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, state)
 
     def close(self) -> None:
-        """Take the window away; may be called twice."""
+        """Close the window; may be called twice."""
         if self._open:
             self._open = False
             with suppress(cv2.error):  # the user has closed it
@@ -112,17 +112,15 @@ class WindowSink(Sink):
                 cv2.pollKey()
 
     def abort(self) -> None:
-        """Take the window away."""
+        """Close the window."""
         self.close()
 
 
 def probe() -> None:
-    """Make sure that a window can be opened.
-
-    Tried in a process of its own, as Qt ends the process that it fails in.
+    """Check that a window can be opened, in a process of its own, as Qt ends the process in which it fails.
 
     Raises:
-        UsageError: it cannot; the message says what to do.
+        UsageError: no window can be opened; the message says what to do.
     """
     instead = "use --web to see it in a browser, or --record FILE"
     if not cv2.currentUIFramework():
@@ -133,9 +131,9 @@ def probe() -> None:
         raise UsageError(f"no display here; {instead}")
     try:
         program = [sys.executable, "-P", "-c", "import cv2; cv2.namedWindow('streamstyle')"]
-        done = subprocess.run(program, capture_output=True, timeout=PROBE_SECONDS).returncode
+        exit_code = subprocess.run(program, capture_output=True, timeout=PROBE_SECONDS).returncode
     except (OSError, subprocess.TimeoutExpired):
-        done = -1
-    if done != 0:
+        exit_code = -1
+    if exit_code != 0:
         display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         raise UsageError(f"the display {display} does not answer; {instead}")

@@ -1,4 +1,4 @@
-"""Where frames come from: each kind of source is one file, and one line in SOURCES."""
+"""Sources of frames. Each kind of source is one file here and one line in SOURCES."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class NamedSource(Source, Protocol):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Whether it reads what has this name; False where there is no such thing."""
+        """Whether this kind of source reads `name`; False if it does not exist."""
         ...
 
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:
-        """The source of this name; raises InputError where it cannot be read."""
+        """Open `name`; raises InputError if it cannot be read."""
         ...
 
 
-# The last one that accepts a name reads it; videos accept every name.
+# The last kind that accepts a name reads it; VideoSource accepts every name.
 SOURCES: dict[str, type[NamedSource]] = {
     "video": VideoSource,
     "still": StillSource,
@@ -41,7 +41,7 @@ def open_source(name: str | Path, options: ReadOptions | None = None) -> Source:
     """Open a video, image, folder of images, URL, or "-" for stdin.
 
     Raises:
-        InputError: it is missing, unreadable or refused.
+        InputError: the input is missing, unreadable or refused.
     """
     text = str(name)
     kind = next(kind for kind in reversed(SOURCES.values()) if kind.accepts(text))
@@ -53,13 +53,13 @@ def first_frame(name: str | Path, *, max_size: int | None = None) -> Frame:
 
     Args:
         name: of an image or video.
-        max_size: longer side at most, in pixels.
+        max_size: scale down to at most this on the longer side, in pixels.
 
     Raises:
-        InputError: it is missing, or holds no image.
+        InputError: the input is missing, unreadable or refused, or has no frame.
     """
     with open_source(name, ReadOptions(max_size=max_size)) as source:
         for item in source:
             if isinstance(item, Frame):
                 return item
-    raise InputError(f"{name}: holds no image")
+    raise InputError(f"{name}: contains no image")

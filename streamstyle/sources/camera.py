@@ -1,7 +1,7 @@
-"""Cameras, and what stands in for one: a file that plays at its own pace, a test image, the screen, a URL.
+"""Cameras and substitutes for them: a file played in real time, a test image, the screen, a URL.
 
-Frames carry the time at which they were taken, on the clock of `time.monotonic`: the rate that a camera
-claims is seldom true.
+Each frame has its capture time, on the clock of `time.monotonic`, because the rate that a camera reports is
+seldom exact.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Source, StreamInfo
 from streamstyle.sources import ReadOptions, open_source
 from streamstyle.sources.pacing import looped, paced
-from streamstyle.video.live_inputs import Grabbed, Screen, device_names, is_screen
+from streamstyle.video.live_inputs import ScreenCapture, StreamCapture, device_names, is_screen
 from streamstyle.video.opening import is_url
 
 TIME_BASE = Fraction(1, 1_000_000)
-SIZE, RATE = (640, 480), 30.0  # what cameras are asked for
-LARGEST_SIDE = 1280  # pixels, of what is no camera, unless a size is asked for
-AHEAD = 0.5  # seconds by which a stream that is stored somewhere may run ahead of its own times
+SIZE, RATE = (640, 480), 30.0  # requested from cameras by default
+LARGEST_SIDE = 1280  # pixels, of inputs other than cameras, unless a size is requested
+AHEAD = 0.5  # seconds by which frames of a URL may be early; stored streams arrive faster than real time
 
 
 class Camera(Source, Protocol):
-    """A source that never ends by itself.
+    """A source without an end.
 
     Attributes:
-        freezes: it is lost if it repeats one frame for a while: sensors have noise.
+        freezes: identical frames for a while mean that it is frozen; true of cameras, as sensors have noise.
     """
 
     freezes: bool
 
 
 class CameraInput(Protocol):
-    """Something that gives images live. Its constructor opens it; a new one is one line in CAMERAS.
+    """A live input, opened by its constructor. To add a kind, add one line to CAMERAS.
 
     Attributes:
         width, height: of its images, in pixels.
-        rate: images a second that it claims to give, or None.
+        rate: frames per second that it reports, or None.
         freezes: see `Camera`.
-        waits: where it cannot be opened it may come later, as a camera that is still to be plugged in.
+        waits: if it cannot be opened, it may become available later, as a camera that is plugged in.
     """
 
     width: int
@@ -64,20 +64,20 @@ class CameraInput(Protocol):
 
 
 class CameraSource:
-    """A camera of this computer, or what stands in for one.
+    """A camera of this computer, or a substitute for one.
 
     Args:
         name: number or device path of a camera; a video or image; "testsrc"; "screen", or "screen:N" for
             X display N; or a URL.
-        size: (width, height): cameras are asked for it, all else is scaled to it.
-        fps: rate that is asked for.
+        size: (width, height) in pixels: requested from cameras; other inputs are scaled to it.
+        fps: requested frame rate.
 
     Attributes:
         freezes: see `Camera`.
-        lost: always 0: what a camera does not give cannot be known.
+        lost: always 0, as frames that a camera skips cannot be counted.
 
     Raises:
-        InputError: it is missing, is in use, or gives no frame; also while iterating, when it ends.
+        InputError: the input is missing or in use, or gives no frame; while iterating, when it ends.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class CameraSource:
         self.lost, self._name = 0, str(name)
         self._input = camera_kind(self._name)(self._name, size, fps)
         self.freezes = self._input.freezes
-        self._pictures = iter(self._input)
+        self._images = iter(self._input)
         self.info = StreamInfo(
             self._name,
             "video",
@@ -101,24 +101,24 @@ class CameraSource:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if hasattr(self._pictures, "close"):
-            self._pictures.close()
+        if hasattr(self._images, "close"):
+            self._images.close()
         self._input.close()
 
     def __iter__(self) -> Iterator[Frame]:
         last = -1
-        for pixels in self._pictures:
+        for pixels in self._images:
             taken = max(time.monotonic_ns() // 1000, last + 1)
             yield Frame(pixels, taken, TIME_BASE, reset=last < 0)
             last = taken
-        raise InputError(f"camera {self._name}: has ended")
+        raise InputError(f"camera {self._name}: the stream has ended")
 
 
 class Device:
-    """A camera through OpenCV.
+    """A camera, read by OpenCV.
 
     Attributes:
-        width, height, rate: what the camera agreed to.
+        width, height, rate: as chosen by the camera, which can differ from the request.
     """
 
     freezes: bool = True
@@ -128,21 +128,21 @@ class Device:
         self._name = name
         size = size or SIZE
         linux = platform.system() == "Linux"
-        which: int | str = int(name) if name.isdecimal() else name
-        with silent():
-            capture = cv2.VideoCapture(which, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
+        device: int | str = int(name) if name.isdecimal() else name
+        with silenced():
+            capture = cv2.VideoCapture(device, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
         if not capture.isOpened():
             raise InputError(
-                f"camera {name}: cannot be opened: not there, in use by another program, or not allowed; "
-                "`streamstyle live --list` shows what there is"
+                f"camera {name}: cannot be opened: not connected, in use by another program, or not "
+                "permitted; `streamstyle live --list` lists the cameras"
             )
         self._capture = capture
-        # Compression before the size: uncompressed, USB carries large frames at a few a second only.
+        # Compression is set before the size: USB carries only a few large uncompressed frames per second.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
         capture.set(cv2.CAP_PROP_FPS, fps or RATE)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # else up to four old frames wait in the driver
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise up to four old frames wait in the driver
         self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         rate = capture.get(cv2.CAP_PROP_FPS)
@@ -155,17 +155,17 @@ class Device:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         while True:
-            read, pixels = self._capture.read()
-            if not read or pixels is None:
-                raise InputError(f"camera {self._name}: gives no image any more")
+            success, pixels = self._capture.read()
+            if not success or pixels is None:
+                raise InputError(f"camera {self._name}: gives no more images")
             yield cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Release the camera."""
         self._capture.release()
 
 
-class ScreenInput(Screen):
+class ScreenInput(ScreenCapture):
     """An X display."""
 
     freezes: bool = False
@@ -176,7 +176,7 @@ class ScreenInput(Screen):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """The names screen and screen:N."""
+        """The names "screen" and "screen:N"."""
         return is_screen(name)
 
 
@@ -187,25 +187,25 @@ class StreamInput:
     waits: ClassVar[bool] = True
 
     def __init__(self, name: str, size: tuple[int, int] | None, fps: float | None) -> None:
-        self._grabbed = Grabbed(name, size=size, max_size=LARGEST_SIDE, fps=fps)
+        self._capture = StreamCapture(name, size=size, max_size=LARGEST_SIDE, fps=fps)
         self._ahead = AHEAD if is_url(name) else 0.0
-        self.width, self.height, self.rate = self._grabbed.width, self._grabbed.height, self._grabbed.rate
+        self.width, self.height, self.rate = self._capture.width, self._capture.height, self._capture.rate
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """The name testsrc, and URLs."""
+        """The name "testsrc", and URLs."""
         return name == "testsrc" or is_url(name)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return paced(self._grabbed, ahead=self._ahead)
+        return paced(self._capture, ahead=self._ahead)
 
     def close(self) -> None:
         """Close the stream."""
-        self._grabbed.close()
+        self._capture.close()
 
 
 class FileInput:
-    """A video or image, or whatever else SOURCES opens, which plays over and over."""
+    """A video, image or any other input of SOURCES, played in a loop."""
 
     freezes: bool = False
     waits: ClassVar[bool] = False
@@ -218,7 +218,7 @@ class FileInput:
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """All that nothing else accepts; opening it says what is wrong with it."""
+        """Any name that no other kind accepts; opening it reports what is wrong with it."""
         return True
 
     def _opened(self) -> Source:
@@ -228,10 +228,10 @@ class FileInput:
         return paced(looped(self._opened))
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Nothing to close: the file is opened and closed while iterating."""
 
 
-# The last one that accepts a name opens it; files accept every name.
+# The last kind that accepts a name opens it; FileInput accepts every name.
 CAMERAS: dict[str, type[CameraInput]] = {
     "file": FileInput,
     "stream": StreamInput,
@@ -241,13 +241,13 @@ CAMERAS: dict[str, type[CameraInput]] = {
 
 
 def camera_kind(name: str) -> type[CameraInput]:
-    """Which of CAMERAS opens that name."""
+    """The class in CAMERAS that opens `name`."""
     return next(kind for kind in reversed(CAMERAS.values()) if kind.accepts(name))
 
 
 @contextmanager
-def silent() -> Iterator[None]:
-    """Keeps OpenCV from writing to stderr; our errors say what matters."""
+def silenced() -> Iterator[None]:
+    """Keeps OpenCV from writing to stderr; our own errors say what matters."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)
@@ -258,15 +258,15 @@ def silent() -> Iterator[None]:
 
 
 def list_cameras(root: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
-    """What `open_camera` opens of this computer's cameras, with their names.
+    """The cameras of this computer: names for the user by the name that `open_camera` accepts.
 
-    Only those of a Linux system, and on others those that FFmpeg sees, are found; nothing is opened for it.
+    They are listed without being opened, from `root` on Linux and by FFmpeg on other systems.
     """
     found: dict[str, str] = {}
     if platform.system() == "Linux":
         for folder in sorted(root.glob("video*"), key=lambda path: (len(path.name), path.name)):
             with suppress(OSError):
-                # A camera shows several nodes; images come from the first, the others are for metadata.
+                # A camera has several device nodes: the first gives images, the others metadata.
                 if (folder / "index").read_text("utf-8").strip() == "0":
                     found[folder.name.removeprefix("video")] = (folder / "name").read_text("utf-8").strip()
         return found
@@ -277,5 +277,5 @@ def list_cameras(root: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
 def open_camera(
     name: str | int, *, size: tuple[int, int] | None = None, fps: float | None = None
 ) -> CameraSource:
-    """A camera, or what stands in for one; see `CameraSource`."""
+    """Open a camera or a substitute for one; see `CameraSource`."""
     return CameraSource(name, size=size, fps=fps)

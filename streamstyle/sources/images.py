@@ -1,4 +1,4 @@
-"""Still images, folders of images, and animated images, as frames.
+"""Still images, folders of images, and animated images as sources.
 
 `streamstyle/images.py` decodes the files.
 """
@@ -25,7 +25,7 @@ _MILLISECOND = Fraction(1, 1000)
 
 
 def is_local_image(name: str) -> bool:
-    """Whether a name is that of an image file. GIF and AVIF are videos: FFmpeg knows their exact times."""
+    """Whether `name` is an image file. GIF and AVIF count as videos, as FFmpeg reads their exact times."""
     path = Path(name)
     if name == "-" or "://" in name or not is_image(path):
         return False
@@ -37,7 +37,7 @@ def is_local_image(name: str) -> bool:
 class StillSource:
     """One image; of an animation or a file of several pages, the first.
 
-    The image is decoded on opening, so that errors come at once and `info` is certain.
+    The image is decoded on opening, so that errors are raised early and `info` is exact.
 
     Args:
         path, size, max_size: as for `read_image`.
@@ -64,7 +64,7 @@ class StillSource:
 
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:
-        """The image of that path."""
+        """Open the image `name`."""
         return cls(Path(name), size=options.size, max_size=options.max_size)
 
     def __enter__(self) -> Self:
@@ -78,11 +78,11 @@ class StillSource:
 
 
 class FolderSource:
-    """The images of a folder in natural order (img2 before img10), each with its name, size and reset.
+    """The images of a folder in natural order (img2 before img10); each frame has the name of its file.
 
-    Hidden files and subfolders are skipped; other files that are not images too, with one warning.
-    An image that cannot be read is named in a warning, left out, and counted in `lost`. Its place in time
-    stays empty, so that a video made of the folder keeps its timing.
+    Hidden files and subfolders are skipped, and other files that are not images, these with one warning.
+    An unreadable image is skipped with a warning and counted in `lost`. Its presentation time stays unused,
+    so that a video made from the folder keeps its timing.
     `info` has the size of the first readable image; the others may differ.
 
     Args:
@@ -90,13 +90,13 @@ class FolderSource:
         size: scale every image to exactly this (width, height), in pixels.
         max_size: scale down to at most this on the longer side, in pixels.
         rate: images per second.
-        as_video: the images are frames of a video: each continues the one before it, where sizes agree.
+        as_video: the images are frames of a video: each continues the previous one, if their sizes agree.
 
     Attributes:
-        lost: number of images so far that could not be read.
+        lost: number of unreadable images so far.
 
     Raises:
-        InputError: on opening, there is no such folder, or no readable image in it.
+        InputError: on opening, if the folder does not exist or has no readable image.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class FolderSource:
         self._paths = sorted(images_in(path), key=_natural)
         first = next(iter(self), None)
         if first is None:
-            raise InputError(f"{path}: no readable image in this folder, damaged: {self.lost}")
+            raise InputError(f"{path}: no readable image in this folder ({self.lost} damaged)")
         self.info = _info(path, "folder", first, frames=len(self._paths), rate=rate)
 
     @classmethod
@@ -126,7 +126,7 @@ class FolderSource:
 
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:
-        """The images of that folder."""
+        """Open the folder `name`."""
         rate = options.fps or Fraction(25)
         return cls(
             Path(name), size=options.size, max_size=options.max_size, rate=rate, as_video=options.as_video
@@ -163,15 +163,15 @@ class FolderSource:
         except InputError as exc:
             self._damaged.add(path)
             self.lost = len(self._damaged)
-            _log.warning("left out: %s", exc)
+            _log.warning("skipped: %s", exc)
             return None
 
 
 class AnimationSource:
     """An animated WebP, PNG or GIF as a video with times in milliseconds.
 
-    Pillow cannot go on after damage: the video ends there with a warning, and the missing frames are counted
-    in `lost`. `info.rate` is that of the first frame; the others may be shown longer or shorter.
+    Pillow cannot continue after damage: the video ends there with a warning, and the missing frames are
+    counted in `lost`. `info.rate` follows from the duration of the first frame; the others may differ.
 
     Args:
         path: the file; a still image gives one frame.
@@ -181,7 +181,7 @@ class AnimationSource:
         lost: number of frames that could not be read.
 
     Raises:
-        InputError: on opening, the first frame cannot be read.
+        InputError: on opening, if the first frame cannot be read.
     """
 
     def __init__(
@@ -193,17 +193,19 @@ class AnimationSource:
             image = file.frame(file.first)
             frames = file.frames - file.first
         first = Frame(image.pixels, 0, _MILLISECOND, alpha=image.alpha)
-        rate = Fraction(1000 / image.milliseconds).limit_denominator(1001)  # 1001: 30000/1001 and its kin
+        rate = Fraction(1000 / image.milliseconds).limit_denominator(
+            1001
+        )  # 1001 for NTSC rates such as 30000/1001
         self.info = _info(path, "video", first, frames=frames, rate=rate)
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Image files that move."""
+        """Animated image files."""
         return is_local_image(name) and is_animation(Path(name))
 
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:
-        """The animation of that path."""
+        """Open the animation `name`."""
         return cls(Path(name), size=options.size, max_size=options.max_size)
 
     def __enter__(self) -> Self:
@@ -226,22 +228,22 @@ class AnimationSource:
             )
 
     def _images(self) -> Iterator[DecodedImage]:
-        """The frames up to the end or the first damage."""
+        """The frames up to the end or the first damaged one."""
         with self._open() as file:
             for number in range(file.first, file.frames):
                 try:
                     image = file.frame(number)
                 except InputError as exc:
                     self.lost = file.frames - number
-                    _log.warning("%s; it ends here, frames lost: %d", exc, self.lost)
+                    _log.warning("%s; the animation ends here, %d frames lost", exc, self.lost)
                     return
                 yield image
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Sort key that puts img2 before img10: numbers by value, words in any case."""
-    parts = re.split("([0-9]+)", path.name)  # words at even places, numbers at odd ones
-    return [int(part) if place % 2 else part.casefold() for place, part in enumerate(parts)], path.name
+    """Sort key that puts img2 before img10: numbers by value, text ignoring case."""
+    parts = re.split("([0-9]+)", path.name)  # text at even indices, numbers at odd ones
+    return [int(part) if index % 2 else part.casefold() for index, part in enumerate(parts)], path.name
 
 
 def _info(path: Path, kind: str, first: Frame, *, frames: int, rate: Fraction | None = None) -> StreamInfo:

@@ -1,4 +1,4 @@
-"""Masks: an image, a video or a folder of images that is bright where an effect is applied."""
+"""Masks: an image, video or folder of images that is bright where an effect is applied."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from streamstyle.sources import ReadOptions, open_source
 class Mask:
     """The mask at each time of a video. A context manager.
 
-    An image masks the whole video. A video gives the frame shown at the time, and its last one after its end.
-    Alpha is the mask where there is any transparency, else brightness.
+    An image masks the whole video. A mask video gives the frame shown at that time, after its end the last
+    one. The mask is the alpha channel if it has any transparency, else the brightness.
 
     Args:
         path: image, video, or folder of images.
         invert: apply the effect where the mask is dark.
-        start: seconds to skip at the beginning of a video.
+        start: seconds to skip at the beginning of a mask video.
         fps: images per second of a folder.
 
     Raises:
-        InputError: it cannot be read, or has no frame from `start` on.
+        InputError: the mask cannot be read, or has no frame from `start` on.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Mask:
         self._open.close()
 
     def __call__(self, seconds: float) -> np.ndarray:
-        """(H, W) uint8, 255 where the effect is applied; the same array as long as it does not change.
+        """(H, W) uint8, 255 where the effect is applied; the same array while the mask is unchanged.
 
         Args:
-            seconds: since the beginning of the video; must not decrease from call to call.
+            seconds: time in the video; must not decrease from call to call.
         """
         latest = None
         while self._next is not None and self._next.seconds <= seconds + 1e-6:
@@ -68,6 +68,6 @@ class Mask:
         return self._shown
 
     def values(self, frame: Frame) -> np.ndarray:
-        """(H, W) uint8, the mask that a frame gives."""
+        """(H, W) uint8, the mask from one frame."""
         values = mask_values(frame.pixels, frame.alpha)
         return 255 - values if self._invert else values

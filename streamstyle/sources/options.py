@@ -8,15 +8,15 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How a source is read; each kind of source takes what it understands.
+    """How a source is read; each kind of source uses the options that apply to it.
 
     Attributes:
         size: scale to exactly (width, height), in pixels.
         max_size: scale down so that the longer side is at most this, in pixels.
-        start, length: part to read, in seconds; of videos.
-        fps: constant frame rate; of a folder, its images per second.
+        start, length: part of a video to read, in seconds.
+        fps: constant frame rate of a video, or images per second of a folder.
         deinterlace: deinterlace interlaced videos.
-        as_video: the images of a folder continue each other.
+        as_video: the images of a folder are consecutive frames of a video.
     """
 
     size: tuple[int, int] | None = None

@@ -1,4 +1,4 @@
-"""A file that stands in for a camera: it plays over and over, each frame when it is due."""
+"""Plays a file or stream in real time, as a substitute for a camera."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from streamstyle.frames import Frame, Source
 if TYPE_CHECKING:
     import numpy as np
 
-STILL_SECONDS = 0.04  # for which a frame is shown that does not say it
-LATE_SECONDS = 1.0  # behind its time playing goes on from the current frame; what was missed stays missed
-JUMP_SECONDS = 2.0  # by which frames of a stream come too early if its clock has jumped
-LONGEST_GAP = 0.5  # seconds between two frames that are given
+STILL_SECONDS = 0.04  # duration of a frame whose duration is unknown
+LATE_SECONDS = 1.0  # playback that is later than this continues from the current frame without catching up
+JUMP_SECONDS = 2.0  # frames of a stream that are earlier than this mean that its clock has jumped
+LONGEST_GAP = 0.5  # seconds between two frames that are yielded
 
 T = TypeVar("T")
 
 
 def looped(open: Callable[[], Source]) -> Iterator[tuple[np.ndarray, float]]:
-    """The frames of a file over and over, with times in seconds that go on. A still image is read once.
+    """The frames of a file in a loop, with times in seconds that keep increasing. A still image is read once.
 
     Args:
-        open: opens the file; called again whenever it has ended.
+        open: opens the file; called again at each end.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read, or has no frame.
     """
     begin = 0.0
     while True:
@@ -40,7 +40,7 @@ def looped(open: Callable[[], Source]) -> Iterator[tuple[np.ndarray, float]]:
                     end = seconds + (float(item.duration * item.time_base) or STILL_SECONDS)
                     count += 1
         if not count:
-            raise InputError(f"{source.info.name}: holds no frame")
+            raise InputError(f"{source.info.name}: contains no frame")
         while count == 1:
             yield pixels, end
             end += STILL_SECONDS
@@ -57,16 +57,16 @@ def paced(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[T]:
-    """Gives frames when they are due. Whoever asks for none for a while finds the next one where it was.
+    """Yields each frame when it is due. After a pause of the consumer, playback continues where it was.
 
-    If the next frame is far away, the last one is given again, as a camera would do.
+    If the next frame is not due for a while, the last one is repeated, as a camera would do.
 
     Args:
-        frames: with the times at which they are to be seen, in seconds.
-        ahead: seconds that they may come too early; above 0 for streams, whose clocks may jump.
-        late: seconds that they may come too late. Then they are skipped, or time goes on from there.
-        most_skipped: frames in a row that are skipped: if the machine is too slow, the video plays slower.
-        gap: seconds after which the last frame is given again.
+        frames: with their presentation times in seconds.
+        ahead: seconds by which a frame may be early; above 0 for streams, whose clocks may jump.
+        late: seconds by which a frame may be late. Later frames are skipped, or the clock is set to them.
+        most_skipped: number of frames in a row that may be skipped; after that, the video plays slower.
+        gap: seconds after which the last frame is repeated.
         now, sleep: the clock.
     """
     start: float | None = None
@@ -77,7 +77,7 @@ def paced(
         if delay > late and skipped < most_skipped:
             skipped += 1
             continue
-        # A stream that comes as it is made does not come minutes early: its clock has jumped.
+        # A live stream cannot be this early: its clock has jumped.
         if start is None or delay > late or (ahead > 0 and delay < -JUMP_SECONDS):
             start = now() - seconds
         while (early := start + seconds - now() - ahead) > 0:

@@ -1,4 +1,4 @@
-"""One image as a video in which nothing moves, for effects that make it move."""
+"""One image as a static video, for effects that animate it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Self
 
 from streamstyle.frames import Item
 from streamstyle.sources.images import StillSource
-from streamstyle.video.audio import Sound
+from streamstyle.video.audio import AudioTracks
 
 
 class RepeatedSource:
-    """A still image, shown for so many seconds.
+    """A still image, repeated as the frames of a video.
 
     Args:
         path: the image.
         seconds: length of the video.
-        rate: frames a second.
-        size: exact (width, height) in pixels.
-        max_size: longest side at most, in pixels.
-        sound: video or sound file whose sound goes with it.
+        rate: frames per second.
+        size: scale to exactly (width, height), in pixels.
+        max_size: scale down to at most this on the longer side, in pixels.
+        sound: video or audio file whose audio is added.
 
     Attributes:
         lost: always 0.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the image or the audio cannot be read.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RepeatedSource:
         (self._frame,) = list(still)
         self._count = max(round(seconds * rate), 1)
         self.lost = 0
-        self._sound = None if sound is None else Sound(sound)
+        self._audio = None if sound is None else AudioTracks(sound)
         self.info = replace(
             still.info,
             kind="video",
@@ -54,20 +54,20 @@ class RepeatedSource:
             frames=self._count,
             length=float(self._count / rate),
             has_alpha=False,
-            tracks={} if self._sound is None else self._sound.tracks,
-            start=Fraction(0) if self._sound is None else self._sound.start,
+            tracks={} if self._audio is None else self._audio.tracks,
+            start=Fraction(0) if self._audio is None else self._audio.start,
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._sound is not None:
-            self._sound.close()
+        if self._audio is not None:
+            self._audio.close()
 
     def __iter__(self) -> Iterator[Item]:
         base = self.info.time_base
-        packets = iter(()) if self._sound is None else self._sound.packets(float(self._count * base))
+        packets = iter(()) if self._audio is None else self._audio.packets(float(self._count * base))
         waiting = next(packets, None)
         for index in range(self._count):
             while waiting is not None and waiting[0] <= index * base:

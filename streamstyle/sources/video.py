@@ -1,4 +1,4 @@
-"""Videos: files, URLs and pipes, read per packet, with every frame and every time kept."""
+"""Videos from files, URLs and pipes, with every frame and every presentation time."""
 
 from __future__ import annotations
 
@@ -21,31 +21,37 @@ from streamstyle.video.deinterlacing import Deinterlacer
 from streamstyle.video.opening import DAMAGE, close_input, is_url, open_input
 from streamstyle.video.orientation import read_orientation, turn
 from streamstyle.video.timestamps import PresentationTimes
-from streamstyle.video.tracks import beside, choose_video, duration_seconds, expected_frames, frame_rate
+from streamstyle.video.tracks import (
+    audio_and_subtitles,
+    choose_video,
+    duration_seconds,
+    expected_frames,
+    frame_rate,
+)
 
 _log = logging.getLogger("streamstyle")
 
-# Tracks may be interleaved loosely: with a length given, reading goes on for this long behind its end.
+# Tracks may be interleaved loosely, so if `length` is set, reading continues for this long past its end.
 _INTERLEAVE_SECONDS = 2.0
 
 
 class VideoSource:
     """A video as upright RGB frames, and the packets of its audio and subtitle tracks.
 
-    Damaged places: a frame that is lost or flagged as corrupt repeats the last good one, so that timing
-    holds, and is marked `concealed`.
+    To preserve the timing, a frame that is missing or flagged as corrupt is replaced by the last good one and
+    marked `concealed`.
 
     Args:
         name: path, URL or "-" for stdin.
-        start: seconds to leave out at the beginning.
+        start: seconds to skip at the beginning.
         length: seconds to read, or None for all.
-        size: scale to exactly (width, height).
-        max_size: scale down so that the longer side is at most this.
-        fps: repeat and leave out frames to reach this constant rate; None keeps every frame as it is.
-        deinterlace: weave interlaced frames into progressive ones.
+        size: scale to exactly (width, height), in pixels.
+        max_size: scale down so that the longer side is at most this, in pixels.
+        fps: repeat and drop frames to reach this constant rate; None keeps every frame.
+        deinterlace: convert interlaced frames to progressive ones.
 
     Raises:
-        InputError: the input cannot be opened or holds no frame.
+        InputError: the input cannot be opened or has no frame.
     """
 
     def __init__(
@@ -65,16 +71,16 @@ class VideoSource:
         self._container = open_input(name)
         try:
             self._stream = choose_video(self._container, name)
-            self._tracks = beside(self._container)
+            self._tracks = audio_and_subtitles(self._container)
             self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
             self._rate = frame_rate(self._stream)
             self._decoder = Decoder(self._stream)
             self._deinterlacer = Deinterlacer(name) if deinterlace else None
             self._times = PresentationTimes(self._time_base, self._rate, name)
-            self._good: np.ndarray | None = None
+            self._last_good: np.ndarray | None = None
             self._shape: tuple[int, int] | None = None
-            self._cut_out(start, length)
-            self._pictures = self._decoded()
+            self._select_range(start, length)
+            self._decoded_items = self._decode()
             self._head = self._read_head()
             self._info = self._describe(size, max_size, length)
         except BaseException:
@@ -83,12 +89,12 @@ class VideoSource:
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """All that nothing else accepts; opening it says what is wrong with it."""
+        """Any name that no other kind accepts; opening it reports what is wrong with it."""
         return True
 
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:
-        """The video of that name."""
+        """Open the video `name`."""
         return cls(
             name,
             start=options.start,
@@ -107,14 +113,14 @@ class VideoSource:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        close_input(self._container, self._pictures)
+        close_input(self._container, self._decoded_items)
 
     def __iter__(self) -> Iterator[Item]:
         items = self._items()
         return at_constant_rate(items, self._fps) if self._fps else items
 
-    def _cut_out(self, start: float, length: float | None) -> None:
-        """Set the range of presentation times to read, and seek to it."""
+    def _select_range(self, start: float, length: float | None) -> None:
+        """Set the range of presentation times to read, and seek to its start."""
         base = self._time_base
         beginning = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
         self._first = round((beginning + Fraction(start)) / base)
@@ -126,64 +132,64 @@ class VideoSource:
             except (*DAMAGE, OSError):
                 _log.warning("%s: cannot seek; reading from the beginning", self._name)
 
-    def _decoded(self) -> Generator[Decoded | Packet, None, None]:
-        """Decoded images in presentation order, and packets of the other tracks as they come."""
+    def _decode(self) -> Generator[Decoded | Packet, None, None]:
+        """Decoded frames in presentation order, and packets of the other tracks in demux order."""
         streams = [self._stream, *self._tracks.values()]
         for packet in read_packets(self._container, streams):
             index = packet.stream.index  # a flush packet has no stream_index of its own
             if index in self._tracks:
-                if packet.size and self._wanted(packet.pts, Fraction(packet.time_base)):
+                if packet.size and self._in_range(packet.pts, Fraction(packet.time_base)):
                     yield Packet(index, packet)
             elif index == self._stream.index:
                 for decoded in self._decoder.decode(packet):
                     yield from self._deinterlacer.process(decoded) if self._deinterlacer else (decoded,)
-                if self._is_behind(packet.dts):
+                if self._is_past_end(packet.dts):
                     break
         if self._deinterlacer:
             yield from self._deinterlacer.flush()
         self._count_lost()
 
-    def _wanted(self, pts: int | None, time_base: Fraction) -> bool:
-        """Whether a packet of another track lies in the part that is read."""
+    def _in_range(self, pts: int | None, time_base: Fraction) -> bool:
+        """Whether a packet of another track is in the range that is read."""
         if pts is None:
             return True
         seconds = pts * time_base
         early = self._trimmed and seconds < self._first * self._time_base
         return not early and (self._end is None or seconds < self._end * self._time_base)
 
-    def _is_behind(self, dts: int | None) -> bool:
+    def _is_past_end(self, dts: int | None) -> bool:
         if self._end is None or dts is None:
             return False
         return (dts - self._end) * self._time_base > _INTERLEAVE_SECONDS
 
     def _read_head(self) -> list[Decoded | Packet]:
-        """Read up to the first image, which tells size, orientation and color."""
+        """Read up to the first frame, which determines size, orientation and color."""
         head: list[Decoded | Packet] = []
-        for item in self._pictures:
+        for item in self._decoded_items:
             head.append(item)
-            if isinstance(item, Decoded) and item.picture is not None:
+            if isinstance(item, Decoded) and item.frame is not None:
                 return head
         packets, errors = self._decoder.packets, self._decoder.errors
         if not packets:
-            raise InputError(f"{self._name}: holds no images in the part that is read")
-        raise InputError(f"{self._name}: no image could be decoded ({packets} packets, {errors} damaged)")
+            raise InputError(f"{self._name}: contains no frames in the range that is read")
+        raise InputError(f"{self._name}: no frame could be decoded ({packets} packets, {errors} damaged)")
 
     def _describe(
         self, size: tuple[int, int] | None, max_size: int | None, length: float | None
     ) -> StreamInfo:
         first = self._head[-1]
-        assert isinstance(first, Decoded) and first.picture is not None
-        picture = first.picture
-        self._orientation = read_orientation(picture, self._name)
+        assert isinstance(first, Decoded) and first.frame is not None
+        frame = first.frame
+        self._orientation = read_orientation(frame, self._name)
         turned = self._orientation[0]
-        natural = (picture.height, picture.width) if turned else (picture.width, picture.height)
-        width, height = fitted_size(*natural, size, max_size, even=True)
+        upright_size = (frame.height, frame.width) if turned else (frame.width, frame.height)
+        width, height = fitted_size(*upright_size, size, max_size, even=True)
         self._to_rgb = ToRGB(self._name, (height, width) if turned else (width, height))
         aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         aspect = 1 / aspect if turned else aspect
         if size is not None:
-            aspect = (aspect * Fraction(*natural) / Fraction(width, height)).limit_denominator(1000)
-        tags = resolve_tags(picture)
+            aspect = (aspect * Fraction(*upright_size) / Fraction(width, height)).limit_denominator(1000)
+        tags = resolve_tags(frame)
         path = None if self._name == "-" or is_url(self._name) else Path(self._name)
         seconds = length or duration_seconds(self._container, self._stream)
         return StreamInfo(
@@ -211,30 +217,30 @@ class VideoSource:
         available = duration_seconds(self._container, self._stream)
         skipped = float(self._first * self._time_base) if self._trimmed else 0.0
         rest = None if available is None else max(available - skipped, 0.0)
-        spans = [span for span in (length, rest) if span is not None]
+        limits = [limit for limit in (length, rest) if limit is not None]
         rate = self._fps or self._rate
-        return max(1, round(min(spans) * rate)) if spans and rate else None
+        return max(1, round(min(limits) * rate)) if limits and rate else None
 
     def _items(self) -> Iterator[Item]:
         for item in self._head:
             yield from self._item(item)
         self._head.clear()
-        for item in self._pictures:
+        for item in self._decoded_items:
             yield from self._item(item)
 
     def _item(self, item: Decoded | Packet) -> Iterator[Item]:
         if isinstance(item, Packet):
             yield item
             return
-        if item.picture is None and self._good is None:
-            return  # nothing to repeat yet: the video starts with its first image
+        if item.frame is None and self._last_good is None:
+            return  # nothing to repeat yet: the video starts with its first good frame
         pts = self._times.place(item.pts)
         pixels, concealed, reset = self._pixels(item)
-        if pts < self._first if self._trimmed else False:
+        if self._trimmed and pts < self._first:
             return
         if self._end is not None and pts >= self._end:
             return
-        duration = (item.picture.duration or 0) if item.picture is not None else 0
+        duration = (item.frame.duration or 0) if item.frame is not None else 0
         yield Frame(
             pixels,
             pts - self._first,
@@ -245,39 +251,37 @@ class VideoSource:
         )
 
     def _pixels(self, item: Decoded) -> tuple[np.ndarray, bool, bool]:
-        """(pixels, concealed, reset) of a decoded or lost image."""
-        picture = item.picture
-        if self._good is not None and (picture is None or item.damaged):
-            return self._good, True, False
-        assert picture is not None
-        shape = (picture.width, picture.height)
+        """(pixels, concealed, reset) of a decoded or lost frame."""
+        frame = item.frame
+        if self._last_good is not None and (frame is None or item.damaged):
+            return self._last_good, True, False
+        assert frame is not None
+        shape = (frame.width, frame.height)
         reset = shape != self._shape
         if reset and self._shape is not None:
             old, new = "x".join(map(str, self._shape)), "x".join(map(str, shape))
             _log.warning(
-                "%s: the image size changes from %s to %s; scaled to the first", self._name, old, new
+                "%s: the frame size changes from %s to %s; scaled to the first", self._name, old, new
             )
         self._shape = shape
-        pixels = turn(self._to_rgb(picture), self._orientation)
+        pixels = turn(self._to_rgb(frame), self._orientation)
         if not item.damaged:
-            self._good = pixels
+            self._last_good = pixels
         return pixels, item.damaged, reset
 
     def _count_lost(self) -> None:
-        """A file cut short: its header promises more images than there are packets."""
+        """Count the missing frames of a truncated file, whose header promises more than it has."""
         promised = self._stream.frames
         whole = not self._trimmed and self._end is None
         if whole and self._container.format.name.startswith("mov") and promised > self._decoder.packets:
             self.lost = promised - self._decoder.packets
-            _log.warning(
-                "%s: ends early: %d of %d images are there", self._name, self._decoder.packets, promised
-            )
+            _log.warning("%s: truncated: it has %d of %d frames", self._name, self._decoder.packets, promised)
 
 
 def at_constant_rate(items: Iterable[Item], fps: Fraction) -> Iterator[Item]:
-    """Repeat and leave out frames so that they come at `fps` frames per second.
+    """Repeat and drop frames to get a constant rate of `fps` frames per second.
 
-    At every tick the latest frame that has begun is shown.
+    Each output frame is the latest input frame that has started at its time.
     """
     shown: Frame | None = None
     tick = 0

@@ -1,4 +1,4 @@
-"""The sound of a file, to go with images that have none."""
+"""Audio of a file, to be added to a video made from an image."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from av.stream import Stream
 from streamstyle.errors import InputError
 from streamstyle.frames import Packet
 from streamstyle.video.decoding import read_packets
-from streamstyle.video.opening import close_input, open_sound
+from streamstyle.video.opening import close_input, open_audio
 
 
-class Sound:
-    """The audio tracks of a video or sound file.
+class AudioTracks:
+    """The audio tracks of a video or audio file.
 
     Args:
         name: path of the file.
 
     Attributes:
         tracks: by key, for `StreamInfo.tracks`.
-        start: seconds at which the file begins.
+        start: presentation time in seconds at which the file begins.
 
     Raises:
-        InputError: it cannot be read, or holds no sound.
+        InputError: the file cannot be read, or has no audio track.
     """
 
     def __init__(self, name: str) -> None:
-        self._container = open_sound(name)
+        self._container = open_audio(name)
         self.tracks = {stream.index: stream for stream in self._container.streams.audio}
         if not self.tracks:
             self._container.close()
-            raise InputError(f"{name}: holds no sound")
+            raise InputError(f"{name}: has no audio track")
         self.start = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
         self._reading = self._read()
 
     def packets(self, seconds: float) -> Iterator[tuple[float, Packet]]:
-        """Packets that begin before that time, each with its time, in the order of the file."""
+        """(time, packet) in file order, up to the first packet that begins at `seconds` or later."""
         for packet in self._reading:
             if not packet.size:  # the end
                 return
@@ -49,7 +49,7 @@ class Sound:
             yield begin, Packet(packet.stream.index, packet)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         close_input(self._container, self._reading)
 
     def _read(self) -> Generator[av.Packet[Stream], None, None]:

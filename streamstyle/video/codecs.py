@@ -1,4 +1,4 @@
-"""Video codecs by the names users give, with defaults that look good, and what each container can hold."""
+"""Video codecs by their names for users, with good defaults, and the codecs that each container supports."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from streamstyle.errors import UsageError
 _X264_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
-_CPU_AVX_512F = 13  # OpenCV's number; not every version exports the name
+_CPU_AVX_512F = 13  # OpenCV's constant; not every version exports its name
 _NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
 
 
 @dataclass(frozen=True)
 class Codec:
-    """One way to encode images.
+    """A video encoder with its options and defaults.
 
     Attributes:
         encoder: FFmpeg's name.
         pixel_format: default sample format.
-        quality: default of `--crf`, lower is better; None where the codec has no such knob.
-        quality_option: what the encoder calls it.
+        quality: default of `--crf`, lower is better; None if the codec has no such option.
+        quality_option: the encoder's name of this option.
         qualities: allowed range of `--crf`, both ends included.
         preset: default of `--preset`.
-        preset_option: what the encoder calls it.
-        presets: allowed values; empty where the codec has none.
+        preset_option: the encoder's name of this option.
+        presets: allowed values; empty if the codec has none.
         options: further encoder options.
-        bits_per_pixel: of stylized video at the defaults, for estimates of disk space. The sample clip took
-            0.7 in the calmer of the bundled styles and 1.15 in the livelier; refusals go by the calmer.
-        segment: muxer of the segments: one with exact times that holds the codec.
+        bits_per_pixel: of stylized video at the defaults, to estimate disk space. The sample clip needed 0.7
+            in smooth bundled styles and 1.15 in detailed ones; renders are refused based on the lower value.
+        segment: muxer of the segments: one that supports the codec and stores exact times.
     """
 
     encoder: str
@@ -111,7 +111,7 @@ CODECS: dict[str, Codec] = {
         presets=_NVENC_PRESETS,
         options={"rc": "vbr"},
     ),
-    # For images that are read again before the end, such as the frames of a GIF.
+    # For frames that are decoded again before the output is finished, as for a GIF.
     "lossless_rgb": Codec(
         "libx264rgb",
         pixel_format="rgb24",
@@ -131,9 +131,9 @@ class ContainerFormat:
 
     Attributes:
         muxer: FFmpeg's name.
-        codecs: video codecs it is written with, the default first.
-        audio: encoder for audio that it cannot hold as it is; None where it holds no sound.
-        subtitle: encoder for text subtitles that it cannot hold as they are; None where it holds none.
+        codecs: supported video codecs, the default first.
+        audio: encoder for audio that cannot be copied; None if the format has no audio.
+        subtitle: encoder for text subtitles that cannot be copied; None if the format has no subtitles.
         options: muxer options of a finished file.
     """
 
@@ -160,17 +160,17 @@ CONTAINERS: dict[str, ContainerFormat] = {
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """What the user asked of the encoder; None stands for the codec's default.
+    """Encoder options set by the user; None stands for the codec's default.
 
     Attributes:
         codec: name in CODECS, or "auto".
         quality: `--crf`.
         preset: `--preset`.
         pixel_format: `--pix-fmt`.
-        bit_rate: bits per second; takes the place of `quality`.
-        low_delay: every frame is given out at once, and key frames come often, so that a receiver may join
-            and a file may break off at any time; H.264 only.
-        threads: encoder threads. They are pinned, as x264 gives other bytes for another number.
+        bit_rate: bits per second; replaces `quality`.
+        low_delay: output every frame immediately, with frequent keyframes, so that a receiver can join and a
+            file can be cut off at any time; H.264 only.
+        threads: number of encoder threads. It is fixed, as x264's output depends on it.
     """
 
     codec: str = "auto"
@@ -183,27 +183,32 @@ class EncodeOptions:
 
 
 def container_format(path: str | Path) -> ContainerFormat:
-    """The format for a file name.
+    """The container format for a file name.
 
     Raises:
-        UsageError: its ending names no format that can be written.
+        UsageError: no format with its suffix can be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in CONTAINERS:
         raise UsageError(
-            f"{path}: cannot write {suffix or 'a file without ending'}; videos: {' '.join(CONTAINERS)}"
+            f"{path}: cannot write {suffix or 'a file without a suffix'}; videos: {' '.join(CONTAINERS)}"
         )
     return CONTAINERS[suffix]
 
 
 def choose_codec(container: ContainerFormat, options: EncodeOptions, where: str) -> tuple[str, Codec]:
-    """(name, codec) for a container, with the options checked.
+    """The (name, codec) for a container, with the options checked.
 
-    "auto" takes NVENC where it opens, the container's default otherwise.
+    "auto" selects NVENC for H.264 if it is available, else the container's default.
+
+    Args:
+        container: of the output.
+        options: set by the user.
+        where: name of the output or its format, for messages.
 
     Raises:
-        UsageError: the codec is unknown, cannot be opened, does not fit the container, or an option does
-            not fit the codec.
+        UsageError: the codec is unknown, not available or not supported by the container, or an option is
+            invalid for the codec.
     """
     name = options.codec
     if name == "auto":
@@ -211,12 +216,12 @@ def choose_codec(container: ContainerFormat, options: EncodeOptions, where: str)
         if name == "h264" and works("h264_nvenc"):
             name = "h264_nvenc"
     if name not in CODECS:
-        raise UsageError(f"--codec {name}: unknown; known are auto {' '.join(container.codecs)}")
+        raise UsageError(f"--codec {name}: unknown; known: auto {' '.join(container.codecs)}")
     if name not in container.codecs:
-        raise UsageError(f"--codec {name}: {where} cannot hold it; it holds {' '.join(container.codecs)}")
+        raise UsageError(f"--codec {name}: not supported by {where}; supported: {' '.join(container.codecs)}")
     codec = CODECS[name]
     if name.endswith("_nvenc") and not works(name):
-        raise UsageError(f"--codec {name}: no NVIDIA encoder answers on this machine")
+        raise UsageError(f"--codec {name}: no NVIDIA encoder is available on this machine")
     _check(name, codec, options)
     return name, codec
 
@@ -225,12 +230,12 @@ def _check(name: str, codec: Codec, options: EncodeOptions) -> None:
     if options.quality is not None:
         low, high = codec.qualities
         if codec.quality is None:
-            raise UsageError(f"--crf {options.quality:g}: codec {name} has no such setting")
+            raise UsageError(f"--crf {options.quality:g}: codec {name} has no such option")
         if not low <= options.quality <= high:
             raise UsageError(f"--crf {options.quality:g}: codec {name} takes {low:g} to {high:g}")
     if options.preset is not None and options.preset not in codec.presets:
         known = " ".join(codec.presets) or "none"
-        raise UsageError(f"--preset {options.preset}: codec {name} knows {known}")
+        raise UsageError(f"--preset {options.preset}: codec {name} takes {known}")
     if options.pixel_format is not None:
         formats = [f.name for f in av.Codec(codec.encoder, "w").video_formats or ()]
         if options.pixel_format not in formats:
@@ -239,7 +244,7 @@ def _check(name: str, codec: Codec, options: EncodeOptions) -> None:
 
 @cache
 def works(name: str) -> bool:
-    """Whether the encoder really works here: a driver may be missing, a device may have no encoder."""
+    """Whether the encoder can be opened here: a driver may be missing, or the GPU has no encoder."""
     codec = CODECS[name]
     context = cast(VideoCodecContext, av.CodecContext.create(codec.encoder, "w"))
     context.width, context.height, context.pix_fmt = 256, 256, codec.pixel_format
@@ -253,14 +258,14 @@ def works(name: str) -> bool:
 
 
 def expected_bits_per_pixel(codec: Codec, options: EncodeOptions) -> float:
-    """For the estimate of disk space. Six steps of quality halve the bits, as they do in H.264."""
+    """Expected bits per pixel, to estimate disk space. Six steps of quality halve the bits, as in H.264."""
     if codec.quality is None or options.quality is None:
         return codec.bits_per_pixel
     return codec.bits_per_pixel * 2 ** ((codec.quality - options.quality) / 6)
 
 
 def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
-    """Options for the encoder, as FFmpeg wants them."""
+    """The options as FFmpeg's encoder expects them."""
     chosen = dict(codec.options)
     preset = options.preset or codec.preset
     if preset is not None:
@@ -269,8 +274,8 @@ def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
         quality = codec.quality if options.quality is None else options.quality
         chosen[codec.quality_option] = f"{quality:g}"
     if codec.encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
-        # With its macroblock tree (default presets) the AVX-512 code gives other bytes from run to run, so
-        # that a resumed video would not be the uninterrupted one; with AVX2 every run agrees.
+        # With its macroblock tree (default presets) the AVX-512 code is not deterministic, so a resumed video
+        # would differ from an uninterrupted one; the AVX2 code is.
         chosen["x264-params"] = "asm=avx2"
     if options.low_delay and codec.encoder == "libx264":
         chosen["tune"] = "zerolatency"
@@ -280,5 +285,5 @@ def encoder_options(codec: Codec, options: EncodeOptions) -> dict[str, str]:
         chosen["x265-params"] += f":pools={options.threads}"
     if codec.encoder == "libsvtav1":
         chosen["svtav1-params"] = f"lp={options.threads}"
-        os.environ.setdefault("SVT_LOG", "1")  # errors only; the library prints on its own
+        os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs by itself
     return chosen

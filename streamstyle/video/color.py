@@ -1,7 +1,7 @@
-"""Color: the matrix, range, primaries and transfer of the samples, and their conversion from and to RGB.
+"""Color: the matrix, range, primaries and transfer of the samples, and conversion from and to RGB.
 
-Codes are those of ITU-T H.273. Untagged videos are read as players read them: BT.709 from 720 lines up,
-BT.601 below. High dynamic range and wide gamut become SDR BT.709.
+Code points are those of ITU-T H.273. Untagged videos are read as players do: BT.709 from 720 lines up, BT.601
+below. High dynamic range and wide gamut are converted to SDR BT.709.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ BT709 = ColorTags(matrix=1, primaries=1, transfer=1)
 _UNSPECIFIED = (0, 2)
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _WIDE_PRIMARIES = (9, 11, 12)  # BT.2020, DCI-P3, Display P3
-# Matrix codes that swscale knows, as its own constants; 6 (SMPTE 170M) equals 5 (BT.470BG).
+# Matrix codes that swscale supports, and its own constants; 6 (SMPTE 170M) equals 5 (BT.470BG).
 _SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-# Chosen by the error of a lossless round trip over tagged clips: full range has no headroom in which
-# interpolated chroma could overshoot, and comes back closer when it is repeated; areas average best.
+# Chosen by the error of a lossless round trip over tagged clips. Full range has no headroom for the overshoot
+# of interpolated chroma, so repeating chroma samples is closer there; area averaging is best for output.
 _LIMITED_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _FULL_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
 _OUT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
-_THREADS = 1  # the cores belong to the network; a second thread here gains little
+_THREADS = 1  # the network needs the cores; a second thread here gains little
 
 
 def resolve_tags(frame: av.VideoFrame) -> ColorTags:
-    """The tags by which `frame` is read; unspecified ones are guessed as players do."""
+    """The color tags of `frame`; unspecified ones are guessed as players do."""
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
     matrix = int(frame.colorspace)
     if frame.format.is_rgb or matrix in _UNSPECIFIED or matrix not in _SWS_MATRIX:
@@ -51,18 +51,18 @@ def resolve_tags(frame: av.VideoFrame) -> ColorTags:
 
 
 def is_wide(tags: ColorTags) -> bool:
-    """Whether the colors do not fit SDR BT.709 and have to be mapped to it."""
+    """Whether the colors are HDR or wide gamut and have to be mapped to SDR BT.709."""
     return tags.transfer in _HDR_TRANSFERS or tags.primaries in _WIDE_PRIMARIES
 
 
 class ToRGB:
     """Converts decoded frames to RGB of one size.
 
-    Make one for each stream: swscale keeps about 15 MB for each converter.
+    Create one per stream: swscale keeps about 15 MB per converter.
 
     Args:
         name: of the input, for warnings.
-        size: (width, height) of the result in pixels, before it is turned upright.
+        size: (width, height) of the result in pixels, before it is rotated upright.
     """
 
     def __init__(self, name: str, size: tuple[int, int]) -> None:
@@ -78,11 +78,11 @@ class ToRGB:
         tags = resolve_tags(frame)
         depth = max((component.bits for component in frame.format.components), default=8)
         if is_wide(tags):
-            what = _HDR_TRANSFERS.get(tags.transfer, "wide gamut")
-            self._warn("wide", f"high dynamic range or wide gamut ({what}) becomes 8-bit SDR BT.709")
+            kind = _HDR_TRANSFERS.get(tags.transfer, "wide gamut")
+            self._warn("wide", f"high dynamic range or wide gamut ({kind}) is converted to 8-bit SDR BT.709")
             frame = self._mapped(frame, tags)
         elif depth > 8:
-            self._warn("depth", f"{depth}-bit frames become 8-bit")
+            self._warn("depth", f"{depth}-bit frames are converted to 8-bit")
         if any(component.is_alpha for component in frame.format.components):
             return self._opaque(frame)
         return self._reformat(frame, "rgb24", tags).to_ndarray()
@@ -106,7 +106,7 @@ class ToRGB:
         rgba = self._reformat(frame, "rgba", resolve_tags(frame)).to_ndarray()
         alpha = rgba[..., 3]
         if alpha.min() < 255:
-            self._warn("alpha", "transparent parts of the video become white")
+            self._warn("alpha", "transparent areas of the video become white")
         return np.ascontiguousarray(on_white(rgba[..., :3], alpha))
 
     def _mapped(self, frame: av.VideoFrame, tags: ColorTags) -> av.VideoFrame:
@@ -162,10 +162,10 @@ class FromRGB:
         self._reformatter = VideoReformatter()
 
     def __call__(self, pixels: np.ndarray) -> av.VideoFrame:
-        """A frame of (H, W, 3) uint8 RGB; `pixels` must not change until the frame is encoded."""
+        """A frame from (H, W, 3) uint8 RGB; `pixels` must not change until the frame is encoded."""
         frame = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
         rgb = av.VideoFormat(self._format).is_rgb
-        # Without dst_colorspace swscale takes BT.601 whatever the tags say.
+        # Without dst_colorspace swscale uses BT.601 regardless of the tags.
         return self._reformatter.reformat(
             frame,
             format=self._format,

@@ -1,6 +1,6 @@
-"""Decodes packet by packet, and says where frames are missing.
+"""Decodes packet by packet and reports missing frames.
 
-`container.decode()` ends at the first damaged packet; a loop over packets goes on behind it.
+`container.decode()` ends at the first damaged packet; a loop over packets continues after it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from av.video.stream import VideoStream
 
 from streamstyle.video.opening import DAMAGE
 
-# A reader that fails this often in a row without giving a packet will not recover.
+# A demuxer that fails this often in a row will not recover.
 _MAX_READ_ERRORS = 64
 
 
 def read_packets(container: InputContainer, streams: list[Stream]) -> Iterator[av.Packet[Stream]]:
-    """The packets of `streams` in file order, also those behind damaged places; one empty packet last."""
+    """The packets of `streams` in file order, including those after damage; an empty one comes last."""
     errors = 0
     while errors < _MAX_READ_ERRORS:
         try:
@@ -35,24 +35,23 @@ def read_packets(container: InputContainer, streams: list[Stream]) -> Iterator[a
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded image, or the place of a lost one.
+    """A decoded frame, or a placeholder for a lost one.
 
     Attributes:
-        image: the frame, or None where it is lost.
-        pts: its presentation time as the stream gives it, or None.
-        damaged: the decoder flagged the image as corrupt.
+        frame: the decoded frame, or None if it is lost.
+        pts: its presentation time from the stream, or None.
+        damaged: the decoder flagged the frame as corrupt.
     """
 
-    picture: av.VideoFrame | None
+    frame: av.VideoFrame | None
     pts: int | None
     damaged: bool = False
 
 
 class Decoder:
-    """Turns the packets of one image track into images, in presentation order.
+    """Decodes the packets of one video track into frames, in presentation order.
 
-    A packet that cannot be decoded, and whose frame does not appear in spite of that, is reported as a
-    lost image at its presentation time.
+    If a packet cannot be decoded and its frame does not appear, a lost frame is reported at its time.
 
     Attributes:
         packets: number of packets seen.
@@ -60,8 +59,8 @@ class Decoder:
     """
 
     def __init__(self, stream: VideoStream) -> None:
-        # One thread: with frame threads an error surfaces packets later, and slice threads of h264 lose the
-        # flag of corrupt images. dav1d reports both well and has threads of its own.
+        # One thread: with frame threads an error is reported some packets later, and slice threads of h264
+        # lose the flag of corrupt frames. dav1d reports both correctly and has its own threads.
         stream.thread_type = "AUTO" if stream.codec_context.name == "libdav1d" else "NONE"
         self._stream = stream
         self._lost: list[int] = []
@@ -70,23 +69,23 @@ class Decoder:
         self.errors = 0
 
     def decode(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
-        """The images that `packet` completes. The empty packet at the end flushes the decoder."""
+        """The frames that `packet` completes. The empty packet at the end flushes the decoder."""
         flush = not packet.size
         self.packets += not flush
         try:
-            pictures = self._stream.codec_context.decode(None if flush else packet)
+            frames = self._stream.codec_context.decode(None if flush else packet)
         except (*DAMAGE, OSError):
-            pictures = []
+            frames = []
             if not flush:
                 self.errors += 1
                 yield from self._missing(packet)
-        for picture in pictures:
-            pts = picture.pts if picture.pts is not None else picture.dts
-            yield from self._passed(pts)
+        for frame in frames:
+            pts = frame.pts if frame.pts is not None else frame.dts
+            yield from self._lost_before(pts)
             self._latest = pts
-            yield Decoded(picture, pts, picture.is_corrupt)
+            yield Decoded(frame, pts, frame.is_corrupt)
         if flush:
-            yield from self._passed(None)
+            yield from self._lost_before(None)
 
     def _missing(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
         if packet.is_discard:
@@ -96,8 +95,8 @@ class Decoder:
         elif self._latest is None or packet.pts > self._latest:
             heapq.heappush(self._lost, packet.pts)
 
-    def _passed(self, pts: int | None) -> Iterator[Decoded]:
-        """Report the lost images before `pts`, all of them where it is None."""
+    def _lost_before(self, pts: int | None) -> Iterator[Decoded]:
+        """Report the lost frames before `pts`, or all of them if it is None."""
         while self._lost and (pts is None or self._lost[0] <= pts):
             lost = heapq.heappop(self._lost)
             if lost != pts:

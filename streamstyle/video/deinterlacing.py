@@ -1,4 +1,4 @@
-"""Weaves the two fields of interlaced frames into one progressive image: one frame per frame."""
+"""Deinterlaces frames: each interlaced frame becomes one progressive frame."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ _log = logging.getLogger("streamstyle")
 
 
 class Deinterlacer:
-    """Passes images on until the first interlaced one comes, and sends all through bwdif from then on.
+    """Passes frames through up to the first interlaced one, and filters all later ones with FFmpeg's bwdif.
 
-    bwdif (FFmpeg) looks one frame ahead, so images come out one call later; progressive images pass
-    it unchanged.
+    bwdif looks one frame ahead, so frames are returned one call later. It does not change progressive frames.
     """
 
     def __init__(self, name: str) -> None:
@@ -29,29 +28,29 @@ class Deinterlacer:
         self._waiting: list[Decoded] = []
 
     def process(self, decoded: Decoded) -> Iterator[Decoded]:
-        """The images that are ready once `decoded` has been seen."""
-        picture = decoded.picture
-        if picture is None:
-            yield from self._hold(decoded)
+        """The frames that are ready once `decoded` has been added."""
+        frame = decoded.frame
+        if frame is None:
+            yield from self._keep_order(decoded)
             return
-        if self._graph is None and not picture.interlaced_frame:
+        if self._graph is None and not frame.interlaced_frame:
             yield decoded
             return
-        shape = (picture.width, picture.height, picture.format.name)
+        shape = (frame.width, frame.height, frame.format.name)
         if self._graph is None:
             _log.warning("%s: interlaced; deinterlaced with bwdif", self._name)
         if shape != self._shape:
             yield from self.flush()
-            self._graph, self._shape = self._build(picture), shape
+            self._graph, self._shape = self._build(frame), shape
         assert self._graph is not None
         self._waiting.append(decoded)
-        # The clock of the graph counts frames: the real times are put back from the queue.
-        picture.pts, picture.time_base = len(self._waiting) + self._sent, Fraction(1, 1000)
-        self._graph.push(picture)
+        # The graph's timestamps count frames; the real times are restored from the queue.
+        frame.pts, frame.time_base = len(self._waiting) + self._sent, Fraction(1, 1000)
+        self._graph.push(frame)
         yield from self._ready()
 
     def flush(self) -> Iterator[Decoded]:
-        """The images still held at the end of the stream."""
+        """The frames still buffered at the end of the stream."""
         if self._graph is not None:
             self._graph.push(None)
             yield from self._ready()
@@ -59,7 +58,7 @@ class Deinterlacer:
         self._waiting.clear()
         self._graph, self._shape = None, None
 
-    def _hold(self, lost: Decoded) -> Iterator[Decoded]:
+    def _keep_order(self, lost: Decoded) -> Iterator[Decoded]:
         if self._waiting:
             self._waiting.append(lost)
         else:
@@ -69,28 +68,28 @@ class Deinterlacer:
         assert self._graph is not None
         while True:
             try:
-                picture = self._graph.vpull()
+                frame = self._graph.vpull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            while self._waiting and self._waiting[0].picture is None:
+            while self._waiting and self._waiting[0].frame is None:
                 yield self._waiting.pop(0)
             source = self._waiting.pop(0)
             self._sent += 1
-            yield Decoded(picture, source.pts, source.damaged)
-            while self._waiting and self._waiting[0].picture is None:
+            yield Decoded(frame, source.pts, source.damaged)
+            while self._waiting and self._waiting[0].frame is None:
                 yield self._waiting.pop(0)
 
-    def _build(self, picture: av.VideoFrame) -> Graph:
+    def _build(self, frame: av.VideoFrame) -> Graph:
         graph = Graph()
         source = graph.add_buffer(
-            width=picture.width,
-            height=picture.height,
-            format=picture.format,
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
             time_base=Fraction(1, 1000),
         )
-        weave = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        deinterlace = graph.add("bwdif", "mode=send_frame:deint=interlaced")
         sink = graph.add("buffersink")
-        source.link_to(weave)
-        weave.link_to(sink)
+        source.link_to(deinterlace)
+        deinterlace.link_to(sink)
         graph.configure()
         return graph

@@ -21,26 +21,26 @@ from streamstyle.video.opening import DAMAGE, reason
 
 _log = logging.getLogger("streamstyle")
 
-KEY_SECONDS = 2  # from one key frame to the next, where a receiver may join at any time
+KEY_SECONDS = 2  # from one keyframe to the next, where a receiver can join at any time
 
 _BT601 = ColorTags(matrix=6, primaries=6, transfer=6)
 _RGB_MATRIX = 0
 
 
 class Encoder:
-    """Encodes the frames of one video, or of one segment of it.
+    """Encodes the frames of a video or of one segment.
 
-    Odd sizes are padded by repeating the last row or column where the sample format needs even ones.
+    If the sample format needs even sizes, odd ones are padded by repeating the last row or column.
 
     Args:
-        container: gets the video track; open for writing, nothing muxed yet.
+        container: open for writing, without any packets; the video track is added to it.
         codec: how to encode.
-        options: the user's wishes, already checked by `choose_codec`.
-        info: of the source: size, rate, color, sample aspect.
-        time_base: of the frames that will come.
+        options: set by the user and checked by `choose_codec`.
+        info: of the source: size, rate, color, sample aspect ratio.
+        time_base: of the frames.
 
     Raises:
-        UsageError: the encoder refuses the size or the options.
+        UsageError: the encoder does not support the size or the options.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Encoder:
         tags = info.color or (BT709 if info.height >= 720 else _BT601)
         self._size = (info.width, info.height)
         self._from_rgb = FromRGB(pixel_format, tags)
-        self._low_delay, self._key_at = options.low_delay, -1  # pts from which on a key frame is due
+        self._low_delay, self._key_at = options.low_delay, -1  # pts from which a keyframe is due
         try:
             self.stream = _add_stream(container, codec, options, info, time_base, pixel_format)
             _tag(self.stream, tags, av.VideoFormat(pixel_format).is_rgb)
@@ -69,39 +69,39 @@ class Encoder:
             ) from error
 
     def encode(self, frame: Frame) -> list[av.Packet[VideoStream]]:
-        """The packets that are ready once `frame` is in."""
+        """Encode a frame; returns the packets that are ready."""
         right, below = self._padding
         pixels = frame.pixels
-        if pixels.shape[1::-1] != self._size:  # images of a folder may differ
+        if pixels.shape[1::-1] != self._size:  # images of a folder may differ in size
             pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
         if right or below:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
-        picture = self._from_rgb(pixels)
-        picture.pts, picture.time_base = frame.pts, frame.time_base
-        picture.duration = frame.duration
+        av_frame = self._from_rgb(pixels)
+        av_frame.pts, av_frame.time_base = frame.pts, frame.time_base
+        av_frame.duration = frame.duration
         if self._low_delay and frame.pts >= self._key_at:
-            picture.pict_type = PictureType.I
+            av_frame.pict_type = PictureType.I
             self._key_at = frame.pts + round(KEY_SECONDS / frame.time_base)
-        return self.stream.encode(picture)
+        return self.stream.encode(av_frame)
 
     def flush(self) -> list[av.Packet[VideoStream]]:
-        """The packets that the encoder still holds. Nothing can be encoded afterwards."""
+        """The packets still buffered in the encoder. Nothing can be encoded afterwards."""
         return self.stream.encode(None)
 
 
 def padding(info: StreamInfo, pixel_format: str) -> tuple[int, int]:
-    """(columns, rows) to add so that the chroma planes of `pixel_format` are whole."""
+    """(columns, rows) to add so that the size is a multiple of the chroma subsampling of `pixel_format`."""
     form = av.VideoFormat(pixel_format)
     across, down = 3 - form.chroma_width(2), 3 - form.chroma_height(2)  # 2 where subsampled, else 1
     return -info.width % across, -info.height % down
 
 
-def announce_padding(info: StreamInfo, pixel_format: str) -> None:
-    """Say once that the output is larger than the input by a row or column."""
+def warn_of_padding(info: StreamInfo, pixel_format: str) -> None:
+    """Warn if the output is padded by a row or column."""
     right, below = padding(info, pixel_format)
     if right or below:
         size = f"{info.width + right}x{info.height + below}"
-        _log.warning("%s: %dx%d is odd; written as %s", info.name, info.width, info.height, size)
+        _log.warning("%s: odd size %dx%d is padded to %s", info.name, info.width, info.height, size)
 
 
 def _add_stream(
@@ -145,5 +145,5 @@ def _tag(stream: VideoStream, tags: ColorTags, rgb: bool) -> None:
 
 
 def output_error(path: object, error: BaseException) -> OutputError:
-    """An OutputError that says what kept `path` from being written."""
+    """An OutputError that says why `path` cannot be written."""
     return OutputError(f"{path}: cannot be written ({reason(error)})")

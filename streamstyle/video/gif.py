@@ -1,4 +1,4 @@
-"""Animated GIF with a palette made for the whole video (FFmpeg's palettegen and paletteuse)."""
+"""Animated GIFs with one palette for the whole video (FFmpeg's palettegen and paletteuse)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from streamstyle.video.encoding import output_error
 from streamstyle.video.opening import DAMAGE
 from streamstyle.video.segments import Segment
 
-_CLOCK = Fraction(1, 100)  # GIF counts in hundredths of a second
+_CLOCK = Fraction(1, 100)  # GIF times are in hundredths of a second
 
 
 def write_gif(folder: Path, segments: list[Segment], target: Path, time_base: Fraction) -> None:
-    """Encode the images of `segments` as a GIF that loops for ever.
+    """Encode the frames of `segments` as a GIF that loops forever.
 
-    Two passes over the segments: one gathers the palette, one draws with it. Memory does not grow with
-    the length of the video.
+    The first pass over the segments computes the palette, the second encodes with it. Memory use does not
+    grow with the length of the video.
 
     Raises:
-        OutputError: the file cannot be written; it is removed then.
+        OutputError: the file cannot be written; it is removed.
     """
     try:
         palette = _palette(folder, segments, time_base)
@@ -38,30 +38,30 @@ def write_gif(folder: Path, segments: list[Segment], target: Path, time_base: Fr
         raise output_error(target, error) from error
 
 
-def _pictures(folder: Path, segments: list[Segment], time_base: Fraction) -> Iterator[av.VideoFrame]:
+def _frames(folder: Path, segments: list[Segment], time_base: Fraction) -> Iterator[av.VideoFrame]:
     for segment in segments:
         with av.open(str(folder / segment.file)) as container:
-            for picture in container.decode(video=0):
-                assert picture.pts is not None and picture.time_base is not None
-                seconds = segment.first * time_base + picture.pts * picture.time_base
-                picture.pts, picture.time_base = round(seconds / _CLOCK), _CLOCK
-                yield picture
+            for frame in container.decode(video=0):
+                assert frame.pts is not None and frame.time_base is not None
+                seconds = segment.first * time_base + frame.pts * frame.time_base
+                frame.pts, frame.time_base = round(seconds / _CLOCK), _CLOCK
+                yield frame
 
 
 def _palette(folder: Path, segments: list[Segment], time_base: Fraction) -> av.VideoFrame:
     graph: Graph | None = None
-    for picture in _pictures(folder, segments, time_base):
+    for frame in _frames(folder, segments, time_base):
         if graph is None:
             graph = Graph()
             source = graph.add_buffer(
-                width=picture.width, height=picture.height, format=picture.format, time_base=_CLOCK
+                width=frame.width, height=frame.height, format=frame.format, time_base=_CLOCK
             )
             generate = graph.add("palettegen", "reserve_transparent=0")
             sink = graph.add("buffersink")
             source.link_to(generate)
             generate.link_to(sink)
             graph.configure()
-        graph.push(picture)
+        graph.push(frame)
     assert graph is not None
     graph.push(None)
     return graph.vpull()
@@ -76,13 +76,13 @@ def _draw(
 ) -> None:
     graph: Graph | None = None
     stream: VideoStream | None = None
-    for picture in _pictures(folder, segments, time_base):
+    for frame in _frames(folder, segments, time_base):
         if graph is None:
-            graph = _drawing_graph(picture, palette)
-            stream = container.add_stream("gif", rate=25, width=picture.width, height=picture.height)
+            graph = _drawing_graph(frame, palette)
+            stream = container.add_stream("gif", rate=25, width=frame.width, height=frame.height)
             stream.codec_context.pix_fmt = "pal8"
             stream.codec_context.time_base = _CLOCK
-        graph.push(picture, at=0)
+        graph.push(frame, at=0)
         _drain(graph, container, stream)
     assert graph is not None and stream is not None
     graph.push(None, at=0)
@@ -90,13 +90,13 @@ def _draw(
     container.mux(stream.encode(None))
 
 
-def _drawing_graph(picture: av.VideoFrame, palette: av.VideoFrame) -> Graph:
+def _drawing_graph(frame: av.VideoFrame, palette: av.VideoFrame) -> Graph:
     graph = Graph()
     video, colors = (
         graph.add_buffer(width=p.width, height=p.height, format=p.format, time_base=_CLOCK)
-        for p in (picture, palette)
+        for p in (frame, palette)
     )
-    # Ordered dither is stabilized where error diffusion would crawl from frame to frame.
+    # Ordered dithering is temporally stable; error diffusion would change from frame to frame.
     draw = graph.add("paletteuse", "dither=bayer:bayer_scale=3:diff_mode=rectangle")
     sink = graph.add("buffersink")
     video.link_to(draw, 0, 0)
@@ -113,7 +113,7 @@ def _drain(graph: Graph, container: OutputContainer, stream: VideoStream | None)
     assert stream is not None
     while True:
         try:
-            picture = graph.vpull()
+            frame = graph.vpull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        container.mux(stream.encode(picture))
+        container.mux(stream.encode(frame))

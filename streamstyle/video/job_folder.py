@@ -1,8 +1,8 @@
-"""The job folder of a video: NAME.part, with its finished segments and what is needed to resume it.
+"""The job folder of a video: NAME.part, with the finished segments and the data to resume the render.
 
-The manifest's first line tells what is rendered, from which input and by what. Each further line is a
-segment: its file, and the effect's state at its end. A line is written before its files get their names, so
-the manifest names every finished file.
+The manifest's first line describes what is rendered, from which input and with which settings. Each further
+line is a segment: its file and the effect's state at its end. A line is written before its files are renamed
+to their final names, so the manifest lists every finished file.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class StoredState:
     """The effect's state at the end of a segment.
 
     Attributes:
-        numbers: those of its values that are no arrays.
-        file: name in the folder of the file that holds the arrays, "" where there are none.
+        numbers: the values that are not arrays.
+        file: name of the file with the arrays, in the folder; "" if there are none.
         sha256: of that file.
     """
 
@@ -66,10 +66,10 @@ _LINE = TypeAdapter(_Line)
 
 
 class JobFolder:
-    """The folder of an unfinished video, locked. A context manager; see `leave`.
+    """The locked folder of an unfinished video. A context manager; see `leave`.
 
     Attributes:
-        output: where the video goes, as the user named it.
+        output: path of the video, as the user entered it.
         path: of the folder.
         head: the first line of the manifest.
     """
@@ -80,25 +80,25 @@ class JobFolder:
         self.head = head
         self._part = part
         self._lines: list[_Line] = []
-        self._outdated: set[str] | None = None  # files of an earlier run that `begin` deletes
+        self._outdated: set[str] | None = None  # files of an earlier run, which `begin` deletes
         self._finished = False
 
     @classmethod
     def start(
         cls, output: Path, info: StreamInfo, record: Mapping[str, Any], overwrite: bool = False
     ) -> JobFolder:
-        """Make the folder of a new job; what an unfinished one left there is deleted by `begin`.
+        """Create the folder of a new job. `begin` deletes the files of an earlier unfinished job.
 
         Args:
             output: the video to be written.
             info: of the source.
             record: what is rendered and how, as JSON values, for the manifest's first line.
-            overwrite: replace the output, and an unfinished job.
+            overwrite: replace an existing output and an unfinished job.
 
         Raises:
-            UsageError: the output or an unfinished job is there and is not to be overwritten; or the folder
-                is not ours, or the output no ordinary file.
-            OutputError: another run writes this output, or the folder cannot be made.
+            UsageError: the output or an unfinished job exists and may not be overwritten, the folder was not
+                made by streamstyle, or the output is not a regular file.
+            OutputError: another run is writing this output, or the folder cannot be created.
         """
         part = PartFolder(output, MANIFEST)
         if part.target.exists() and not overwrite:
@@ -113,22 +113,22 @@ class JobFolder:
         if lines and not overwrite:
             part.release()
             raise UsageError(
-                f"{output}: an unfinished run is there; `streamstyle resume` goes on with it, -y starts anew"
+                f"{output}: has an unfinished run; `streamstyle resume` continues it, -y starts over"
             )
         folder._outdated = _files_named_in(lines)
         return folder
 
     @classmethod
     def reopen(cls, output: Path) -> JobFolder:
-        """Take up an unfinished job with the segments that are whole; `begin` deletes the others.
+        """Open an unfinished job with its intact segments; `begin` deletes the others.
 
         Raises:
-            UsageError: there is none, or its manifest is damaged.
-            OutputError: another run is at it.
+            UsageError: there is no unfinished job, or its manifest is damaged.
+            OutputError: another run is writing it.
         """
         part = PartFolder(output, MANIFEST)
         if not part.is_there():
-            raise UsageError(f"{output}: no unfinished run ({part.path.name} is not there)")
+            raise UsageError(f"{output}: no unfinished run ({part.path.name} does not exist)")
         part.lock()
         try:
             head, *lines = part.lines()
@@ -149,7 +149,7 @@ class JobFolder:
 
     @property
     def segments(self) -> list[Segment]:
-        """The finished segments in their order."""
+        """The finished segments in order."""
         return [line.segment for line in self._lines]
 
     @property
@@ -159,27 +159,27 @@ class JobFolder:
 
     @property
     def tracks(self) -> Path:
-        """Where the packets of the other tracks are kept."""
+        """Path of the packets of the other tracks."""
         return self.path / "tracks"
 
     @property
     def joined(self) -> Path:
-        """Where the segments are joined."""
+        """Path of the file into which the segments are joined."""
         return self.path / f"joined{self.output.suffix}"
 
     def check_source(self, info: StreamInfo) -> None:
-        """Make sure that the input is the one the job began with.
+        """Check that the input is the one that the job was started with.
 
         Raises:
-            InputError: it has changed, or cannot be read a second time.
+            InputError: the input has changed, or cannot be read again.
         """
         if not info.replayable:
-            raise InputError(f"{info.name}: cannot be read a second time, so the run cannot be resumed")
+            raise InputError(f"{info.name}: cannot be read again, so the run cannot be resumed")
         if identity(info) != self.head.get("source"):
-            raise InputError(f"{info.name}: is not the file that the unfinished run began with")
+            raise InputError(f"{info.name}: is not the file that the unfinished run was started with")
 
     def begin(self) -> None:
-        """Delete what is left of an earlier run; to be called before the first segment is added.
+        """Delete the files of an earlier run. Call it before the first segment is added.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -191,11 +191,11 @@ class JobFolder:
         self._outdated = None
 
     def unfinished(self, muxer: str) -> Path:
-        """Where a segment is written until it is added."""
+        """Path to which a segment is written until it is added."""
         return self.path / f"unfinished.{muxer}"
 
     def add(self, segment: Segment, first_frame: int, state: State) -> None:
-        """Record a finished segment, and give its file its name.
+        """Record a finished segment in the manifest and give its file its final name.
 
         Args:
             segment: closed, and written to `unfinished`.
@@ -206,12 +206,12 @@ class JobFolder:
             OutputError: the folder cannot be written.
         """
         self.begin()
-        fresh = self.path / segment.file
-        name = self._free_name(f"{first_frame:06d}", fresh.suffix, segment.sha256)
+        unfinished = self.path / segment.file
+        name = self._free_name(f"{first_frame:06d}", unfinished.suffix, segment.sha256)
         try:
             line = _Line(replace(segment, file=name), self._store(state, f"{first_frame:06d}"))
             self._part.append(asdict(line))
-            fresh.replace(self.path / name)
+            unfinished.replace(self.path / name)
             if line.state.file:
                 (self.path / _NEW_STATE).replace(self.path / line.state.file)
             _sync_folder(self.path)
@@ -220,10 +220,10 @@ class JobFolder:
         self._lines.append(line)
 
     def state(self, segments: int | None = None) -> State:
-        """The effect's state behind the first so many segments; by default behind all of them.
+        """The effect's state after that many segments; by default after all of them.
 
         Raises:
-            OutputError: its file is gone.
+            OutputError: the file of the state cannot be read.
         """
         count = len(self._lines) if segments is None else segments
         if count == 0:
@@ -236,13 +236,13 @@ class JobFolder:
         return {**stored.numbers, **arrays}
 
     def finish(self, joined: Path) -> None:
-        """Give the finished video its name, and remove the folder.
+        """Give the finished video its final name, and remove the folder.
 
         Raises:
-            OutputError: it cannot be moved there.
+            OutputError: the video cannot be moved.
         """
         try:
-            sync(joined)  # before the segments go
+            sync(joined)  # before the segments are deleted
             joined.replace(self._part.target)
             _sync_folder(self._part.target.parent)
         except OSError as error:
@@ -251,7 +251,7 @@ class JobFolder:
         self._part.remove(self._own_files())
 
     def leave(self) -> None:
-        """Give up the lock. The folder stays for `resume`, unless nothing in it is of use."""
+        """Release the lock. The folder is kept for `resume`, unless it has nothing useful."""
         if self._finished:
             return
         begun = self._outdated is None
@@ -261,10 +261,10 @@ class JobFolder:
             self._part.release()
 
     def free_bytes(self) -> int:
-        """Free space where the folder is, with what `begin` will free.
+        """Free disk space in bytes, including what `begin` will free.
 
         Raises:
-            OutputError: the folder is gone.
+            OutputError: the folder was deleted.
         """
         outdated = 0
         for name in self._outdated or ():
@@ -281,27 +281,27 @@ class JobFolder:
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise UsageError(
-                f"{self.path / MANIFEST}: the line of a segment is damaged ({where}); start anew with -y"
+                f"{self.path / MANIFEST}: the line of a segment is damaged ({where}); -y starts over"
             ) from error
         if read.segment.frames < 1 or not all(map(is_file_name, read.files)):
-            raise UsageError(f"{self.path / MANIFEST}: {read.segment.file!r} is no segment; -y starts anew")
+            raise UsageError(f"{self.path / MANIFEST}: {read.segment.file!r} is no segment; -y starts over")
         return read
 
     def _usable(self, lines: list[_Line]) -> list[_Line]:
-        """The segments that are whole from the beginning on, up to one with the state to go on from."""
-        broken, count = "", 0
+        """The leading intact segments, up to the last one whose state is intact too."""
+        damaged, count = "", 0
         for line in lines:
             if not self._is_whole(line.segment.file, line.segment.sha256):
-                broken = line.segment.file
+                damaged = line.segment.file
                 break
             count += 1
         while count > 0 and (state := lines[count - 1].state).file:
             if self._is_whole(state.file, state.sha256):
                 break
-            broken, count = state.file, count - 1
-        if broken:
+            damaged, count = state.file, count - 1
+        if damaged:
             frames = sum(line.segment.frames for line in lines[:count])
-            _log.warning("%s: missing or damaged; going back to frame %d", self.path / broken, frames)
+            _log.warning("%s: missing or damaged; going back to frame %d", self.path / damaged, frames)
         return lines[:count]
 
     def _is_whole(self, name: str, sha256: str) -> bool:
@@ -312,7 +312,7 @@ class JobFolder:
             return False
 
     def _store(self, state: State, name: str) -> StoredState:
-        """Write a state's arrays to the file for a new one."""
+        """Write the arrays of a state to the temporary file for a new state."""
         numbers = {key: value for key, value in state.items() if not isinstance(value, np.ndarray)}
         arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
         if not arrays:
@@ -324,9 +324,9 @@ class JobFolder:
         return StoredState(numbers, self._free_name(name, ".safetensors", sha256), sha256)
 
     def _free_name(self, stem: str, suffix: str, sha256: str) -> str:
-        """A name under which there is no file, or the very same one.
+        """An unused name, or that of an existing file with the same content.
 
-        There may be another one where the manifest was damaged, or where somebody put it.
+        Other files may exist if the manifest was damaged, or if a user put them there.
         """
         name, number = f"{stem}{suffix}", 1
         while os.path.lexists(self.path / name) and not self._is_whole(name, sha256):
@@ -335,14 +335,14 @@ class JobFolder:
         return name
 
     def _own_files(self) -> set[str]:
-        """Names of all files in the folder that are ours."""
+        """Names of all files of this job in the folder."""
         unfinished = {f"unfinished.{muxer}" for muxer in _MUXERS}
         segments = {name for line in self._lines for name in line.files}
         return {_NEW_STATE, self.tracks.name, self.joined.name} | unfinished | segments
 
 
 def identity(info: StreamInfo) -> dict[str, Any]:
-    """What tells an input from another: its bytes where it is a file or folder, its name otherwise."""
+    """What identifies an input: the hash of a file or of each file of a folder, else the name."""
     path = Path(info.name)
     if info.replayable and path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -353,7 +353,7 @@ def identity(info: StreamInfo) -> dict[str, Any]:
 
 
 def _files_named_in(lines: Iterable[Any]) -> set[str]:
-    """Names of the files that a manifest calls its own; lines that cannot be understood name none."""
+    """Names of the files listed in a manifest; invalid lines are skipped."""
     names: set[str] = set()
     for line in lines:
         with suppress(ValidationError):
@@ -362,6 +362,6 @@ def _files_named_in(lines: Iterable[Any]) -> set[str]:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make names outlive a power cut, where the system can do so."""
+    """Make the names in a folder survive a power cut, if the system supports it."""
     with suppress(OSError):
         sync(path)

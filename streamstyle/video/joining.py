@@ -1,4 +1,4 @@
-"""Joins finished segments, packet by packet, with the other tracks into the video."""
+"""Joins finished segments and the other tracks into the video, packet by packet."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from streamstyle.video.gif import write_gif
 from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.opening import DAMAGE
 from streamstyle.video.packet_log import PacketLog
-from streamstyle.video.segments import Segment, packet_times, shown_at
-from streamstyle.video.side_tracks import SideTracks, carry_container, muxer_options, video_tags
+from streamstyle.video.segments import Segment, packet_times, presentation_time
+from streamstyle.video.side_tracks import SideTracks, muxer_options, video_tags, write_metadata
 from streamstyle.video.video_format import VideoFormat
 
 
 def finish(folder: JobFolder, video: VideoFormat, log: PacketLog) -> None:
-    """Join the segments of a job and the packets of the other tracks into its video, and give it its name.
+    """Join the segments of a job and the packets of the other tracks into the video, under its final name.
 
     Args:
-        folder: holds all segments; it is removed.
+        folder: with all segments; it is removed.
         video: how the video is written.
         log: packets of all other tracks.
 
     Raises:
         InputError: there is no segment.
-        OutputError: the video cannot be written; segments and folder stay.
+        OutputError: the video cannot be written; segments and folder are kept.
     """
     if not folder.segments:
         raise InputError(f"{video.info.name}: no frame to write")
@@ -48,16 +48,16 @@ def finish(folder: JobFolder, video: VideoFormat, log: PacketLog) -> None:
 
 
 def join(folder: Path, segments: list[Segment], target: Path, video: VideoFormat, log: PacketLog) -> None:
-    """Write `segments` and the tracks of `log` into `target`; nothing is encoded again.
+    """Write `segments` and the tracks of `log` to `target`, without re-encoding the video.
 
     Raises:
-        OutputError: the file cannot be written; it is removed then.
+        OutputError: the file cannot be written; it is removed.
     """
     tags = video_tags(video.info)
     muxer = video.container.muxer
     options = muxer_options(video.container, tags)
     if muxer in ("mp4", "mov"):
-        options["movie_timescale"] = str(_movie_clock(video.time_base, video.info))
+        options["movie_timescale"] = str(_movie_timescale(video.time_base, video.info))
     try:
         with av.open(str(target), "w", format=muxer, container_options=options) as container:
             _write(container, folder, segments, video, log, tags)
@@ -74,21 +74,21 @@ def _write(
     log: PacketLog,
     tags: Mapping[str, str],
 ) -> None:
-    form, info, time_base = video.container, video.info, video.time_base
+    container_format, info, time_base = video.container, video.info, video.time_base
     with av.open(str(folder / segments[0].file)) as first:
         template = first.streams.video[0]
         stream = container.add_stream_from_template(template, opaque=True)
-        if template.codec_context.name == "hevc" and form.muxer in ("mp4", "mov"):
-            stream.codec_context.codec_tag = "hvc1"  # Apple's players know no other
+        if template.codec_context.name == "hevc" and container_format.muxer in ("mp4", "mov"):
+            stream.codec_context.codec_tag = "hvc1"  # the only one that Apple's players support
     stream.time_base = time_base
-    side = SideTracks(container, info.tracks, video.ways, form, info.start)
-    carry_container(info, container, tags)
+    side = SideTracks(container, info.tracks, video.track_modes, container_format, info.start)
+    write_metadata(info, container, tags)
     others = iter(log)
     waiting = next(others, None)
     for packet in video_packets(folder, segments, time_base):
         assert packet.dts is not None
         due = packet.dts * time_base + info.start
-        while waiting is not None and _begins(waiting[1]) <= due:
+        while waiting is not None and _start_time(waiting[1]) <= due:
             side.write(*waiting)
             waiting = next(others, None)
         packet.stream = stream
@@ -99,21 +99,21 @@ def _write(
     side.flush()
 
 
-def _movie_clock(time_base: Fraction, info: StreamInfo) -> int:
-    """Ticks per second in which MP4 counts the late starts of all tracks; by default milliseconds."""
-    clocks = [_clock(track) for track in cast("Iterable[Stream]", info.tracks.values())]
-    exact = math.lcm(time_base.denominator, *clocks)
+def _movie_timescale(time_base: Fraction, info: StreamInfo) -> int:
+    """Ticks per second of the MP4 edit lists, which store the start times of all tracks exactly."""
+    timescales = [_track_timescale(track) for track in cast("Iterable[Stream]", info.tracks.values())]
+    exact = math.lcm(time_base.denominator, *timescales)
     return exact if exact < 2**31 else 1_000_000
 
 
-def _clock(track: Stream) -> int:
-    """Ticks per second of a track in MP4: the sample rate of a sound."""
+def _track_timescale(track: Stream) -> int:
+    """Ticks per second of a track in MP4; for audio, the sample rate."""
     if isinstance(track, AudioStream):
         return track.codec_context.sample_rate
     return track.time_base.denominator if track.time_base else 1
 
 
-def _begins(packet: av.Packet[Stream]) -> Fraction:
+def _start_time(packet: av.Packet[Stream]) -> Fraction:
     time = packet.dts if packet.dts is not None else packet.pts
     return Fraction(0) if time is None else time * packet.time_base
 
@@ -121,18 +121,18 @@ def _begins(packet: av.Packet[Stream]) -> Fraction:
 def video_packets(
     folder: Path, segments: list[Segment], time_base: Fraction
 ) -> Iterator[av.Packet[VideoStream]]:
-    """The video packets of all segments with the times of the video.
+    """The video packets of all segments with their times in the video.
 
-    Decoding times are made anew, as those of one segment may run into the one before it: the n-th packet
-    is decoded when the frame `reorder` places earlier in presentation order is shown.
+    Decoding times are recomputed, as those of consecutive segments may overlap: the n-th packet is decoded
+    when the frame `reorder` places earlier in presentation order is shown.
     """
     reorder = max(segment.reorder for segment in segments)
-    shown = _presentation(folder, segments, time_base)
+    presentation = _presentation(folder, segments, time_base)
     earlier: deque[int] = deque()
     for segment in segments:
         durations: dict[int, int] = {}
         order: list[int] = []
-        for pts, duration in (next(shown) for _ in range(segment.frames)):
+        for pts, duration in (next(presentation) for _ in range(segment.frames)):
             durations[pts] = duration
             order.append(pts)
         if not earlier:
@@ -143,7 +143,7 @@ def video_packets(
             for packet in container.demux(video=0):
                 if not packet.size:
                     continue
-                pts = segment.first + shown_at(packet, time_base)
+                pts = segment.first + presentation_time(packet, time_base)
                 packet.time_base = time_base
                 packet.pts, packet.dts = pts, earlier.popleft()
                 packet.duration = durations[pts]
@@ -153,14 +153,14 @@ def video_packets(
 def _presentation(
     folder: Path, segments: Iterable[Segment], time_base: Fraction
 ) -> Iterator[tuple[int, int]]:
-    """(presentation time, duration) of every frame in the order shown."""
-    before: int | None = None
+    """(presentation time, duration) of every frame in presentation order."""
+    previous: int | None = None
     last_duration = 1
     for segment in segments:
         for pts in sorted(packet_times(folder / segment.file, time_base)):
-            if before is not None:
-                yield before, segment.first + pts - before
-            before = segment.first + pts
+            if previous is not None:
+                yield previous, segment.first + pts - previous
+            previous = segment.first + pts
         last_duration = segment.last_duration
-    if before is not None:
-        yield before, last_duration
+    if previous is not None:
+        yield previous, last_duration

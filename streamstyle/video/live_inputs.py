@@ -1,4 +1,4 @@
-"""Frames that come at their own pace through FFmpeg: a network stream, a test image, the screen."""
+"""Live inputs read by FFmpeg: a network stream, a test image, the screen."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from streamstyle.video.tracks import choose_video, frame_rate
 TEST_SIZE, RATE = (640, 480), 30.0
 
 
-class Grabbed:
-    """Decoded frames of one of these inputs.
+class StreamCapture:
+    """Decoded frames of a network stream or of FFmpeg's test image.
 
     Args:
         name: "testsrc", or a URL.
-        size: scale to exactly (width, height).
-        max_size: scale down so that the longer side is at most this.
-        fps: rate of the test image; 30.
+        size: scale to exactly (width, height), in pixels.
+        max_size: scale down so that the longer side is at most this, in pixels.
+        fps: rate of the test image, by default 30.
 
     Attributes:
-        width, height: of the frames as they are given.
-        rate: frames a second, as the input claims; None where it says nothing.
+        width, height: of the scaled frames, in pixels.
+        rate: frames per second according to the input; None if unknown.
 
     Raises:
-        InputError: it cannot be opened.
+        InputError: the input cannot be opened.
     """
 
     def __init__(
@@ -53,75 +53,75 @@ class Grabbed:
         self._name = name
         if name == "testsrc":
             width, height = size or TEST_SIZE
-            self._container = _test_picture(width, height, fps or RATE)
+            self._container = _open_test_image(width, height, fps or RATE)
         else:
             self._container = open_input(name, low_delay=True)
         try:
             stream = choose_video(self._container, name)
             context = stream.codec_context
-            context.thread_type = "SLICE"  # threads for whole frames would each hold one back
+            context.thread_type = "SLICE"  # frame threads would each delay output by a frame
             self.width, self.height = fitted_size(context.width, context.height, size, max_size, even=True)
             if not (self.width and self.height):
-                raise InputError(f"{name}: does not tell the size of its images")
+                raise InputError(f"{name}: does not report its frame size")
         except BaseException:
             self._container.close()
             raise
         self._stream: VideoStream = stream
         self.rate = frame_rate(stream)
         self._to_rgb = ToRGB(name, (self.width, self.height))
-        self._pictures = self._decoded()
+        self._frames = self._decode()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Each frame, (H, W, 3) uint8 RGB, and its presentation time in seconds; 0 where it has none."""
-        return self._pictures
+        """Each frame, (H, W, 3) uint8 RGB, and its presentation time in seconds, 0 if it has none."""
+        return self._frames
 
-    def _decoded(self) -> Generator[tuple[np.ndarray, float], None, None]:
+    def _decode(self) -> Generator[tuple[np.ndarray, float], None, None]:
         try:
-            for picture in self._container.decode(self._stream):
-                yield self._to_rgb(picture), picture.time or 0.0
+            for frame in self._container.decode(self._stream):
+                yield self._to_rgb(frame), frame.time or 0.0
         except (*DAMAGE, OSError) as error:
-            raise InputError(f"{self._name}: gives nothing any more ({reason(error)})") from error
+            raise InputError(f"{self._name}: gives no more frames ({reason(error)})") from error
 
     def close(self) -> None:
-        """Let go of the input."""
-        close_input(self._container, self._pictures)
+        """Close the input."""
+        close_input(self._container, self._frames)
 
 
 def is_screen(name: str) -> bool:
-    """Whether a name asks for the screen."""
+    """Whether `name` is the screen: "screen" or "screen:N"."""
     return re.fullmatch(r"screen(:\d+)?", name) is not None
 
 
 def _display(name: str) -> str:
-    """The X display of a screen."""
+    """The X display of "screen" or "screen:N"."""
     _, colon, number = name.partition(":")
     display = colon + number or os.environ.get("DISPLAY", "")
     if not display:
-        raise InputError(f"{name}: no X display here (DISPLAY is not set); screen:N names one")
+        raise InputError(f"{name}: no X display (DISPLAY is not set); use screen:N for display N")
     return display
 
 
-def _test_picture(width: int, height: int, fps: float) -> InputContainer:
+def _open_test_image(width: int, height: int, fps: float) -> InputContainer:
     rate = Fraction(fps).limit_denominator(1001)
     container: InputContainer = av.open(f"testsrc2=size={width}x{height}:rate={rate}", "r", format="lavfi")
     return container
 
 
-class Screen:
-    """Frames of an X display, grabbed by a process of its own.
+class ScreenCapture:
+    """Frames of an X display, captured by a separate process.
 
     Args:
         name: "screen", or "screen:N" for X display N.
-        size: scale to exactly (width, height).
-        max_size: scale down so that the longer side is at most this.
-        fps: frames a second; 30.
+        size: scale to exactly (width, height), in pixels.
+        max_size: scale down so that the longer side is at most this, in pixels.
+        fps: frames per second, by default 30.
 
     Attributes:
-        width, height: of the frames as they are given.
-        rate: frames a second.
+        width, height: of the scaled frames, in pixels.
+        rate: frames per second.
 
     Raises:
-        InputError: there is no such display.
+        InputError: the display does not exist or cannot be captured.
     """
 
     def __init__(
@@ -129,17 +129,17 @@ class Screen:
     ) -> None:
         self._name = name
         self.rate: Fraction | None = Fraction(fps or RATE).limit_denominator(1001)
-        display, wanted = _display(name), (*(size or (0, 0)), max_size)
+        display, scaling = _display(name), (*(size or (0, 0)), max_size)
         program = [sys.executable, "-P", str(Path(__file__).with_name("screen.py"))]
         self._process = subprocess.Popen(
-            [*program, display, str(self.rate), *map(str, wanted)],
+            [*program, display, str(self.rate), *map(str, scaling)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us
+            start_new_session=True,  # so that Ctrl-C does not reach it
         )
         assert self._process.stdout is not None
-        self._pictures = self._process.stdout
-        head = self._pictures.readline().split()
+        self._output = self._process.stdout
+        head = self._output.readline().split()
         if len(head) != 2:
             self._fail("cannot be captured")
         self.width, self.height = map(int, head)
@@ -147,9 +147,9 @@ class Screen:
     def __iter__(self) -> Iterator[np.ndarray]:
         """Each frame, (H, W, 3) uint8 RGB."""
         length = self.height * self.width * 3
-        while len(read := self._pictures.read(length)) == length:
+        while len(read := self._output.read(length)) == length:
             yield np.frombuffer(read, np.uint8).reshape(self.height, self.width, 3)
-        self._fail("gives nothing any more")
+        self._fail("gives no more frames")
 
     def close(self) -> None:
         """End the process."""
@@ -158,13 +158,13 @@ class Screen:
 
     def _fail(self, what: str) -> NoReturn:
         self._process.kill()
-        _, said = self._process.communicate()
-        last = said.decode(errors="replace").strip().splitlines()[-1:]
+        _, stderr = self._process.communicate()
+        last = stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise InputError(f"{self._name}: {what} ({''.join(last) or 'its process was ended'})")
 
 
 def device_names(form: str) -> dict[str, str]:
-    """Names of the cameras that FFmpeg sees, by how they are opened there.
+    """The cameras that FFmpeg finds: their names for users by the names that open them.
 
     Args:
         form: "v4l2", "dshow" or "avfoundation".

@@ -1,6 +1,6 @@
-"""Rotation and mirroring: read once from the display matrix, baked into the pixels.
+"""Rotation and mirroring, read once from the display matrix and applied to the pixels.
 
-Networks have to see upright images, so the matrix is applied and dropped.
+Networks need upright images, so the output has no display matrix.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from av.sidedata.sidedata import SideData
 
 _log = logging.getLogger("streamstyle")
 
-# The eight symmetries of a rectangle: ((a, b), (c, d)) of the display matrix, where a source point (x, y)
-# is shown at (a x + c y, b x + d y), y down (ISO/IEC 14496-12, 6.2.2) -> numpy steps (transpose, flips).
+# The eight symmetries of a rectangle: (a, b, c, d) of the display matrix, which maps a source point (x, y) to
+# (a x + c y, b x + d y), y down (ISO/IEC 14496-12, 6.2.2) -> NumPy steps (transpose, up-down, left-right).
 _SYMMETRIES: dict[tuple[int, int, int, int], tuple[bool, bool, bool]] = {
     (1, 0, 0, 1): (False, False, False),
     (-1, 0, 0, 1): (False, False, True),
@@ -32,10 +32,10 @@ UPRIGHT: Orientation = (False, False, False)
 
 
 def read_orientation(frame: av.VideoFrame, name: str) -> Orientation:
-    """The steps (transpose, flip up-down, flip left-right) that make the image upright.
+    """The steps (transpose, flip up-down, flip left-right) that make the frame upright.
 
-    Call it for the first frame only: reading side data of every frame keeps the frames alive until the
-    next full garbage collection.
+    Call it for the first frame only: reading the side data of a frame keeps the frame alive until the next
+    full garbage collection.
     """
     matrix = None
     for data in cast("list[SideData]", list(frame.side_data)):
@@ -55,7 +55,7 @@ def read_orientation(frame: av.VideoFrame, name: str) -> Orientation:
 
 
 def turn(pixels: np.ndarray, orientation: Orientation) -> np.ndarray:
-    """(H, W, C) pixels made upright; C-contiguous."""
+    """Upright (H, W, C) pixels, C-contiguous."""
     transpose, up_down, left_right = orientation
     if transpose:
         pixels = pixels.swapaxes(0, 1)

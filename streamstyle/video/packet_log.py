@@ -1,4 +1,4 @@
-"""Keeps the packets of audio and subtitle tracks on disk until the video is joined."""
+"""Stores the packets of audio and subtitle tracks on disk until the video is joined."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NONE = -(2**63)
 
 
 class PacketLog:
-    """Appends packets to a file and gives them back in the same order, byte for byte.
+    """Appends packets to a file and returns them in the same order, byte for byte.
 
-    Side data (samples to skip, cue settings) is rare and has no byte form in PyAV; it stays in memory.
+    Side data (samples to skip, cue settings) is rare and cannot be serialized by PyAV; it stays in memory.
 
     Args:
-        path: of the file; what was there is replaced.
+        path: of the file; an existing one is replaced.
         tracks: the input tracks by key.
 
     Raises:
@@ -60,7 +60,7 @@ class PacketLog:
         self._count += 1
 
     def close(self) -> None:
-        """Write out what is buffered.
+        """Write buffered data and close the file.
 
         Raises:
             OutputError: the disk is full or fails.
@@ -71,7 +71,7 @@ class PacketLog:
             raise OutputError(f"{self._path}: cannot be written ({reason(error)})") from error
 
     def __iter__(self) -> Iterator[tuple[int, av.Packet[Stream]]]:
-        """(track, packet) in the order they came; nothing can be appended afterwards."""
+        """(track, packet) in the order of `append`; nothing can be appended afterwards."""
         self.close()
         with self._path.open("rb") as file:
             for index in range(self._count):

@@ -1,7 +1,7 @@
-"""A video file that is written as it happens, so that it plays however the writing ends.
+"""A live recording to a video file that stays playable however the writing ends.
 
-MP4 is written in fragments, each with an index of its own, and turned into an ordinary one at the end;
-Matroska is made that way already.
+MP4 is written in fragments, each with its own index, and converted to an ordinary file at the end. Matroska
+is playable while it is written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streamstyle.video.opening import DAMAGE
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".mkv")
 TIME_BASE = Fraction(1, 90_000)
-_FRAGMENT_SECONDS = 0.5  # what a process that is killed loses at most, beside the frame at work
+_FRAGMENT_SECONDS = 0.5  # lost at most if the process is killed, in addition to the current frame
 _FRAGMENTS = {
     "movflags": "empty_moov+default_base_moof",
     "frag_duration": str(round(_FRAGMENT_SECONDS * 1e6)),
@@ -30,16 +30,16 @@ _CLUSTERS = {"cluster_time_limit": str(round(_FRAGMENT_SECONDS * 1e3))}
 
 
 class Recording:
-    """Encodes frames into a file that plays at every moment.
+    """Encodes frames into a file that is playable at any time.
 
     Args:
-        path: of the file; one of ENDINGS.
-        info: of the source: its size.
-        options: for the encoder.
+        path: of the file; its suffix is one of ENDINGS.
+        info: of the source, for its size.
+        options: of the encoder.
 
     Raises:
-        UsageError: the options do not fit.
-        OutputError: from every method, when the file cannot be written.
+        UsageError: an option is invalid for the codec.
+        OutputError: from every method, if the file cannot be written.
     """
 
     def __init__(self, path: Path, info: StreamInfo, options: EncodeOptions) -> None:
@@ -49,10 +49,10 @@ class Recording:
         self._first: Fraction | None = None
         self._last = -1
         self._fragmented = form.muxer != "matroska"
-        more = _FRAGMENTS if self._fragmented else _CLUSTERS
+        live_options = _FRAGMENTS if self._fragmented else _CLUSTERS
         try:
             self._container = av.open(
-                str(path), "w", format=form.muxer, container_options={**more, "flush_packets": "1"}
+                str(path), "w", format=form.muxer, container_options={**live_options, "flush_packets": "1"}
             )
         except (*DAMAGE, OSError) as error:
             raise output_error(path, error) from error
@@ -75,7 +75,7 @@ class Recording:
             raise output_error(self.path, error) from error
 
     def close(self) -> None:
-        """End the file."""
+        """Finish and close the file."""
         try:
             try:
                 self._container.mux(self._encoder.flush())
@@ -85,13 +85,13 @@ class Recording:
             raise output_error(self.path, error) from error
 
     def finish(self, target: Path) -> None:
-        """Move the closed file to its name, fragments put together."""
+        """Join the fragments of the closed file and move it to `target`."""
         if self._fragmented:
             whole = self.path.with_suffix(f".whole{self.path.suffix}")
             try:
                 defragment(self.path, whole)
                 whole.replace(self.path)
-            except (*DAMAGE, OSError):  # no space for a second one, perhaps: it plays as it is
+            except (*DAMAGE, OSError):  # perhaps no space for a second file; the fragmented one is playable
                 with suppress(OSError):
                     whole.unlink(missing_ok=True)
         try:
@@ -101,7 +101,7 @@ class Recording:
 
 
 def defragment(fragmented: Path, whole: Path) -> None:
-    """The same packets in a file with one index, at its beginning."""
+    """Copy the packets to a file with one index, at its beginning."""
     options = {"movflags": "+faststart"}
     form = container_format(whole).muxer
     with (
@@ -117,10 +117,10 @@ def defragment(fragmented: Path, whole: Path) -> None:
 
 
 def check_ending(path: Path) -> None:
-    """Make sure that a recording can have that name.
+    """Check that a recording can have this name.
 
     Raises:
-        UsageError: its ending is none of ENDINGS.
+        UsageError: its suffix is not in ENDINGS.
     """
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: cannot record {path.suffix or 'without an ending'}; {' '.join(ENDINGS)}")

@@ -1,4 +1,4 @@
-"""Frames fitted into another size with bars at their sides."""
+"""Letterboxing: scaling frames into another size with black bars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def letterboxed(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """`pixels` scaled to fit into a size, centered on black; the same array if it has that size already.
+    """`pixels` scaled to fit into a size and centered on black; `pixels` itself if it has that size.
 
     Args:
         pixels: (H, W) or (H, W, 3) uint8.

@@ -1,9 +1,9 @@
-"""Grabs an X display and writes its images to stdout, as a program of its own.
+"""Captures an X display and writes its frames to stdout, as a separate program.
 
-FFmpeg's x11grab crashes in a process that has loaded OpenCV, which brings an X11 library of its own. So this
-file is run by its path and imports nothing of the package.
+FFmpeg's x11grab crashes in a process that has loaded OpenCV, which bundles its own X11 library. So this file
+is run by its path and imports nothing of the package.
 
-First a line "WIDTH HEIGHT" in pixels, then (H, W, 3) uint8 RGB after another, until nobody reads any more.
+The output is a line "WIDTH HEIGHT" in pixels, then frames of (H, W, 3) uint8 RGB until the pipe is closed.
 """
 
 import sys
@@ -14,13 +14,13 @@ from av.video.reformatter import VideoReformatter
 
 
 def grab(display: str, rate: str, width: int, height: int, longest: int) -> None:
-    """Grab a display.
+    """Capture a display.
 
     Args:
-        display: as X has it, ":0".
-        rate: images a second.
-        width, height: scale to exactly this; 0 for no such wish.
-        longest: scale down so that the longer side is at most this.
+        display: name of the X display, such as ":0".
+        rate: frames per second.
+        width, height: scale to exactly this, in pixels; 0 to use `longest` instead.
+        longest: scale down so that the longer side is at most this, in pixels.
     """
     options = {"framerate": rate, "draw_mouse": "1"}
     with av.open(display, "r", format="x11grab", options=options) as container:
@@ -30,9 +30,9 @@ def grab(display: str, rate: str, width: int, height: int, longest: int) -> None
             width, height = (round(side * shrink) for side in (context.width, context.height))
         sys.stdout.buffer.write(b"%d %d\n" % (width, height))
         reformatter = VideoReformatter()
-        for picture in container.decode(video=0):
-            picture = reformatter.reformat(picture, width=width, height=height, format="rgb24", threads=1)
-            sys.stdout.buffer.write(picture.to_ndarray().tobytes())
+        for frame in container.decode(video=0):
+            frame = reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
+            sys.stdout.buffer.write(frame.to_ndarray().tobytes())
             sys.stdout.buffer.flush()
 
 
@@ -40,6 +40,6 @@ if __name__ == "__main__":
     try:
         grab(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
     except BrokenPipeError:
-        sys.stderr.close()  # Python would complain of the same once more
+        sys.stderr.close()  # otherwise Python would report the error again
     except (av.error.FFmpegError, OSError) as error:
         sys.exit(str(error))

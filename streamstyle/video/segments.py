@@ -1,8 +1,8 @@
-"""Videos are written in closed segments of a few seconds, so that a killed run loses one of them at most.
+"""Segments: videos are written in separate files of a few seconds, so that a killed run loses at most one.
 
-Each segment is an MP4 (or MOV) that plays by itself and begins at time 0; its place in the video stands in
-the manifest. Matroska would not do: with reordered frames its first packets come back without a decoding
-time, and a reader that skips those loses the key frame.
+Each segment is usually an MP4 (see `Codec.segment`) that is playable by itself and begins at time 0; the
+manifest has its position in the video. Matroska is not suitable: with reordered frames its first packets are
+read back without a decoding time, and a reader that skips those loses the keyframe.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Segment:
     Attributes:
         file: name in the job folder.
         frames: number of frames.
-        first: presentation time of the first one in the video, in time base units.
-        last_duration: how long the last one is shown, in time base units.
-        reorder: how many places a frame may come later in the file than it is shown.
+        first: presentation time of its first frame in the video, in time base units.
+        last_duration: duration of its last frame, in time base units.
+        reorder: largest number of positions by which a frame is later in the file than in presentation order.
         bytes, sha256: of the file.
     """
 
@@ -48,7 +48,7 @@ class SegmentWriter:
     """Encodes the frames of one segment into a file.
 
     Raises:
-        UsageError: the encoder refuses the size or the options.
+        UsageError: the encoder does not support the size or the options.
         OutputError: the file cannot be written.
     """
 
@@ -86,7 +86,7 @@ class SegmentWriter:
             raise output_error(self.path, error) from error
 
     def close(self) -> Segment:
-        """Finish the file, read it back and describe it."""
+        """Finish the file, check it by reading it back, and describe it."""
         assert self._first is not None and self._last is not None
         try:
             self._container.mux(self._encoder.flush())
@@ -96,7 +96,9 @@ class SegmentWriter:
         except (*DAMAGE, OSError) as error:
             raise output_error(self.path, error) from error
         if len(times) != self._frames:
-            raise output_error(self.path, ValueError(f"{len(times)} of {self._frames} frames came back"))
+            raise output_error(
+                self.path, ValueError(f"only {len(times)} of {self._frames} frames were written")
+            )
         return Segment(
             file=self.path.name,
             frames=self._frames,
@@ -108,7 +110,7 @@ class SegmentWriter:
         )
 
     def give_up(self) -> None:
-        """End the file where it is, for watching; a run that goes on writes it again."""
+        """End the file early, so that it is playable; a resumed run writes the segment again."""
         try:
             self._container.mux(self._encoder.flush())
             self._container.close()
@@ -120,7 +122,7 @@ class SegmentWriter:
         try:
             self._container.close()
         except (*DAMAGE, OSError):
-            pass  # the reason for giving up is reported already
+            pass  # the cause is already reported
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
@@ -128,11 +130,11 @@ class SegmentWriter:
 def packet_times(path: Path, time_base: Fraction) -> list[int]:
     """Presentation times of the packets of a segment in file order, in units of `time_base`."""
     with av.open(str(path)) as container:
-        return [shown_at(packet, time_base) for packet in container.demux(video=0) if packet.size]
+        return [presentation_time(packet, time_base) for packet in container.demux(video=0) if packet.size]
 
 
 def packet_bytes(path: Path) -> tuple[list[int], list[int]]:
-    """Sizes of the key packets of a video, and of the others."""
+    """Sizes in bytes of the keyframe packets of a video, and of the other packets."""
     sizes: tuple[list[int], list[int]] = [], []
     with av.open(str(path)) as container:
         for packet in container.demux(video=0):
@@ -141,16 +143,16 @@ def packet_bytes(path: Path) -> tuple[list[int], list[int]]:
     return sizes
 
 
-def shown_at(packet: av.Packet[VideoStream], time_base: Fraction) -> int:
+def presentation_time(packet: av.Packet[VideoStream], time_base: Fraction) -> int:
     """Presentation time of a segment's packet in units of `time_base`."""
-    # AVI knows decoding times only, and we write it without reordering; what comes as pts is a guess.
-    counts_frames = packet.stream.container.format.name == "avi"
-    time = packet.dts if counts_frames or packet.pts is None else packet.pts
+    # AVI stores only decoding times; its pts are guesses. We write it without reordering, so dts equals pts.
+    dts_only = packet.stream.container.format.name == "avi"
+    time = packet.dts if dts_only or packet.pts is None else packet.pts
     assert time is not None and packet.time_base is not None
     return round(time * packet.time_base / time_base)
 
 
 def reordering(times: list[int]) -> int:
-    """The largest number of places by which a frame lies behind its place in presentation order."""
+    """The largest number of positions by which a frame is later in the file than in presentation order."""
     rank = {pts: place for place, pts in enumerate(sorted(times))}
     return max((place - rank[pts] for place, pts in enumerate(times)), default=0)

@@ -1,4 +1,4 @@
-"""Audio, subtitles, chapters and tags: carried from the source into the finished video."""
+"""Audio, subtitles, chapters and tags: copied from the source to the finished video."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("streamstyle")
 
 _TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "ttml", "microdvd"})
-# Written by every muxer anew, or untrue of the new file.
+# Tags that every muxer writes itself, or that are wrong for the new file.
 _OWN_TAGS = frozenset(
     {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate", "vendor_id"}
 )
-# What MP4 stores without a list of keys of its own (libavformat/movenc.c).
+# Tags that MP4 stores without use_metadata_tags (libavformat/movenc.c).
 _MP4_TAGS = frozenset(
     {
         "title", "artist", "album_artist", "composer", "album", "date", "creation_time", "comment", "genre",
@@ -41,38 +41,38 @@ _MP4_TAGS = frozenset(
 )  # fmt: skip
 
 
-def plan(tracks: Mapping[int, object], form: ContainerFormat, audio: str, name: str) -> dict[int, str]:
-    """How each track gets into a container: "copy", "encode" or "convert"; tracks left out are missing.
+def plan_tracks(tracks: Mapping[int, object], form: ContainerFormat, audio: str, name: str) -> dict[int, str]:
+    """The mode of each track in a container: "copy", "encode" or "convert"; dropped tracks are missing.
 
-    What cannot be kept, or not as it is, is named in one warning each.
+    Each track that is re-encoded or dropped is reported in a warning.
 
     Args:
         tracks: input tracks by key.
-        form: the container.
+        form: the container format.
         audio: "copy" or "none".
         name: of the input, for the warnings.
     """
-    ways: dict[int, str] = {}
+    track_modes: dict[int, str] = {}
     for key, track in tracks.items():
         assert isinstance(track, Stream)
         if track.type == "audio" and audio == "none":
             continue
         codec = track.codec_context.name if track.codec_context is not None else "unknown"
         label = f"{name}: {track.type} track {key} ({codec})"
-        if _holds(form, track):
-            ways[key] = "copy"
+        if _supports(form, track):
+            track_modes[key] = "copy"
         elif track.type == "audio" and form.audio:
-            ways[key] = "encode"
-            _log.warning("%s: %s cannot hold it; re-encoded as %s", label, form.muxer, form.audio)
+            track_modes[key] = "encode"
+            _log.warning("%s: not supported by %s; re-encoded as %s", label, form.muxer, form.audio)
         elif codec in _TEXT_SUBTITLES and form.subtitle:
-            ways[key] = "convert"
+            track_modes[key] = "convert"
         else:
-            _log.warning("%s: %s cannot hold it; left out", label, form.muxer)
-    return ways
+            _log.warning("%s: not supported by %s; dropped", label, form.muxer)
+    return track_modes
 
 
-def _holds(form: ContainerFormat, track: Stream) -> bool:
-    """Ask the muxer itself: lists of supported codecs promise more than its header accepts."""
+def _supports(form: ContainerFormat, track: Stream) -> bool:
+    """Whether the muxer supports a track, by trying: its list of codecs has more than its header accepts."""
     if form.audio is None or track.codec_context is None:
         return False
     probe = av.open(io.BytesIO(), "w", format=form.muxer)
@@ -85,11 +85,11 @@ def _holds(form: ContainerFormat, track: Stream) -> bool:
         try:
             probe.close()
         except (*DAMAGE, OSError):
-            pass  # some formats cannot end a file without packets
+            pass  # some muxers cannot finish a file without packets
     return True
 
 
-class _Way(Protocol):
+class _TrackWriter(Protocol):
     def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]: ...
     def flush(self) -> Iterable[av.Packet[Stream]]: ...
 
@@ -98,40 +98,40 @@ class SideTracks:
     """The audio and subtitle tracks of an output.
 
     Args:
-        container: open for writing, nothing muxed yet.
+        container: open for writing, without any packets.
         tracks: input tracks by key.
-        ways: from `plan`.
-        form: of the container.
-        shift: seconds to take off every time.
+        track_modes: from `plan_tracks`.
+        form: the container format.
+        shift: seconds to subtract from every time.
     """
 
     def __init__(
         self,
         container: OutputContainer,
         tracks: Mapping[int, object],
-        ways: Mapping[int, str],
+        track_modes: Mapping[int, str],
         form: ContainerFormat,
         shift: Fraction,
     ) -> None:
         self._container = container
         self._shift = shift
         self._failed: set[int] = set()
-        self._ways: dict[int, _Way] = {}
-        for key, way in ways.items():
+        self._writers: dict[int, _TrackWriter] = {}
+        for key, mode in track_modes.items():
             track = tracks[key]
             assert isinstance(track, Stream)
-            self._ways[key] = _start(container, track, way, form)
+            self._writers[key] = _track_writer(container, track, mode, form)
 
     def write(self, key: int, packet: av.Packet[Stream]) -> None:
-        """Carry one packet over. A damaged one is left out with a warning, and never ends the video."""
-        way = self._ways.get(key)
-        if way is None:
+        """Write one packet. A damaged one is dropped with a warning and does not stop the video."""
+        writer = self._writers.get(key)
+        if writer is None:
             return
         offset = round(self._shift / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts - offset
         packet.dts = packet.pts if packet.dts is None else packet.dts - offset
         try:
-            for ready in way.write(packet):
+            for ready in writer.write(packet):
                 self._container.mux(ready)
         except OSError as error:
             if not isinstance(error, av.error.FFmpegError) or error.errno in _DISK_ERRNOS:
@@ -141,45 +141,47 @@ class SideTracks:
             self._warn(key, error)
 
     def flush(self) -> None:
-        """Write what encoders still hold."""
-        for way in self._ways.values():
-            for ready in way.flush():
+        """Write the packets that the encoders still hold."""
+        for writer in self._writers.values():
+            for ready in writer.flush():
                 self._container.mux(ready)
 
     def _warn(self, key: int, error: BaseException) -> None:
         if key not in self._failed:
             self._failed.add(key)
-            _log.warning("track %d: damaged packets are left out (%s)", key, reason(error))
+            _log.warning("track %d: damaged packets are dropped (%s)", key, reason(error))
 
 
 _DISK_ERRNOS = frozenset({5, 27, 28, 122})  # EIO, EFBIG, ENOSPC, EDQUOT
 
 
-def _start(container: OutputContainer, track: Stream, way: str, form: ContainerFormat) -> _Way:
-    if way == "copy":
-        started: _Way = _Copy(container, track)
-    elif way == "encode":
+def _track_writer(
+    container: OutputContainer, track: Stream, mode: str, form: ContainerFormat
+) -> _TrackWriter:
+    if mode == "copy":
+        writer: _TrackWriter = _Copy(container, track)
+    elif mode == "encode":
         assert form.audio is not None and isinstance(track, AudioStream)
-        started = _EncodeAudio(container, track, form.audio)
+        writer = _EncodeAudio(container, track, form.audio)
     else:
         assert form.subtitle is not None and isinstance(track, SubtitleStream)
-        started = _ConvertSubtitle(container, track, form.subtitle)
-    return started
+        writer = _ConvertSubtitle(container, track, form.subtitle)
+    return writer
 
 
 class _Copy:
-    """Packets as they are, byte for byte."""
+    """Copies packets byte for byte."""
 
     def __init__(self, container: OutputContainer, track: Stream) -> None:
         self._stream = container.add_stream_from_template(track)
-        _carry(track, self._stream)
+        _copy_metadata(track, self._stream)
         self._last: int | None = None
 
     def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]:
         if packet.dts is None:
             return
         if self._last is not None and packet.dts <= self._last:
-            packet.dts = self._last + 1  # muxers insist; such files have more than one packet at a time
+            packet.dts = self._last + 1  # muxers require increasing times; some files have equal ones
             packet.pts = max(packet.pts if packet.pts is not None else packet.dts, packet.dts)
         self._last = packet.dts
         packet.stream = self._stream
@@ -190,7 +192,7 @@ class _Copy:
 
 
 class _EncodeAudio:
-    """Sound encoded anew, for containers that refuse the source's codec."""
+    """Re-encodes audio, for containers that do not support the source's codec."""
 
     def __init__(self, container: OutputContainer, track: AudioStream, encoder: str) -> None:
         self._decoder = track.codec_context
@@ -204,7 +206,7 @@ class _EncodeAudio:
         stream = container.add_stream(encoder, rate=rate, layout=layout)
         assert isinstance(stream, AudioStream)
         self._stream = stream
-        _carry(track, self._stream)
+        _copy_metadata(track, self._stream)
         context = self._stream.codec_context
         context.open()
         self._resampler = av.AudioResampler(context.format, context.layout, rate, context.frame_size or None)
@@ -228,7 +230,7 @@ class _EncodeAudio:
 
 
 class _ConvertSubtitle:
-    """Text subtitles in the container's own form."""
+    """Converts text subtitles to the container's own format."""
 
     def __init__(self, container: OutputContainer, track: SubtitleStream, encoder: str) -> None:
         self._decoder = track.codec_context
@@ -236,7 +238,7 @@ class _ConvertSubtitle:
         stream = container.add_stream(encoder)
         assert isinstance(stream, SubtitleStream)
         self._stream = stream
-        _carry(track, self._stream)
+        _copy_metadata(track, self._stream)
         context = self._stream.codec_context
         context.time_base = Fraction(1, 1000)
         context.subtitle_header = self._decoder.subtitle_header
@@ -257,14 +259,14 @@ class _ConvertSubtitle:
         return ()
 
 
-def _carry(track: Stream, stream: Stream) -> None:
-    """Language, title and role of a track."""
+def _copy_metadata(track: Stream, stream: Stream) -> None:
+    """Copy the language, title and disposition of a track."""
     stream.metadata.update({k: v for k, v in track.metadata.items() if k.lower() not in _OWN_TAGS})
     stream.disposition = track.disposition
 
 
 def video_tags(info: StreamInfo) -> dict[str, str]:
-    """The tags of the input that still hold for the output, and the provenance."""
+    """The tags of the input that are also true of the output, and the provenance."""
     source, tags = info.container, {}
     if source is not None:
         assert isinstance(source, InputContainer)
@@ -273,7 +275,7 @@ def video_tags(info: StreamInfo) -> dict[str, str]:
 
 
 def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, str]:
-    """Muxer options for a finished file; MP4 stores uncommon tags only when told so."""
+    """Muxer options for a finished file; MP4 stores uncommon tags only with an option."""
     options = dict(form.options)
     uncommon = any(key.split("-")[0].lower() not in _MP4_TAGS for key in tags)
     if form.muxer in ("mp4", "mov") and uncommon:
@@ -281,8 +283,8 @@ def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, s
     return options
 
 
-def carry_container(info: StreamInfo, container: OutputContainer, tags: Mapping[str, str]) -> None:
-    """Tags, and chapters (moved by the start of the video; those before it are dropped)."""
+def write_metadata(info: StreamInfo, container: OutputContainer, tags: Mapping[str, str]) -> None:
+    """Write tags and chapters. Chapters are shifted by `info.start`; those before it are dropped."""
     container.metadata.update(tags)
     source, shift = info.container, info.start
     if source is None:

@@ -1,4 +1,4 @@
-"""A video that is sent while it is made: no segments, no going back in the file."""
+"""Streams a video while it is rendered, without segments and without seeking."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from av.stream import Stream
 from streamstyle.errors import UsageError
 from streamstyle.frames import Frame, Packet, StreamInfo
 from streamstyle.video.codecs import CONTAINERS, ContainerFormat, EncodeOptions, choose_codec
-from streamstyle.video.encoding import Encoder, announce_padding, output_error
+from streamstyle.video.encoding import Encoder, output_error, warn_of_padding
 from streamstyle.video.opening import DAMAGE
-from streamstyle.video.side_tracks import SideTracks, carry_container, plan, video_tags
+from streamstyle.video.side_tracks import SideTracks, plan_tracks, video_tags, write_metadata
 
 _H26X = ("h264", "hevc", "h264_nvenc", "hevc_nvenc")
 
-# What can be written without ever going back.
+# Formats that can be written without seeking.
 STREAMED: dict[str, ContainerFormat] = {
     "matroska": CONTAINERS[".mkv"],
     "webm": CONTAINERS[".webm"],
@@ -31,19 +31,19 @@ _BY_SCHEME = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "udp": "mpegts", "t
 
 
 class VideoStreamWriter:
-    """Encodes and sends frames and packets as they come.
+    """Encodes and sends frames and packets immediately.
 
     Args:
         target: a URL, or a binary file that is open for writing.
         name: of the target, for messages.
         info: of the source.
-        options: for the encoder.
+        options: of the encoder.
         audio: "copy" or "none".
-        format: key of STREAMED; by default what the URL's scheme wants, else matroska.
+        format: key of STREAMED; by default the one for the URL's scheme, else matroska.
 
     Raises:
-        UsageError: the format cannot be streamed, or the options do not fit it.
-        OutputError: from every method, when nobody takes what is sent.
+        UsageError: the format cannot be streamed, or an option is invalid for it.
+        OutputError: from every method, if the data cannot be sent.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class VideoStreamWriter:
     ) -> None:
         chosen = format or _BY_SCHEME.get(urlsplit(name).scheme, "matroska")
         if chosen not in STREAMED:
-            raise UsageError(f"--format {chosen}: cannot be streamed; known are {' '.join(STREAMED)}")
+            raise UsageError(f"--format {chosen}: cannot be streamed; known: {' '.join(STREAMED)}")
         form = STREAMED[chosen]
         _, codec = choose_codec(form, options, chosen)
-        announce_padding(info, options.pixel_format or codec.pixel_format)
-        ways = plan(info.tracks, form, audio, info.name)
+        warn_of_padding(info, options.pixel_format or codec.pixel_format)
+        track_modes = plan_tracks(info.tracks, form, audio, info.name)
         self._name = name
         try:
             self._container = av.open(target, "w", format=form.muxer)
@@ -63,8 +63,8 @@ class VideoStreamWriter:
             raise output_error(name, error) from error
         try:
             self._encoder = Encoder(self._container, codec, options, info, Fraction(info.time_base))
-            self._side = SideTracks(self._container, info.tracks, ways, form, info.start)
-            carry_container(info, self._container, video_tags(info))
+            self._side = SideTracks(self._container, info.tracks, track_modes, form, info.start)
+            write_metadata(info, self._container, video_tags(info))
         except BaseException:
             self._container.close()
             raise
@@ -80,7 +80,7 @@ class VideoStreamWriter:
             raise output_error(self._name, error) from error
 
     def close(self) -> None:
-        """Send what encoders still hold, and end the video."""
+        """Send the packets that the encoders still hold, and end the video."""
         try:
             try:
                 self._container.mux(self._encoder.flush())

@@ -1,4 +1,4 @@
-"""How an output was made, kept among its own tags: written on the way out, read by `rerun`."""
+"""Provenance: how an output was made, stored in its tags by the sinks and read by `rerun`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from streamstyle.errors import InputError
 from streamstyle.video.opening import open_input
 
 KEY = "streamstyle"  # the provenance is a JSON object whose first key is this, with the version
-PLACES = ("comment", "description", "synopsis", KEY)  # tags that videos may have; the first free one is taken
+# The first of these tags that a video does not use yet gets the provenance.
+PROVENANCE_TAGS = ("comment", "description", "synopsis", KEY)
 EXIF_DESCRIPTION = 270
 
 
 def with_provenance(tags: Mapping[str, str], provenance: str) -> dict[str, str]:
-    """The tags of a video and its provenance. An older provenance gives way; other comments stay."""
+    """The tags of a video with its provenance added. An older provenance is replaced; other tags are kept."""
     kept = {name: text for name, text in tags.items() if not is_provenance(text)}
     if provenance:
-        taken = {name.lower() for name in kept}
-        kept[next(place for place in PLACES if place not in taken)] = provenance
+        used = {name.lower() for name in kept}
+        kept[next(name for name in PROVENANCE_TAGS if name not in used)] = provenance
     return kept
 
 
 def exif_with(provenance: str) -> bytes:
-    """The EXIF block of an image that holds its provenance."""
+    """An EXIF block with the provenance as image description."""
     exif = Image.Exif()
     exif[EXIF_DESCRIPTION] = provenance
     return exif.tobytes()
@@ -37,20 +38,20 @@ def read_provenance(path: Path) -> dict[str, Any]:
     """The provenance of a video or image.
 
     Raises:
-        InputError: the file cannot be read, or holds none.
+        InputError: the file cannot be read, or has no provenance.
     """
-    for text in texts_of(path):
+    for text in tag_texts(path):
         if is_provenance(text):
             provenance: dict[str, Any] = json.loads(text)
             return provenance
-    raise InputError(f"{path}: was not made by streamstyle, or without its settings")
+    raise InputError(f"{path}: was not made by streamstyle, or its settings were not stored")
 
 
-def texts_of(path: Path) -> list[str]:
-    """What the tags of a video, or the description of an image, say."""
+def tag_texts(path: Path) -> list[str]:
+    """The values of the tags of a video, or the description of an image."""
     try:
-        with Image.open(path) as picture:
-            return [str(picture.getexif().get(EXIF_DESCRIPTION, ""))]
+        with Image.open(path) as image:
+            return [str(image.getexif().get(EXIF_DESCRIPTION, ""))]
     except UnidentifiedImageError:
         pass
     except (OSError, Image.DecompressionBombError) as error:
@@ -60,11 +61,11 @@ def texts_of(path: Path) -> list[str]:
 
 
 def is_provenance(text: str) -> bool:
-    """Whether a tag is provenance."""
+    """Whether the text of a tag is provenance."""
     if not text.startswith(f'{{"{KEY}"'):
         return False
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return False
-    return isinstance(found, dict) and isinstance(found.get("settings"), dict)
+    return isinstance(value, dict) and isinstance(value.get("settings"), dict)

@@ -1,4 +1,4 @@
-"""Presentation times: kept as they are, repaired where they are missing or run backwards."""
+"""Presentation times: kept unchanged, but repaired if they are missing or decrease."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _FALLBACK_RATE = Fraction(25)
 
 
 class PresentationTimes:
-    """Gives every frame a presentation time later than the one before it.
+    """Gives every frame a presentation time later than that of the previous frame.
 
-    A good time is returned unchanged. A missing or backward one is replaced by decode order and the
-    constant rate, counted from the last good one; the first such repair is announced in a warning.
+    A valid time is returned unchanged. A missing or decreasing one is extrapolated from the last valid one at
+    the constant rate, in decoding order; the first repair is reported in a warning.
 
     Args:
         time_base: seconds per unit.
@@ -31,25 +31,25 @@ class PresentationTimes:
         self._warned = False
 
     def place(self, pts: int | None) -> int:
-        """The presentation time of the next frame, whose own time is `pts` or None."""
+        """The presentation time of the next frame, whose time in the stream is `pts`, or None if missing."""
         if pts is not None and (self._last is None or pts > self._last):
             self._anchor, self._since_anchor = pts, 0
             self._last = pts
             return pts
         if not self._warned:
-            what = "missing" if pts is None else "out of order"
-            _log.warning("%s: presentation times are %s; repaired by the constant rate", self._name, what)
+            problem = "missing" if pts is None else "out of order"
+            _log.warning("%s: presentation times are %s; repaired at constant rate", self._name, problem)
             self._warned = True
         if self._last is None:
             self._anchor, self._last = 0, 0
             return 0
         assert self._anchor is not None
         self._since_anchor += 1
-        steady = self._anchor + round(self._since_anchor * self._step)
-        self._last = max(self._last + 1, steady)
+        extrapolated = self._anchor + round(self._since_anchor * self._step)
+        self._last = max(self._last + 1, extrapolated)
         return self._last
 
     @property
     def step(self) -> int:
-        """The duration of a frame at the constant rate, in time base units, at least 1."""
+        """Duration of a frame at the constant rate, in time base units, at least 1."""
         return max(1, round(self._step))

@@ -1,4 +1,4 @@
-"""How a video file is written: container, codec, clock, and what becomes of the other tracks."""
+"""How a video file is written: container, codec, time base, and the modes of the other tracks."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from streamstyle.video.codecs import (
     container_format,
     expected_bits_per_pixel,
 )
-from streamstyle.video.encoding import announce_padding
-from streamstyle.video.side_tracks import plan
+from streamstyle.video.encoding import warn_of_padding
+from streamstyle.video.side_tracks import plan_tracks
 
-_TRACK_BIT_RATE = 192_000  # where a track does not tell its own
+_TRACK_BIT_RATE = 192_000  # assumed for tracks with unknown bit rate
 
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What has been decided about a video before its first frame.
+    """How a video is written, decided before its first frame.
 
     Attributes:
         info: of the source.
-        options: for the encoder.
+        options: of the encoder.
         container: of the video.
         codec: of its frames.
         time_base: seconds per unit of its presentation times.
-        ways: "copy", "encode" or "convert" for each other track by key; tracks left out are missing.
+        track_modes: "copy", "encode" or "convert" for each other track by key; dropped tracks are missing.
     """
 
     info: StreamInfo
@@ -40,19 +40,19 @@ class VideoFormat:
     container: ContainerFormat
     codec: Codec
     time_base: Fraction
-    ways: Mapping[int, str]
+    track_modes: Mapping[int, str]
 
     @property
     def segment_muxer(self) -> str:
-        """Muxer of the segments, and the ending of their files."""
-        # AVI wants H.264 with start codes, which an MP4 does not keep.
+        """Muxer of the segments, and the suffix of their files."""
+        # AVI needs H.264 with start codes, which MP4 does not store.
         return "avi" if self.container.muxer == "avi" else self.codec.segment
 
     def expected_bytes(self, done: int = 0) -> int:
         """Expected bytes of segments, tracks and the joined video together.
 
         Args:
-            done: number of frames whose segments are there already.
+            done: number of frames whose segments already exist.
         """
         info, seconds = self.info, self.info.length or 0.0
         remaining = max((info.frames or 0) - done, 0)
@@ -65,22 +65,22 @@ class VideoFormat:
 
 
 def choose_format(path: Path, info: StreamInfo, options: EncodeOptions, audio: str = "copy") -> VideoFormat:
-    """Decide how to write a video; what cannot be kept as it is gets a warning each.
+    """Decide how to write a video; each track that cannot be copied is reported in a warning.
 
     Args:
-        path: of the video; its ending chooses the container.
+        path: of the video; its suffix selects the container.
         info: of the source.
-        options: for the encoder.
+        options: of the encoder.
         audio: "copy" or "none".
 
     Raises:
-        UsageError: the ending is unknown, or the options do not fit.
+        UsageError: the suffix is unknown, or an option is invalid for the codec.
     """
     container = container_format(path)
     _, codec = choose_codec(container, options, path.name)
-    announce_padding(info, options.pixel_format or codec.pixel_format)
+    warn_of_padding(info, options.pixel_format or codec.pixel_format)
     time_base = Fraction(info.time_base)
     if container.muxer == "avi":
         time_base = 1 / (info.rate or Fraction(25))
-    ways = plan(info.tracks, container, audio, info.name)
-    return VideoFormat(info, options, container, codec, time_base, ways)
+    track_modes = plan_tracks(info.tracks, container, audio, info.name)
+    return VideoFormat(info, options, container, codec, time_base, track_modes)
