@@ -1,4 +1,4 @@
-"""An effect laid onto the source: working size, colors, masks, too little memory."""
+"""Compositing: working size, color preservation, masks, too little memory."""
 
 from collections.abc import Callable
 
@@ -88,7 +88,7 @@ def test_too_little_memory_makes_the_working_size_smaller_and_keeps_it_so(caplog
     for _ in range(2):
         assert composite(image, MOMENT).shape == image.shape
     assert effect.sizes == [(400, 400), (200, 200), (200, 200)]
-    assert "memory does not suffice" in caplog.text
+    assert "not enough memory" in caplog.text
     other = Composite(Inverse(), keyframes_of("a"))
     other.restore(composite.state())
     other(image, MOMENT)

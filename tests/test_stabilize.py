@@ -1,4 +1,4 @@
-"""Held still: what flickers is calmed, what moves is followed, and nothing lingers, drifts or blurs."""
+"""Temporal consistency: flicker is reduced, motion is followed, and nothing lingers, drifts or blurs."""
 
 from itertools import pairwise
 
@@ -177,7 +177,7 @@ def test_a_look_ahead_is_carried_over_a_resume():
 
 
 def test_a_next_frame_that_is_left_alone_stays_so_over_a_resume():
-    """A keyframes may end in the source itself; what was seen ahead of it must not be blended afterwards."""
+    """Keyframes may end in the unchanged source; the next frame's result must not be blended afterwards."""
     stylized, plain = picture(1), picture(2)
 
     class Ending(Identity):
@@ -218,7 +218,7 @@ def test_reset_forgets_and_state_goes_on_exactly():
 
 
 def test_strokes_of_another_size_take_over():
-    """A keyframes may change the working size on the way."""
+    """Keyframes may change the working size."""
     effect = Stabilize(Flickering(0.0), 1.0)
     effect(picture(), Moment(0, 0.0))
     assert effect(picture()[:, ::2, ::2], Moment(1, 0.04, motion=motion())).shape == (3, 24, 32)
@@ -230,7 +230,7 @@ def test_statistics_follow_slowly():
     first, second = torch.randn(1, 2, 30, 30), 3 + 2 * torch.randn(1, 2, 30, 30)
     taken = [torch.tensor([[[1.0, -2.0]]]), torch.tensor([[[0.5, 4.0]]])]  # differs from image to image
     found = [
-        norm.steadied(norm.moments(x - offset.transpose(1, 2)[..., None]), offset)
+        norm.smoothed(norm.moments(x - offset.transpose(1, 2)[..., None]), offset)
         for x, offset in zip((first, second), taken, strict=True)
     ]
     means = [x.mean(dim=(2, 3)) for x in (first, second)]

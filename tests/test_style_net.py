@@ -61,7 +61,7 @@ def test_moving_the_picture_by_the_period_of_the_network_moves_the_result(networ
     """Eight pixels are one step of the coarsest grid; border and normalization are kept out."""
     for module in network.modules():
         if isinstance(module, InstanceNorm):
-            module.forward = lambda x, taken: x
+            module.forward = lambda x, offset: x
         if isinstance(module, Block):
             module.centered = lambda wide, first, block=module: block.space(wide)
     picture = torch.rand(1, 3, 256, 264)

@@ -18,7 +18,7 @@ from streamstyle.effects.transfer.transfer import BLUR, Optimization, Transfer, 
 from streamstyle.effects.upsampling import blurred
 from streamstyle.frames import Moment, Motion, OptimizationStep
 from streamstyle.keyframes import keyframes_of
-from streamstyle.losses import covariance, covariance_within
+from streamstyle.losses import covariance, masked_covariance
 from streamstyle.training.data import read_rgb
 from streamstyle.weights import best_perceptual_network
 from tests.videos import make_video
@@ -93,7 +93,7 @@ def test_strength_leads_back_to_the_source():
 def test_a_style_seen_through_a_full_mask_is_the_style():
     features = torch.rand(1, 5, 12, 16)
     for one, other in zip(
-        covariance(features), covariance_within(torch.ones(1, 1, 48, 64))(features), strict=True
+        covariance(features), masked_covariance(torch.ones(1, 1, 48, 64))(features), strict=True
     ):
         torch.testing.assert_close(one, other)
 
@@ -102,7 +102,7 @@ def test_a_style_seen_through_a_mask_is_that_of_the_part():
     features = torch.rand(1, 5, 12, 16)
     cover = torch.zeros(1, 1, 48, 64)
     cover[..., 32:] = 1
-    for one, other in zip(covariance(features[..., 8:]), covariance_within(cover)(features), strict=True):
+    for one, other in zip(covariance(features[..., 8:]), masked_covariance(cover)(features), strict=True):
         torch.testing.assert_close(one, other)
 
 

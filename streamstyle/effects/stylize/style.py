@@ -120,15 +120,15 @@ class Style:
     def reset(self) -> None:
         """Forgets the statistics of earlier frames."""
         for norm in self.norms:
-            norm.remembered = None
+            norm.running = None
 
     def state(self) -> dict[str, Tensor | float | int]:
         """The statistics of earlier frames, and in how many rows at a time it stylizes, since bands round
         otherwise than the whole; 0 = all."""
         state: dict[str, Tensor | float | int] = {"rows": self.rows or 0}
         for number, norm in enumerate(self.norms):
-            if norm.remembered is not None:
-                state[f"statistics.{number}"] = norm.remembered
+            if norm.running is not None:
+                state[f"statistics.{number}"] = norm.running
         return state
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
@@ -136,7 +136,7 @@ class Style:
         self.rows = int(state["rows"]) or None
         for number, norm in enumerate(self.norms):
             remembered = state.get(f"statistics.{number}")
-            norm.remembered = remembered if isinstance(remembered, Tensor) else None
+            norm.running = remembered if isinstance(remembered, Tensor) else None
 
 
 class Family:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle import device as devices
-from streamstyle.effects.stabilize import carried
+from streamstyle.effects.stabilize import warped_result
 from streamstyle.effects.upsampling import blurred, padded_to
 from streamstyle.frames import Moment, OptimizationStep
 from streamstyle.keyframes import NONE, ParametersOverTime
@@ -30,7 +30,7 @@ from streamstyle.losses import (
     Description,
     StyleStatistics,
     content_loss,
-    covariance_within,
+    masked_covariance,
     style_loss,
     style_of,
     total_variation,
@@ -133,7 +133,7 @@ class Transfer:
             if self._last is None or moment.motion is None:
                 result = self.from_coarse_to_fine(source, shares, moment)
             else:
-                moved = carried(self._last, moment.motion, source[0])
+                moved = warped_result(self._last, moment.motion, source[0])
                 kept, confidence = (part.clone()[None] for part in moved)
                 steps = self.optimization.later_steps
                 goal = replace(self.goal(source, shares, moment.seconds), carried=kept, confidence=confidence)
@@ -171,7 +171,7 @@ class Transfer:
         for name, share in shares.items():
             cover = cover_of(self.covers[name](seconds), small) if name in self.covers else None
             targets = self.target(name, scale), self.target(name, scale / 2)
-            styles.append(StyleTarget(share, targets, covariance_within(cover)))
+            styles.append(StyleTarget(share, targets, masked_covariance(cover)))
         seen = self.network(small, tuple(self.network.content_layers))
         return Goal(self.network, self.optimization, seen, styles)
 
