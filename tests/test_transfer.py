@@ -1,4 +1,4 @@
-"""Transfer by optimization: losses fall, videos hold still, masks hold, the command tells what it does."""
+"""Transfer by optimization: losses fall, videos are consistent over time, masks apply, steps are reported."""
 
 from __future__ import annotations
 
@@ -111,10 +111,10 @@ def test_a_painting_with_a_mask_is_painted_with_there():
     blue = stripes().flip(0)
     left = np.zeros((64, 80), np.uint8)
     left[:, :40] = 255
-    covers = {"red": lambda _: left, "blue": lambda _: 255 - left}
+    masks = {"red": lambda _: left, "blue": lambda _: 255 - left}
     how = Optimization(scales=1, steps=25, content_weight=0.5)
     effect = Transfer(
-        keyframes_of("red+blue"), {"red": stripes(), "blue": blue}, how, covers=covers, device="cpu"
+        keyframes_of("red+blue"), {"red": stripes(), "blue": blue}, how, masks=masks, device="cpu"
     )
     result = effect(torch.full((3, 64, 80), 0.5), Moment(0, 0.0))
     redness = (result[0] - result[2]).mean(dim=0)
@@ -170,7 +170,7 @@ def test_a_video_is_painted_with_two_paintings(tmp_path):
     ("style", "more", "code", "message"),
     [
         ("starry_night", [], 3, "starry_night: no such file"),
-        ("s.png", ["--style-mask", "x.png=m.png"], 2, "none of the paintings"),
+        ("s.png", ["--style-mask", "x.png=m.png"], 2, "not one of the paintings"),
         ("s.png", ["--style-mask", "s.png"], 2, "expected PAINTING=MASK"),
         ("s.png", ["--watch", "w.jpg"], 2, "ends in .png"),
         ("s.png", ["--features", "vgg99"], 2, "unknown feature network"),
