@@ -1,4 +1,4 @@
-"""Dreams: more is seen, the source stays, runs repeat, videos carry on and neither run away nor fade."""
+"""Dreams: objectives grow, the source's detail stays, runs are reproducible, videos keep their strength."""
 
 from itertools import pairwise
 
@@ -112,7 +112,7 @@ def test_each_objective_may_have_a_guide_of_its_own():
         expected = Dream("pattern", QUICK, guides={"pattern": guide}, device="cpu")(picture(), Moment(0, 0.0))
         effect.reset()
         assert torch.equal(effect(picture(), Moment(0, seconds)), expected)
-    with pytest.raises(UsageError, match="the guide is not at hand"):
+    with pytest.raises(UsageError, match="the guide image is missing"):
         Dream("pattern~c.png", QUICK, device="cpu")
 
 
