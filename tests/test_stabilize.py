@@ -60,7 +60,7 @@ def test_flicker_is_calmed_as_far_as_asked_for(steady, most):
     assert changes(calm) < most * changes(raw)
 
 
-def test_steadiness_0_and_pictures_without_motion_are_the_effect_itself():
+def test_steadiness_0_and_images_without_motion_are_the_effect_itself():
     images = [picture(seed) for seed in range(4)]
     alone = [Flickering()(image, Moment(0, 0.0)) for image in images[:1]]
     assert torch.equal(run(Stabilize(Flickering(), 0.0), images[:1], [motion()])[0], alone[0])
@@ -70,7 +70,7 @@ def test_steadiness_0_and_pictures_without_motion_are_the_effect_itself():
         assert torch.equal(one, other)
 
 
-def test_an_effect_that_does_nothing_gives_the_picture_itself():
+def test_an_effect_that_does_nothing_gives_the_image_itself():
     effect, image = Stabilize(Identity(), 1.0), picture()
     effect(picture(1), Moment(0, 0.0))
     assert effect(image, Moment(1, 0.04, motion=motion())) is image
@@ -154,7 +154,7 @@ def run_ahead(effect: Stabilize, images: list[Tensor], first: int = 0) -> list[T
     return results
 
 
-def test_the_next_frame_has_a_say_and_is_painted_once():
+def test_the_next_frame_has_a_say_and_is_stylized_once():
     images = [picture() + 0.0 for _ in range(30)]
     effect = Counting()
     ahead = run_ahead(Stabilize(effect, 0.7), images)
@@ -163,7 +163,7 @@ def test_the_next_frame_has_a_say_and_is_painted_once():
     assert changes(ahead) < 0.7 * changes(behind)
 
 
-def test_a_look_ahead_is_carried_over_a_resume():
+def test_the_next_result_is_kept_over_a_resume():
     images = [picture(seed) for seed in range(8)]
     whole = run_ahead(Stabilize(Flickering(0.0), 0.7), images)
     for done in range(1, 8):
@@ -242,7 +242,7 @@ def test_statistics_follow_slowly():
     )
 
 
-def test_statistics_are_those_of_the_picture_until_there_is_another_and_after_a_reset():
+def test_statistics_are_those_of_the_image_until_there_is_another_and_after_a_reset():
     image, other = larger(2), larger(3) * 0.5
     plain = Style("great_wave", device="cpu")(image, Moment(0, 0.0))
     style = Style("great_wave", inertia=0.7, device="cpu")

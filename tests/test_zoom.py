@@ -69,7 +69,7 @@ def test_a_zoom_that_changes_its_speed_is_the_same_at_every_rate():
         torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=2e-3, rtol=0)
 
 
-def test_the_first_frame_is_the_picture_and_things_become_larger():
+def test_the_first_frame_is_the_image_and_things_become_larger():
     frames = video(zoom(speed=2, dreams=0.5), 1.0, 10)
     assert torch.equal(frames[0], picture())
     middle = picture()[:, HEIGHT // 4 : 3 * HEIGHT // 4, WIDTH // 4 : 3 * WIDTH // 4]
@@ -128,7 +128,7 @@ def test_a_loop_may_last_for_hours():
     assert torch.equal(zoom(speed=2, loop=36000)(picture(), Moment(0, 0.0)), picture())
 
 
-def test_the_command_makes_a_video_of_a_picture(tmp_path: Path) -> None:
+def test_the_command_makes_a_video_of_an_image(tmp_path: Path) -> None:
     Image.fromarray((255 * picture().permute(1, 2, 0).numpy()).astype(np.uint8)).save(tmp_path / "a.png")
     common = ["zoom", str(tmp_path / "a.png"), str(tmp_path / "z.mp4"), "--device", "cpu", "-q"]
     small = ["--octaves", "1", "--seconds", "1", "--fps", "12", "--preset", "ultrafast"]
