@@ -1,7 +1,7 @@
-"""What is asked for at each time of a video: the look, and how it changes.
+"""Effect parameters, and the keyframes that change them over time.
 
-A mixture is written `0.6*starry_night+0.4*great_wave`; a change `4s=great_wave`, `8s=strength:0.5`, or with
-its own fade and several things at once `4s+2s=none,stroke_size:2`.
+A mixture is written `0.6*starry_night+0.4*great_wave`. A keyframe is written `4s=great_wave`,
+`8s=strength:0.5`, or, with a transition time of its own and several values, `4s+2s=none,stroke_size:2`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from typing import Protocol
 
 from streamstyle.errors import UsageError
 
-NONE = "none"  # the style of the source itself
+NONE = "none"  # the style that leaves the source unchanged
 STROKE_SIZES = 0.25, 4.0
-FADE = 1.0  # seconds
+FADE = 1.0  # seconds that a transition takes by default
 
 Mixture = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What is asked for at one time.
+    """The parameters of an effect at one time.
 
     Attributes:
-        style: shares of styles, which add up to 1; "none" is the source itself.
+        style: share of each style, adding up to 1; "none" is the unchanged source.
         strength: 0 = the source, 1 = the full style.
-        keep_colors: 1 = the source's colors, 0 = the painting's.
+        keep_colors: 1 = the source's colors, 0 = the style image's.
         stroke_size: width of the strokes; 1 = as the network was trained.
-        speed: of zooms, how many times larger things become in a second.
-        rotate: of zooms, degrees by which things turn in a second, clockwise.
+        speed: for zooms, the magnification per second.
+        rotate: for zooms, the clockwise rotation in degrees per second.
+
+    Raises:
+        UsageError: a value is outside its range in RANGES.
     """
 
     style: Mixture
@@ -48,9 +51,9 @@ class Parameters:
                 raise UsageError(f"{name.replace('_', '-')} is {value:g}, expected {least:g} to {most:g}")
 
     def towards(self, other: Parameters, share: float) -> Parameters:
-        """The look on the way to another one: 0 = this, 1 = the other.
+        """Interpolates between these parameters (`share` 0) and others (`share` 1).
 
-        Sizes change by equal ratios in equal times, all else by equal differences.
+        Stroke size and speed are interpolated geometrically, everything else linearly.
         """
         if share in (0, 1):
             return other if share else self
@@ -80,7 +83,7 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Keyframe:
-    """From `seconds` on, within `fade` seconds, these values of the look become others."""
+    """From `seconds` on, the parameters in `values` change to these values within `fade` seconds."""
 
     seconds: float
     fade: float
@@ -88,7 +91,7 @@ class Keyframe:
 
 
 class ParametersOverTime(Protocol):
-    """The look at every time, and all styles that may occur: what effects need of a keyframes."""
+    """What effects need: the parameters at any time, and the names of all styles that may occur."""
 
     def at(self, seconds: float) -> Parameters: ...
     def styles(self) -> list[str]: ...
@@ -96,30 +99,30 @@ class ParametersOverTime(Protocol):
 
 @dataclass(frozen=True)
 class Keyframes:
-    """The look at every time.
+    """The effect parameters at any time of a video.
 
     Attributes:
-        start: the look from the beginning.
-        changes: in order of time.
+        start: the parameters before the first keyframe.
+        changes: the keyframes, sorted by time.
     """
 
     start: Parameters
     changes: tuple[Keyframe, ...] = field(default=())
 
     def at(self, seconds: float) -> Parameters:
-        """The look at a time. It depends on nothing else, so that any frame can be made by itself."""
+        """The parameters at a time. They depend on the time alone, so any frame can be rendered by itself."""
         parameters = self.start
-        for change in self.changes:
-            if seconds < change.seconds:
+        for keyframe in self.changes:
+            if seconds < keyframe.seconds:
                 break
-            wanted = replace(parameters, **change.values)  # type: ignore[arg-type]
-            done = 1.0 if change.fade == 0 else min((seconds - change.seconds) / change.fade, 1.0)
-            parameters = parameters.towards(wanted, (1 - math.cos(math.pi * done)) / 2)
+            target = replace(parameters, **keyframe.values)  # type: ignore[arg-type]
+            progress = 1.0 if keyframe.fade == 0 else min((seconds - keyframe.seconds) / keyframe.fade, 1.0)
+            parameters = parameters.towards(target, (1 - math.cos(math.pi * progress)) / 2)
         return parameters
 
     def styles(self) -> list[str]:
-        """Names of all styles that occur, "none" left out."""
-        mixtures = [self.start.style, *(change.values.get("style", {}) for change in self.changes)]
+        """Names of all styles that occur, without "none"."""
+        mixtures = [self.start.style, *(keyframe.values.get("style", {}) for keyframe in self.changes)]
         names = [name for mixture in mixtures if isinstance(mixture, Mapping) for name in mixture]
         return list(dict.fromkeys(name for name in names if name != NONE))
 
@@ -135,32 +138,32 @@ def keyframes_of(
     at: Sequence[str] = (),
     fade: float = FADE,
 ) -> Keyframes:
-    """A keyframes from what a user writes.
+    """Parses keyframes from text.
 
     Args:
-        style: a mixture.
+        style: the mixture before the first keyframe.
         strength, keep_colors, stroke_size, speed, rotate: see `Parameters`.
-        at: changes, in any order.
-        fade: seconds that a change takes which says nothing of it.
+        at: keyframes as text, in any order; see `read_keyframe`.
+        fade: seconds of the transition for keyframes that do not give their own.
 
     Raises:
-        UsageError: something cannot be understood or is out of range; the message quotes it.
+        UsageError: a text cannot be parsed, or a value is out of range; the message quotes it.
     """
     start = Parameters(read_mixture(str(style)), strength, keep_colors, stroke_size, speed, rotate)
-    changes = sorted((read_keyframe(text, fade) for text in at), key=lambda change: change.seconds)
+    changes = sorted((read_keyframe(text, fade) for text in at), key=lambda keyframe: keyframe.seconds)
     keyframes = Keyframes(start, tuple(changes))
-    for change in changes:  # looks check their values
-        keyframes.at(change.seconds + change.fade)
+    for keyframe in changes:  # `Parameters` checks the ranges
+        keyframes.at(keyframe.seconds + keyframe.fade)
     return keyframes
 
 
 def read_mixture(text: str) -> dict[str, float]:
-    """Shares of styles from `0.6*starry_night+0.4*great_wave`; they are made to add up to 1.
+    """Shares of styles from `0.6*starry_night+0.4*great_wave`, normalized to add up to 1.
 
-    A name alone has the weight 1. A name of a file may contain + and *.
+    A name without a weight has the weight 1. The name of an existing file may contain + and *.
 
     Raises:
-        UsageError: a weight is no number above 0, or a name is missing.
+        UsageError: a weight is not a number above 0, or a name is missing.
     """
     if is_file(text):
         return {text: 1.0}
@@ -182,25 +185,25 @@ def read_mixture(text: str) -> dict[str, float]:
 
 
 def read_keyframe(text: str, fade: float = FADE) -> Keyframe:
-    """A change from `TIME[+FADE]=VALUE[,VALUE …]`, where a value is a mixture or NAME:NUMBER.
+    """A keyframe from `TIME[+FADE]=VALUE[,VALUE …]`, where a value is a mixture or NAME:NUMBER.
 
     Raises:
-        UsageError: it cannot be understood.
+        UsageError: the text cannot be parsed.
     """
-    when, equals, what = text.partition("=")
-    begin, plus, own = when.partition("+")
-    if not equals or not what:
-        raise UsageError(f"at {text!r}: expected TIME=STYLE or TIME=NAME:NUMBER, as 4s=great_wave")
+    times, equals, values = text.partition("=")
+    start, plus, own_fade = times.partition("+")
+    if not equals or not values:
+        raise UsageError(f"at {text!r}: expected TIME=STYLE or TIME=NAME:NUMBER, such as 4s=great_wave")
     try:
-        start, own_fade = read_seconds(begin), read_seconds(own) if plus else fade
+        seconds, fade = read_seconds(start), read_seconds(own_fade) if plus else fade
     except ValueError as error:
-        raise UsageError(f"at {text!r}: {when} is no time, {error}") from error
-    return Keyframe(start, own_fade, dict(read_values(what, text)))
+        raise UsageError(f"at {text!r}: {times} is not a time, {error}") from error
+    return Keyframe(seconds, fade, dict(read_values(values, text)))
 
 
-def read_values(what: str, text: str) -> Iterator[tuple[str, float | Mixture]]:
-    """Names and values of the parts of a change, which are separated by commas."""
-    for part in what.split(","):
+def read_values(values: str, text: str) -> Iterator[tuple[str, float | Mixture]]:
+    """Names and values from the comma-separated part of a keyframe; `text` is the whole, for messages."""
+    for part in values.split(","):
         name, colon, number = part.partition(":")
         name = name.strip().replace("-", "_")
         if not colon or name not in RANGES:
@@ -220,7 +223,7 @@ def read_seconds(text: str) -> float:
     """Seconds from `12.5`, `12.5s`, `1:30` or `01:02:03.5`.
 
     Raises:
-        ValueError: the text is none of these.
+        ValueError: the text has another form.
     """
     parts = text.strip().removesuffix("s").split(":")
     if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d{1,7}(\.\d*)?|\.\d+", part) for part in parts):
@@ -232,7 +235,7 @@ def read_seconds(text: str) -> float:
 
 
 def is_file(name: str) -> bool:
-    """Whether there is such a file; what cannot be the name of one, or be looked at, is none."""
+    """Whether the name is that of an existing file; false for invalid or inaccessible names."""
     try:
         return Path(name).is_file()
     except (OSError, ValueError):
@@ -240,7 +243,7 @@ def is_file(name: str) -> bool:
 
 
 def is_path(name: str) -> bool:
-    """Whether a file or folder has that name."""
+    """Whether the name is that of an existing file or folder."""
     try:
         return Path(name).exists()
     except (OSError, ValueError):
@@ -248,15 +251,15 @@ def is_path(name: str) -> bool:
 
 
 def with_absolute_files(text: str) -> str:
-    """A mixture or change in which every name of a file that exists is absolute."""
+    """A mixture or keyframe with the names of existing files made absolute."""
     if is_file(text):
         return str(Path(text).absolute())
     return re.sub(r"[^*+,=]+", lambda part: absolute_file(part[0]), text)
 
 
 def absolute_file(name: str) -> str:
-    """The absolute name of a file, any other name as it is; LAYER:FILE and LAYER~FILE have one, too."""
+    """The absolute path of an existing file, also in LAYER:FILE and LAYER~FILE; other names unchanged."""
     if is_file(name.strip()):
         return str(Path(name.strip()).absolute())
-    begin, mark, file = re.match(r"([^:~]*)([:~]?)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
-    return begin + mark + absolute_file(file) if mark else name
+    prefix, separator, file = re.match(r"([^:~]*)([:~]?)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    return prefix + separator + absolute_file(file) if separator else name

@@ -1,7 +1,7 @@
-"""What training minimises: distance in style, in content, roughness, and unsteadiness.
+"""Losses of training and transfer: style, content, brightness, tones, smoothness, temporal consistency.
 
-Every loss is a scalar, a mean over the batch, and about 1 for an unrelated image, so that the
-weights of a recipe can be read as shares.
+Every loss is a scalar, averaged over the batch, and about 1 for an unrelated image, so that the weights of a
+recipe can be compared.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 1e-5  # added to variances of features, which are of the order of 1
-LEAST_DEVIATION = 0.1  # of a channel, as a share of the layer's largest
-OUTLIER = 1.0  # difference in a style, in units of the root mean square on the painting
-QUANTILES = 128  # points at which distributions are compared
+LEAST_DEVIATION = 0.1  # lower bound of a channel's standard deviation, as a share of the layer's largest
+OUTLIER = 1.0  # difference of style statistics above which the loss is linear, in units of the painting's RMS
+QUANTILES = 128  # number of quantiles at which distributions are compared
 
-Description = tuple[Tensor, ...]  # what a statistic says of each image, (N, …) each
+Description = tuple[Tensor, ...]  # the values of a statistic, with one entry per image: (N, …) each
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """Correlations of the channels: (N, C, H, W) to (N, C, C), a mean over the pixels.
+    """Correlations of the channels, averaged over the pixels: (N, C, H, W) to (N, C, C).
 
     Reference: Gatys, Ecker, Bethge (2016), Image style transfer using convolutional neural networks,
-    equation 3; divided by the number of pixels, so that the size of the image does not matter.
+    equation 3; divided by the number of pixels, so that it does not depend on the size of the image.
     """
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[2]
@@ -37,38 +37,38 @@ def gram(features: Tensor) -> Description:
 
 
 def covariance(features: Tensor) -> Description:
-    """The channels' means (N, C, 1, 1), and the Gram matrix (N, C, C) about them.
+    """The channels' means (N, C, 1, 1) and the Gram matrix (N, C, C) of the centered features.
 
-    Departs from Gatys et al., who leave the mean in: rectified features have large ones, which then
-    hide the correlations, that is, the strokes.
+    Departs from Gatys et al., who do not center: rectified features have large means, which hide the
+    correlations and with them the strokes.
     """
     mean = features.mean(dim=(2, 3), keepdim=True)
     return mean, gram_matrix(features - mean)
 
 
-def covariance_within(cover: Tensor | None) -> Callable[[Tensor], Description]:
-    """`covariance`, seen through a mask, so that a painting's style can be had in one part of an image.
+def masked_covariance(mask: Tensor | None) -> Callable[[Tensor], Description]:
+    """`covariance` weighted by a mask, so that a painting's style applies to one part of an image.
 
     Args:
-        cover: (1, 1, H, W) in [0, 1], of the image's size; None: everywhere.
+        mask: (1, 1, H, W) in [0, 1], of the image's size; None: everywhere.
 
     Reference: Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 4.
     """
-    if cover is None:
+    if mask is None:
         return covariance
 
     def statistic(features: Tensor) -> Description:
-        weights = F.interpolate(cover, features.shape[2:], mode="area").to(features)
+        weights = F.interpolate(mask, features.shape[2:], mode="area").to(features)
         weights = weights / weights.sum().clamp_min(EPSILON)
         mean = (weights * features).sum(dim=(2, 3), keepdim=True)
-        off = (features - mean).flatten(2)
-        return mean, (weights.flatten(2) * off) @ off.transpose(1, 2)
+        centered = (features - mean).flatten(2)
+        return mean, (weights.flatten(2) * centered) @ centered.transpose(1, 2)
 
     return statistic
 
 
 def moments(features: Tensor) -> Description:
-    """Mean and standard deviation of each channel, (N, C) each: no correlations.
+    """Mean and standard deviation of each channel, (N, C) each, without correlations.
 
     Reference: Li et al. (2017), Demystifying neural style transfer, https://arxiv.org/abs/1701.01036.
     """
@@ -77,23 +77,23 @@ def moments(features: Tensor) -> Description:
 
 
 def wasserstein(features: Tensor) -> Description:
-    """The whole distribution of the features, seen from many sides: means and quantile functions.
+    """Means of the features, and quantiles of their projections onto random directions.
 
-    The square distance of two such is the sliced 2-Wasserstein distance. Directions are drawn once, not
-    anew in each step, so that a painting is described once.
+    The squared distance of two such descriptions is the sliced 2-Wasserstein distance. The directions are
+    fixed, not redrawn in each step, so that a painting needs to be described only once.
 
     Reference: Heitz et al. (2021), A sliced Wasserstein loss for neural texture synthesis, equation 4,
     https://arxiv.org/abs/2006.07229.
 
     Returns:
-        Means (N, C, 1, 1) and quantiles (N, C, QUANTILES), the latter of the features less their mean.
+        Means (N, C, 1, 1) and quantiles (N, C, QUANTILES) of the centered features.
     """
     channels = features.shape[1]
     generator = torch.Generator().manual_seed(channels)
     directions = F.normalize(torch.randn(channels, channels, generator=generator), dim=1)
     mean = features.mean(dim=(2, 3), keepdim=True)
-    seen = directions.to(features) @ (features - mean).flatten(2)
-    return mean, F.interpolate(seen.sort(dim=2).values, QUANTILES, mode="linear", align_corners=True)
+    projected = directions.to(features) @ (features - mean).flatten(2)
+    return mean, F.interpolate(projected.sort(dim=2).values, QUANTILES, mode="linear", align_corners=True)
 
 
 STATISTICS: dict[str, Callable[[Tensor], Description]] = {
@@ -106,11 +106,11 @@ STATISTICS: dict[str, Callable[[Tensor], Description]] = {
 
 @dataclass(frozen=True)
 class StyleStatistics:
-    """What is remembered of a painting in one layer.
+    """The style of a painting in one layer.
 
     Attributes:
-        scale: (1, C, 1, 1), what each channel is divided by before it is described.
-        description: what a statistic says of it.
+        scale: (1, C, 1, 1), by which each channel is divided before its statistics are computed.
+        description: the statistics of the painting.
     """
 
     scale: Tensor
@@ -120,16 +120,17 @@ class StyleStatistics:
 def style_of(
     features: Tensor, statistic: Callable[[Tensor], Description] = covariance, *, standardised: bool = True
 ) -> StyleStatistics:
-    """The style of a painting in one layer.
+    """Computes the style of a painting in one layer.
 
     Args:
         features: (1, C, H, W), the activations on the painting.
-        statistic: how a style is described, of STATISTICS.
-        standardised: divide each channel by its deviation on the painting, so that all have a say. Departs
-            from Gatys et al., where a few strong channels decide; faint ones often carry the fine strokes.
+        statistic: describes a style, one of STATISTICS.
+        standardised: divide each channel by its standard deviation on the painting, so that all channels
+            count alike. Departs from Gatys et al., where a few strong channels dominate; weak ones often
+            represent the fine strokes.
     """
     deviation = features.std(dim=(2, 3), keepdim=True, correction=0)
-    # A channel that is silent on the painting is to stay silent, but not at any price.
+    # Bounded below: activity in a channel that is nearly silent on the painting must not dominate the loss.
     scale = deviation.clamp_min(LEAST_DEVIATION * deviation.max().item()).clamp_min(EPSILON)
     scale = scale if standardised else torch.ones_like(scale)
     return StyleStatistics(scale, statistic(features / scale))
@@ -142,31 +143,31 @@ def style_loss(
 ) -> Tensor:
     """Distance to the style of a painting.
 
-    Departs from Gatys et al. also in that each term is divided by the painting's own mean square:
-    layers then count alike, whatever the scale of their activations. And differences beyond OUTLIER count
-    linearly, not squared: a channel that is silent on the painting and loud on one photograph, a fourth
-    power in its covariance, would else be all that a step of training sees.
+    Departs from Gatys et al. in two more ways. Each term is divided by the painting's own mean square, so
+    that layers count alike whatever the scale of their activations. Differences above OUTLIER count linearly
+    instead of quadratically: a channel that is silent on the painting and strong on one photograph enters
+    the squared covariance with its fourth power, and would otherwise dominate a training step.
 
     Args:
         features: activations (N, C, H, W) by layer.
-        targets: `style_of` the painting by layer; these layers are compared.
-        statistic: the one that the targets were made with.
+        targets: `style_of` the painting by layer; only these layers are compared.
+        statistic: the one that the targets were computed with.
 
     Returns:
         Scalar >= 0, the mean over the layers.
     """
     terms = []
-    for name, target in targets.items():
-        described = statistic(features[name] / target.scale)
-        for found, wanted in zip(described, target.description, strict=True):
-            unit = wanted.square().mean().clamp_min(EPSILON).sqrt()
-            off = (found - wanted).abs() / unit
+    for name, style in targets.items():
+        described = statistic(features[name] / style.scale)
+        for found, target in zip(described, style.description, strict=True):
+            rms = target.square().mean().clamp_min(EPSILON).sqrt()
+            off = (found - target).abs() / rms
             terms.append(torch.where(off < OUTLIER, off.square(), OUTLIER * (2 * off - OUTLIER)).mean())
     return torch.stack(terms).sum() / len(targets)
 
 
 def normalized(features: Tensor) -> Tensor:
-    """(N, C, H, W) with mean 0 and deviation 1 in each channel of each image."""
+    """(N, C, H, W) with mean 0 and standard deviation 1 in each channel of each image."""
     variance, mean = torch.var_mean(features, dim=(2, 3), keepdim=True, correction=0)
     return (features - mean) * (variance + EPSILON).rsqrt()
 
@@ -174,13 +175,13 @@ def normalized(features: Tensor) -> Tensor:
 def content_loss(
     features: Mapping[str, Tensor], targets: Mapping[str, Tensor], weights: Mapping[str, float]
 ) -> Tensor:
-    """Distance to what the photograph shows, whatever its colors and contrast.
+    """Distance to the content of the photograph, independent of colors and contrast.
 
-    Departs from Gatys et al., equation 1, twice. Activations are normalized for each image first, so that
-    a painting's palette is no loss of content. And half of it is the angle between the activations at a
-    place, where what is faint in the photograph, a face in a dim room, counts as much as a sharp edge: by
-    distance alone it is cheap to paint such places over with the paper of a woodcut. By angle alone it is
-    cheap to let them fade.
+    Departs from Gatys et al., equation 1, in two ways. Activations are normalized for each image, so that a
+    painting's palette does not count as a loss of content. And half of the loss is the cosine distance
+    between the activations at each position, where faint content, such as a face in a dim room, counts as
+    much as a sharp edge: with the squared distance alone the network erases such content at little cost, and
+    with the cosine alone it lets it fade.
 
     Args:
         features, targets: activations (N, C, H, W) by layer.
@@ -192,9 +193,9 @@ def content_loss(
     total = sum(weights.values())
     terms = []
     for name, weight in weights.items():
-        found, wanted = normalized(features[name]), normalized(targets[name])
-        distance = (found - wanted).square().mean() / 2
-        angle = 1 - F.cosine_similarity(found, wanted).mean()
+        found, target = normalized(features[name]), normalized(targets[name])
+        distance = (found - target).square().mean() / 2
+        angle = 1 - F.cosine_similarity(found, target).mean()
         terms.append(weight / total * (distance + angle) / 2)
     return torch.stack(terms).sum()
 
@@ -206,46 +207,46 @@ def luma(image: Tensor) -> Tensor:
 
 
 def brightness_loss(image: Tensor, target: Tensor, size: int = 8) -> Tensor:
-    """How differently light and dark are spread over two images, whatever their contrast.
+    """Difference of the brightness distribution over two images, independent of contrast.
 
-    Without it light things come out dark wherever the palette allows it, which feature networks forgive
-    and people do not: a face keeps its likeness by its lights.
+    Without it bright objects become dark wherever the palette allows it. Feature networks tolerate that, but
+    faces are recognized by their light and shadow.
 
     Args:
         image, target: (N, 3, H, W) RGB in [0, 1].
-        size: side in pixels of the squares whose brightness is compared.
+        size: side in pixels of the squares whose mean brightness is compared.
 
     Returns:
-        Scalar: 0 = alike, 2 = unrelated, 4 = a negative.
+        Scalar: 0 = equal, 2 = unrelated, 4 = inverted.
     """
-    spread = [normalized(F.avg_pool2d(luma(picture), size)) for picture in (image, target)]
-    return (spread[0] - spread[1]).square().mean()
+    found, expected = (normalized(F.avg_pool2d(luma(x), size)) for x in (image, target))
+    return (found - expected).square().mean()
 
 
 def tones_of(painting: Tensor, share: float = 0.02, size: int = 8) -> tuple[float, float]:
-    """Luma of the dark and of the light places of (1, 3, H, W), which are `share` of it each."""
-    places = F.avg_pool2d(luma(painting), size).flatten()
-    dark, light = torch.quantile(places, torch.tensor([share, 1 - share]).to(places)).tolist()
+    """Luma quantiles `share` and 1 - `share` of a painting, (1, 3, H, W), averaged over squares of `size`."""
+    means = F.avg_pool2d(luma(painting), size).flatten()
+    dark, light = torch.quantile(means, torch.tensor([share, 1 - share]).to(means)).tolist()
     return dark, light
 
 
 def tone_loss(image: Tensor, target: Tensor, tones: tuple[float, float], size: int = 16) -> Tensor:
-    """How far light and dark are from the target's, its black and white taken to the painting's.
+    """Difference of local brightness, with black and white of the target mapped to the painting's tones.
 
-    Statistics of features allow an image that is gray all over where the painting's tones lie close
-    together; then what is shown sinks into its background.
+    Feature statistics allow an image that is gray all over if the painting's tones are close together; the
+    subject then disappears in its background.
 
     Args:
         image, target: (N, 3, H, W) RGB in [0, 1].
-        tones: luma of the painting's dark and of its light places.
-        size: side in pixels of the squares whose mean is compared; strokes are finer.
+        tones: luma of the painting's dark and light areas, from `tones_of`.
+        size: side in pixels of the squares whose means are compared; larger than strokes.
 
     Returns:
         Scalar: the mean square of the difference, 1 = the whole range of tones.
     """
     dark, light = tones
-    found, wanted = (F.avg_pool2d(luma(picture), size) for picture in (image, target))
-    return ((found - dark) / (light - dark) - wanted).square().mean()
+    found, expected = (F.avg_pool2d(luma(x), size) for x in (image, target))
+    return ((found - dark) / (light - dark) - expected).square().mean()
 
 
 def total_variation(image: Tensor) -> Tensor:
@@ -256,16 +257,16 @@ def total_variation(image: Tensor) -> Tensor:
 
 
 def temporal_loss(result: Tensor, carried: Tensor, change: Tensor, confidence: Tensor) -> Tensor:
-    """What a network changes from frame to frame beyond what the source changed.
+    """Change from one stylized frame to the next beyond the change of the source.
 
     Args:
         result: (N, 3, H, W), the stylized frame.
-        carried: the stylized frame before it, warped onto it.
-        change: (N, 1, H, W), by how much the source became brighter there; granted to all channels.
-        reliable: (N, 1, H, W), 1 where the warp can be trusted, else 0.
+        carried: (N, 3, H, W), the previous stylized frame, warped to this one.
+        change: (N, 1, H, W), the increase of the source's luma at each pixel; allowed in all channels.
+        confidence: (N, 1, H, W), 1 where the warp is valid, else 0.
 
     Returns:
-        The mean square over the reliable pixels.
+        The mean square over the valid pixels.
 
     Reference: Ruder, Dosovitskiy, Brox (2018), Artistic style transfer for videos and spherical images,
     equation 5; the luminance term after Gao et al. (2018), ReCoNet, equation 5, https://arxiv.org/abs/1807.01197.

@@ -1,4 +1,4 @@
-"""Reads a style image: scaled to the size of its strokes, freed of grain, its tones stretched."""
+"""Reads style images: cropped, scaled to a stroke size, with grain removed and contrast stretched."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from streamstyle.errors import InputError
 from streamstyle.images import read_image
 
-PAINTING_SIDE = 640  # long side in pixels at which a painting has strokes of size 1
-SMALLEST_PAINTING = 128  # shorter side in pixels; smaller paintings show no strokes to learn
+PAINTING_SIDE = 640  # longer side in pixels at which a painting's strokes have size 1
+SMALLEST_PAINTING = 128  # shorter side in pixels; smaller paintings have no visible strokes to learn
 
 
 def read_painting(
@@ -24,17 +24,18 @@ def read_painting(
     grain: int = 3,
     levels: float = 0.0,
 ) -> Tensor:
-    """(1, 3, H, W) in [0, 1], RGB.
+    """Reads a style image as (1, 3, H, W) RGB in [0, 1].
 
     Args:
         path: of the image.
-        stroke_size: 1 = strokes as the painting has them at PAINTING_SIDE pixels on its long side.
-        part: left, top, right and bottom of the part to read, as shares of its sides.
-        grain: side in pixels, odd, of the median filter that removes canvas, print and JPEG; 1 = none.
-        levels: percent of the pixels that become black at the dark end and white at the light end.
+        stroke_size: 1 = scale the painting to PAINTING_SIDE pixels on its longer side.
+        part: left, top, right and bottom of the crop, as fractions of the image's sides.
+        grain: size in pixels, odd, of the median filter that removes canvas texture, print dots and JPEG
+            artifacts; 1 = no filter.
+        levels: percent of the pixels clipped to black and to white when the contrast is stretched.
 
     Raises:
-        InputError: it cannot be read, or its shorter side is below SMALLEST_PAINTING pixels.
+        InputError: the image cannot be read, or the crop's shorter side is below SMALLEST_PAINTING pixels.
     """
     whole = Image.fromarray(read_image(path).on_white())
     left, right = (round(share * whole.width) for share in part[::2])

@@ -1,8 +1,8 @@
-"""Settings that become options: pydantic models, each field declared once.
+"""Settings as pydantic models in which each field is declared once.
 
-A field made with `option` is at the same time a setting of the Python interface, a key of presets, an option
-of the command line with its help, range and default, and an entry of what outputs remember of how they were
-made. Later sources win: defaults < preset < environment < command line.
+A field made with `option` is a setting of the Python interface, a key of presets, a command-line option with
+help, range and default, and an entry of the provenance stored in outputs. Later values override earlier ones:
+defaults < preset < environment < command line.
 
 A preset is a TOML file whose keys are the names of the options, with _ for -.
 """
@@ -39,20 +39,20 @@ def option(
     several: bool = False,
     **limits: Any,
 ) -> Any:
-    """A setting that is an option of the command line.
+    """Declares a field that is also a command-line option.
 
     Args:
-        default: `...` where a value must be given.
-        help: one sentence; range and default are added to it.
-        panel: heading under which `--help` lists it.
+        default: `...` if the value is required.
+        help: one sentence; range and default are appended to it.
+        panel: heading under which `--help` lists the option.
         flags: of the option; by default the field's name with - for _.
-        metavar: what `--help` shows for the value.
-        environment: variable that gives the value where the command line does not.
-        text: the command line hands the value over as text, which the model reads.
-        file: the value may name a file or folder, whose content then decides the result.
-        positional: an argument, not an option.
-        several: may be given several times with --preview, once otherwise.
-        **limits: ge, gt, le, lt of the value.
+        metavar: placeholder for the value in `--help`.
+        environment: variable that is read if the option is not given.
+        text: the command line passes the value as text, which the model parses.
+        file: the value may name a file or folder whose content affects the result.
+        positional: an argument instead of an option.
+        several: may be repeated with --preview, otherwise given only once.
+        **limits: ge, gt, le, lt: the allowed range.
     """
     about: dict[str, Any] = {
         "panel": panel,
@@ -68,18 +68,18 @@ def option(
 
 
 def same(model: type[BaseModel], name: str, **changes: Any) -> Any:
-    """The option of another model, for a model that has it, too; `changes` go to pydantic's Field."""
+    """Reuses an option of another model; `changes` are passed to pydantic's Field."""
     return FieldInfo.merge_field_infos(model.model_fields[name], **changes)
 
 
 def about(field: FieldInfo) -> dict[str, Any]:
-    """What `option` was told of a field; empty for a field that is no option."""
+    """The attributes that `option` stored for a field; empty if the field is not an option."""
     extra = field.json_schema_extra
     return dict(extra) if isinstance(extra, Mapping) else {}
 
 
 def range_of(field: FieldInfo) -> str:
-    """The allowed range in words, such as "1 to 12" or "above 0"; "" where there is none."""
+    """The allowed range in words, such as "1 to 12" or "above 0"; "" if the field has no limits."""
     low = high = ""
     for limit in field.metadata:
         if isinstance(limit, Ge):
@@ -98,15 +98,16 @@ def range_of(field: FieldInfo) -> str:
 
 
 def make_settings(values: Mapping[str, Any], kind: type[AnyModel], where: str = "") -> AnyModel:
-    """Settings from plain values.
+    """Validates plain values as settings.
 
     Args:
         values: by field name.
-        kind: the model.
-        where: file or command they come from, for the message.
+        kind: the settings model.
+        where: file or command that the values come from, for the message.
 
     Raises:
-        UsageError: a name is unknown (the nearest and the known ones are listed) or a value is not allowed.
+        UsageError: a name is unknown (the message lists the closest and the known names), or a value is not
+            allowed.
     """
     try:
         return kind(**values)
@@ -119,46 +120,46 @@ def make_settings(values: Mapping[str, Any], kind: type[AnyModel], where: str = 
 def _explanation(error: ValidationError, kind: type[BaseModel], where: str) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    begin = f"{where}: " if where else ""
+    prefix = f"{where}: " if where else ""
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, kind.model_fields, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{begin}{name}: unknown setting{hint}; known are {' '.join(kind.model_fields)}"
+        return f"{prefix}{name}: unknown setting{hint}; known are {' '.join(kind.model_fields)}"
     field = kind.model_fields.get(str(first["loc"][0])) if first["loc"] else None
     option = name if where or field is None else flag_of(name, field)
     if first["type"] == "missing":
-        return f"{begin}{option}: a value is needed"
+        return f"{prefix}{option}: a value is required"
     limited = first["type"].startswith(("greater_than", "less_than"))
     reason = first["msg"].removeprefix("Value error, ")
     if limited and field is not None:
         reason = f"expected {range_of(field)}"
-    return f"{begin}{option} {first['input']}: {reason[:1].lower()}{reason[1:]}"
+    return f"{prefix}{option} {first['input']}: {reason[:1].lower()}{reason[1:]}"
 
 
 def flag_of(name: str, field: FieldInfo) -> str:
-    """How the command line calls a field, for messages."""
+    """The command-line flag of a field, for messages."""
     flags = about(field).get("flags") or [f"--{name.replace('_', '-')}"]
     return str(flags[0])
 
 
 def preset_folder(kind: type[BaseModel]) -> Path:
-    """Where the bundled presets for a model lie: the folder of `configs` that its PRESETS names."""
+    """The folder of a model's bundled presets: the subfolder of `configs` named by its PRESETS."""
     packaged = Path(str(files("streamstyle"))) / "configs"
     folder = packaged if packaged.is_dir() else Path(__file__).parents[1] / "configs"
     return folder / getattr(kind, "PRESETS", "")
 
 
 def bundled_presets(kind: type[BaseModel]) -> dict[str, Path]:
-    """The presets for a model that come with the project, by name."""
+    """The bundled presets of a model, by name."""
     return {path.stem: path for path in sorted(preset_folder(kind).glob("*.toml"))}
 
 
 def load_preset(name_or_path: str, kind: type[BaseModel]) -> dict[str, Any]:
-    """The values of a preset, checked.
+    """Loads and validates the values of a preset.
 
     Raises:
-        UsageError: no such preset, or an unknown or wrong setting in it.
-        InputError: the file cannot be read.
+        UsageError: there is no such preset, or it has an unknown or invalid setting.
+        InputError: the file cannot be read or is not valid TOML.
     """
     presets = bundled_presets(kind)
     path = presets.get(name_or_path, Path(name_or_path))
@@ -167,7 +168,7 @@ def load_preset(name_or_path: str, kind: type[BaseModel]) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a preset that can be read ({error})") from error
+        raise InputError(f"{path}: cannot be read as a preset ({error})") from error
     required = {name for name, field in kind.model_fields.items() if field.is_required()} - values.keys()
     make_settings({**dict.fromkeys(required, "none"), **values}, kind, str(path))
     return values

@@ -1,6 +1,6 @@
-"""Styles by name: whatever `--style` takes resolves to a style network here.
+"""Loads and saves styles: the values of `--style` are resolved to style networks here.
 
-A style is a bundled name, a weights file of `train`, or a checkpoint of another program.
+A style is a bundled name, a weights file written by `train`, or a checkpoint of another program.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamstyle.weights.files import check_sha256, fill, read_checkpoint, read_
 from streamstyle.weights.table import STYLES, WEIGHTS
 
 DEFAULT_STYLE = "starry_night"
-LARGEST_SIZE = 512  # channels or blocks that a file may ask for
+LARGEST_SIZE = 512  # largest number of channels or blocks accepted from a file
 CHECKPOINTS = (".pth", ".pt", ".model")
 
 
@@ -26,8 +26,8 @@ class LoadedStyle:
 
     Attributes:
         network: in evaluation mode, single precision, on the CPU.
-        name: of the style, or of the file.
-        metadata: what the file says about itself: architecture, painting, painter, year, recipe …
+        name: of the style; the file's stem for files.
+        metadata: stored in the file: architecture, painting, painter, year, recipe …
     """
 
     network: StyleNetwork
@@ -36,14 +36,14 @@ class LoadedStyle:
 
 
 def load_style(name_or_path: str | Path) -> LoadedStyle:
-    """The style network of that name, or from that file.
+    """Loads a style network by name or from a file.
 
     Args:
         name_or_path: a bundled name, a .safetensors file, or a .pth of pytorch/examples `fast_neural_style`.
 
     Raises:
-        UsageError: no such name; the message lists the known ones.
-        InputError: the file is missing, damaged, too large, or no style network.
+        UsageError: the name is unknown; the message lists the known ones.
+        InputError: the file is missing, damaged, too large, or not a style network.
     """
     text = os.fspath(name_or_path)
     if text in WEIGHTS:
@@ -59,7 +59,7 @@ def load_style(name_or_path: str | Path) -> LoadedStyle:
 
 
 def load_safetensors(path: Path, name: str) -> LoadedStyle:
-    """A style network from a file that `save_style` or training wrote.
+    """Loads a style network from a file written by `save_style` or by training.
 
     Raises:
         InputError: see `load_style`.
@@ -72,13 +72,13 @@ def load_safetensors(path: Path, name: str) -> LoadedStyle:
         kind = STYLE_NETWORKS[architecture]
         network = kind(**{size: size_of(metadata[size]) for size in kind.SIZES})
     except (KeyError, ValueError) as exc:
-        raise InputError(f"{path}: no style network: {exc}") from exc
+        raise InputError(f"{path}: not a style network: {exc}") from exc
     fill(network, tensors, path)
     return LoadedStyle(network.eval(), name, metadata)
 
 
 def load_checkpoint(path: Path) -> LoadedStyle:
-    """A style network from a checkpoint of another program.
+    """Loads a style network from a checkpoint of another program.
 
     Raises:
         InputError: see `load_style`.
@@ -86,19 +86,21 @@ def load_checkpoint(path: Path) -> LoadedStyle:
     tensors = read_checkpoint(path)
     for architecture, kind in STYLE_NETWORKS.items():
         if (found := kind.from_checkpoint(tensors)) is not None:
-            network, own = found
-            fill(network, own, path)
+            network, weights = found
+            fill(network, weights, path)
             return LoadedStyle(network.eval(), path.stem, {"architecture": architecture, **sizes_of(network)})
-    raise InputError(f"{path}: no checkpoint of fast_neural_style: conv1.conv2d.weight is missing or odd")
+    raise InputError(
+        f"{path}: not a fast_neural_style checkpoint: conv1.conv2d.weight is missing or has a wrong shape"
+    )
 
 
 def save_style(path: Path, network: StyleNetwork, metadata: Mapping[str, str]) -> None:
-    """Writes a network in half precision, whole or not at all.
+    """Saves a network in half precision; the file is replaced atomically.
 
     Args:
-        path: where to; an existing file is replaced.
-        network: what to write.
-        metadata: painting, painter, year, recipe and the like; the architecture is added.
+        path: of the file; an existing one is replaced.
+        network: to save.
+        metadata: painting, painter, year, recipe and the like; architecture and sizes are added.
 
     Raises:
         OutputError: the file cannot be written.
@@ -109,15 +111,15 @@ def save_style(path: Path, network: StyleNetwork, metadata: Mapping[str, str]) -
 
 
 def sizes_of(network: StyleNetwork) -> dict[str, str]:
-    """The sizes of a network, as metadata holds them."""
+    """The sizes of a network, as they are stored in metadata."""
     return {size: str(getattr(network, size)) for size in network.SIZES}
 
 
 def size_of(text: str) -> int:
-    """A number of channels or blocks from metadata.
+    """Parses a number of channels or blocks from metadata.
 
     Raises:
-        ValueError: no whole number in 1 … LARGEST_SIZE.
+        ValueError: the text is not an integer in 1 … LARGEST_SIZE.
     """
     size = int(text)
     if not 1 <= size <= LARGEST_SIZE:

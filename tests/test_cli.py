@@ -122,7 +122,7 @@ ERRORS: Errors = [
     (
         lambda video, folder: [video, folder / "o.mp4", "--at", "soon=none"],
         2,
-        "soon is no time",
+        "soon is not a time",
     ),
     (lambda video, folder: [video, folder / "o.mp4", "--stroke-size", "9"], 2, "expected 0.25 to 4"),
     (lambda video, folder: [video, folder / "o.mp4", "--tile", "1"], 2, "expected 64 to 16384"),

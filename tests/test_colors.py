@@ -35,13 +35,13 @@ def test_the_histogram_becomes_the_source_s_wherever_things_are():
     assert (after[order][200:] - after[order][:-200]).min() > -5e-3
 
 
-def test_matching_a_picture_to_itself_changes_nothing():
+def test_matching_an_image_to_itself_changes_nothing():
     image = 0.2 + 0.6 * picture(64, 64)
     torch.testing.assert_close(with_histogram_of(image, image), image, atol=6e-3, rtol=0)
 
 
 @pytest.mark.parametrize("flat", [0.0, 0.5, 1.0])
-def test_flat_pictures_are_matched_without_division_by_zero(flat):
+def test_flat_images_are_matched_without_division_by_zero(flat):
     image = torch.full((3, 8, 8), flat)
     for source, result in ((image, picture(8, 8)), (picture(8, 8), image), (image, image)):
         matched = with_histogram_of(source, result)
@@ -58,6 +58,6 @@ def test_oklab_has_the_published_values():
     assert white == pytest.approx([1, 0, 0], abs=2e-4)
 
 
-def test_oklab_there_and_back_is_the_same_picture():
+def test_oklab_there_and_back_is_the_same_image():
     image = torch.cat((picture(16, 16), torch.zeros(3, 1, 16), torch.ones(3, 1, 16)), dim=1)
     torch.testing.assert_close(from_oklab(to_oklab(image)), image, atol=1e-3, rtol=0)

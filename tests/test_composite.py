@@ -1,4 +1,4 @@
-"""An effect laid onto the source: working size, colors, masks, too little memory."""
+"""Compositing: working size, color preservation, masks, too little memory."""
 
 from collections.abc import Callable
 
@@ -54,7 +54,7 @@ def test_strokes_have_one_size_at_every_resolution(size, stroke_size, expected):
     assert working_size(*size, stroke_size) == expected
 
 
-def test_an_effect_works_at_the_size_of_its_strokes_and_comes_back_at_the_picture_s():
+def test_an_effect_works_at_the_size_of_its_strokes_and_comes_back_at_the_image_size():
     image, effect = soft(96, 128), Inverse()
     result = Composite(effect, keyframes_of("a", stroke_size=2))(image, MOMENT)
     assert effect.sizes == [(48, 64)]
@@ -88,14 +88,14 @@ def test_too_little_memory_makes_the_working_size_smaller_and_keeps_it_so(caplog
     for _ in range(2):
         assert composite(image, MOMENT).shape == image.shape
     assert effect.sizes == [(400, 400), (200, 200), (200, 200)]
-    assert "memory does not suffice" in caplog.text
+    assert "not enough memory" in caplog.text
     other = Composite(Inverse(), keyframes_of("a"))
     other.restore(composite.state())
     other(image, MOMENT)
     assert other.effect.sizes == [(200, 200)]
 
 
-def test_a_picture_that_never_fits_is_an_error():
+def test_an_image_that_never_fits_is_an_error():
     with pytest.raises(OutOfMemoryError):
         Composite(Inverse(most=0), keyframes_of("a"))(soft(400, 400), MOMENT)
 
@@ -115,7 +115,7 @@ def test_a_mask_says_where_the_effect_is_seen():
     torch.testing.assert_close(result[:, :10, 20:], torch.full((3, 10, 20), 0.2 + 0.2 * 0.6))
 
 
-def test_a_mask_is_brought_to_the_picture_s_size_and_feathered():
+def test_a_mask_is_brought_to_the_image_size_and_feathered():
     mask = np.zeros((10, 10), np.uint8)
     mask[:, 5:] = 255
     image = torch.zeros(3, 100, 200)

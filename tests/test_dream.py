@@ -1,4 +1,4 @@
-"""Dreams: more is seen, the source stays, runs repeat, videos carry on and neither run away nor fade."""
+"""Dreams: objectives grow, the source's detail stays, runs are reproducible, videos keep their strength."""
 
 from itertools import pairwise
 
@@ -88,7 +88,7 @@ def test_strength_0_is_the_source_and_half_of_it_half_of_the_dream():
     torch.testing.assert_close(half - image, 0.5 * (full - image), atol=1e-5, rtol=0)
 
 
-def test_a_timeline_changes_what_is_dreamt_of():
+def test_keyframes_change_what_is_dreamed_of():
     effect = Dream(keyframes_of("texture", at=["1+0=thing"]), QUICK, device="cpu")
     early, late = (effect(picture(), Moment(0, seconds)) for seconds in (0.5, 1.5))
     assert torch.equal(early, Dream("texture", QUICK, device="cpu")(picture(), Moment(0, 0.0)))
@@ -112,12 +112,12 @@ def test_each_objective_may_have_a_guide_of_its_own():
         expected = Dream("pattern", QUICK, guides={"pattern": guide}, device="cpu")(picture(), Moment(0, 0.0))
         effect.reset()
         assert torch.equal(effect(picture(), Moment(0, seconds)), expected)
-    with pytest.raises(UsageError, match="the guide is not at hand"):
+    with pytest.raises(UsageError, match="the guide image is missing"):
         Dream("pattern~c.png", QUICK, device="cpu")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (48, 40)])
-def test_a_dream_moves_towards_a_color_or_a_picture(size):
+def test_a_dream_moves_towards_a_color_or_an_image(size):
     """Farther with more weight; a target of another size is fitted."""
     target = torch.tensor([0.9, 0.2, 0.1])[:, None, None].expand(3, *size)
     distances = []
@@ -211,7 +211,7 @@ def test_reset_forgets_and_a_resumed_video_is_the_same():
     assert torch.equal(before(images[0], Moment(9, 0.0, motion=still())), whole[0])
 
 
-def test_a_picture_too_small_for_its_octaves_says_how_many_there_may_be():
+def test_an_image_too_small_for_its_octaves_says_how_many_there_may_be():
     with pytest.raises(UsageError, match=r"--octaves 4: 96x64 pixels allow 3 at a scale of 1\.4"):
         Dream("part", device="cpu")(picture(), Moment(0, 0.0))
     with pytest.raises(UsageError, match="--octaves 2: 31x31 pixels allow 1"):
@@ -219,7 +219,7 @@ def test_a_picture_too_small_for_its_octaves_says_how_many_there_may_be():
     Dream("part", Ascent(octaves=3, steps=1), device="cpu")(picture(), Moment(0, 0.0))
 
 
-def test_the_low_band_is_that_of_the_whole_picture():
+def test_the_low_band_is_that_of_the_whole_image():
     """Against means over squares of half the height at full size."""
     image = picture(3)[None]
     image = torch.nn.functional.interpolate(image, (180, 240), mode="bicubic")

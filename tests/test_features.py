@@ -107,7 +107,7 @@ def test_an_unknown_layer_is_named_with_the_known_ones(network):
         network(torch.rand(1, 3, 32, 32), ["soup"])
 
 
-def test_features_have_gradients_towards_the_picture(network):
+def test_features_have_gradients_towards_the_image(network):
     image = torch.rand(1, 3, 64, 64, requires_grad=True)
     layer = network.layers[4]
     network(image, [layer])[layer].square().mean().backward()

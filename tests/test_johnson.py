@@ -11,7 +11,7 @@ def test_it_has_the_parameters_of_pytorch_examples():
     assert sum(value.numel() for value in Johnson().parameters()) == 1_679_235
 
 
-def test_the_result_has_the_size_of_the_picture():
+def test_the_result_has_the_size_of_the_image():
     network = Johnson(width=4, blocks=1).eval()
     assert network(torch.rand(2, 3, 12, 20)).shape == (2, 3, 12, 20)
 

@@ -1,4 +1,4 @@
-"""What users write about looks, and how looks change."""
+"""Parsing of mixtures and keyframes, and interpolation between keyframes."""
 
 import itertools
 import math
@@ -61,10 +61,10 @@ def test_what_is_no_time_is_refused(text):
         read_seconds(text)
 
 
-def test_a_change_says_when_what_and_how_fast():
-    change = read_keyframe("4s+2s=0.5*a+0.5*b,strength:0.5,stroke-size:2")
-    assert (change.seconds, change.fade) == (4, 2)
-    assert change.values == {"style": {"a": 0.5, "b": 0.5}, "strength": 0.5, "stroke_size": 2}
+def test_a_keyframe_has_a_time_a_transition_and_values():
+    keyframe = read_keyframe("4s+2s=0.5*a+0.5*b,strength:0.5,stroke-size:2")
+    assert (keyframe.seconds, keyframe.fade) == (4, 2)
+    assert keyframe.values == {"style": {"a": 0.5, "b": 0.5}, "strength": 0.5, "stroke_size": 2}
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ def test_a_change_says_when_what_and_how_fast():
     [
         ("great_wave", "expected TIME=STYLE"),
         ("4s=", "expected TIME=STYLE"),
-        ("soon=a", "soon is no time, expected seconds"),
+        ("soon=a", "soon is not a time, expected seconds"),
         ("4s=strength:2", "strength is '2', expected 0 to 1"),
         ("4s=strength:x", "strength is 'x', expected 0 to 1"),
         ("4s=stroke_size:9", "expected 0.25 to 4"),
         ("4s=a,,b", "expected a name"),
     ],
 )
-def test_a_change_that_cannot_be_understood_is_refused(text, message):
+def test_an_invalid_keyframe_is_refused(text, message):
     with pytest.raises(UsageError, match=message):
         read_keyframe(text)
 
 
-def test_looks_out_of_range_are_refused():
+def test_parameters_out_of_range_are_refused():
     for name, value in (("strength", 1.1), ("keep_colors", -0.1), ("stroke_size", math.nan)):
         with pytest.raises(UsageError, match=f"{name.replace('_', '-')} is .*, expected"):
             keyframes_of("a", **{name: value})
@@ -98,16 +98,16 @@ def test_a_crossfade_is_a_mixture_on_a_cosine():
     assert keyframes.at(6).style == keyframes.at(99).style == {"b": 1.0}
 
 
-def test_a_look_never_jumps_even_where_changes_overlap():
+def test_parameters_never_jump_even_where_transitions_overlap():
     keyframes = keyframes_of("a", at=["1+3=b", "2+2=none,strength:0.5", "2.5=a,stroke_size:4", "3+0.5=b"])
-    looks = [keyframes.at(number / 1000) for number in range(6000)]
-    for before, after in itertools.pairwise(looks):
+    parameters = [keyframes.at(number / 1000) for number in range(6000)]
+    for before, after in itertools.pairwise(parameters):
         for name in {*before.style, *after.style}:
             assert abs(before.style.get(name, 0) - after.style.get(name, 0)) < 0.01
         assert abs(before.strength - after.strength) < 0.01
         assert abs(math.log(after.stroke_size / before.stroke_size)) < 0.01
         assert sum(after.style.values()) == pytest.approx(1)
-    assert looks[-1] == Parameters({"b": 1.0}, strength=0.5, stroke_size=4)
+    assert parameters[-1] == Parameters({"b": 1.0}, strength=0.5, stroke_size=4)
 
 
 def test_stroke_size_changes_by_equal_ratios():
@@ -115,14 +115,14 @@ def test_stroke_size_changes_by_equal_ratios():
     assert keyframes.at(1).stroke_size == pytest.approx(2)
 
 
-def test_changes_may_be_given_in_any_order_and_at_once():
+def test_keyframes_may_be_given_in_any_order_and_without_transition():
     keyframes = keyframes_of("a", at=["8=none", "4=b", "6+0=c"])
     assert keyframes.at(5.5).style == {"b": 1.0}
     assert keyframes.at(6).style == {"c": 1.0}
     assert keyframes.styles() == ["a", "b", "c"]
 
 
-def test_what_cannot_be_a_file_is_none():
+def test_an_invalid_file_name_is_a_style_name():
     """A name that is too long for the file system is a style that does not exist, not a crash."""
     long = "é" * 300
     assert read_mixture(long) == {long: 1.0}

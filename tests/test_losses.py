@@ -33,14 +33,14 @@ def test_gram_matrix_is_that_of_the_slow_sum():
     torch.testing.assert_close(gram_matrix(x)[0], slow)
 
 
-def test_gram_matrix_forgets_where_things_are_and_how_large_the_picture_is(features):
+def test_gram_matrix_forgets_where_things_are_and_how_large_the_image_is(features):
     x = features["low"]
     torch.testing.assert_close(gram_matrix(x), gram_matrix(x.flip(3)))
     torch.testing.assert_close(gram_matrix(x), gram_matrix(torch.cat((x, x), dim=2)))
 
 
 @pytest.mark.parametrize("statistic", STATISTICS.values(), ids=STATISTICS)
-def test_a_picture_has_no_distance_to_its_own_style_and_content(features, statistic):
+def test_an_image_has_no_distance_to_its_own_style_and_content(features, statistic):
     targets = {name: style_of(value[:1], statistic) for name, value in features.items()}
     painting = {name: value[:1] for name, value in features.items()}
     assert style_loss(painting, targets, statistic) == 0

@@ -73,10 +73,10 @@ def test_weights_share_a_step_whatever_the_layers_answer(network):
         ("prat", "no layer 'prat'; there are part, "),
         ("part:512", "part has channels 0 to 511"),
         ("part:x", "expected LAYER, LAYER:CHANNEL"),
-        ("part:3~a.png", "a guide is seen by a whole layer"),
+        ("part:3~a.png", "a guide needs a whole layer"),
         ("class:3", "no layer 'class'"),
-        ("part:3@2x0", "the place is in shares"),
-        ("part:3@1.2.3x0", "the place is in shares"),
+        ("part:3@2x0", "a position in shares"),
+        ("part:3@1.2.3x0", "a position in shares"),
     ],
 )
 def test_what_does_not_exist_is_named(network, text, message):

@@ -58,7 +58,7 @@ def test_a_wrong_preset_names_the_file_and_the_key(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"mine\.toml: strenght: unknown setting .did you mean strength.."):
         load_preset(str(path), StylizeSettings)
     path.write_text("strength = \n")
-    with pytest.raises(InputError, match=r"mine\.toml: not a preset that can be read"):
+    with pytest.raises(InputError, match=r"mine\.toml: cannot be read as a preset"):
         load_preset(str(path), StylizeSettings)
     with pytest.raises(UsageError, match="--config nothing: no such file or preset; presets: draft"):
         load_preset("nothing", StylizeSettings)

@@ -1,4 +1,4 @@
-"""Held still: what flickers is calmed, what moves is followed, and nothing lingers, drifts or blurs."""
+"""Temporal consistency: flicker is reduced, motion is followed, and nothing lingers, drifts or blurs."""
 
 from itertools import pairwise
 
@@ -60,7 +60,7 @@ def test_flicker_is_calmed_as_far_as_asked_for(steady, most):
     assert changes(calm) < most * changes(raw)
 
 
-def test_steadiness_0_and_pictures_without_motion_are_the_effect_itself():
+def test_steadiness_0_and_images_without_motion_are_the_effect_itself():
     images = [picture(seed) for seed in range(4)]
     alone = [Flickering()(image, Moment(0, 0.0)) for image in images[:1]]
     assert torch.equal(run(Stabilize(Flickering(), 0.0), images[:1], [motion()])[0], alone[0])
@@ -70,7 +70,7 @@ def test_steadiness_0_and_pictures_without_motion_are_the_effect_itself():
         assert torch.equal(one, other)
 
 
-def test_an_effect_that_does_nothing_gives_the_picture_itself():
+def test_an_effect_that_does_nothing_gives_the_image_itself():
     effect, image = Stabilize(Identity(), 1.0), picture()
     effect(picture(1), Moment(0, 0.0))
     assert effect(image, Moment(1, 0.04, motion=motion())) is image
@@ -154,7 +154,7 @@ def run_ahead(effect: Stabilize, images: list[Tensor], first: int = 0) -> list[T
     return results
 
 
-def test_the_next_frame_has_a_say_and_is_painted_once():
+def test_the_next_frame_has_a_say_and_is_stylized_once():
     images = [picture() + 0.0 for _ in range(30)]
     effect = Counting()
     ahead = run_ahead(Stabilize(effect, 0.7), images)
@@ -163,7 +163,7 @@ def test_the_next_frame_has_a_say_and_is_painted_once():
     assert changes(ahead) < 0.7 * changes(behind)
 
 
-def test_a_look_ahead_is_carried_over_a_resume():
+def test_the_next_result_is_kept_over_a_resume():
     images = [picture(seed) for seed in range(8)]
     whole = run_ahead(Stabilize(Flickering(0.0), 0.7), images)
     for done in range(1, 8):
@@ -177,7 +177,7 @@ def test_a_look_ahead_is_carried_over_a_resume():
 
 
 def test_a_next_frame_that_is_left_alone_stays_so_over_a_resume():
-    """A keyframes may end in the source itself; what was seen ahead of it must not be blended afterwards."""
+    """Keyframes may end in the unchanged source; the next frame's result must not be blended afterwards."""
     stylized, plain = picture(1), picture(2)
 
     class Ending(Identity):
@@ -218,7 +218,7 @@ def test_reset_forgets_and_state_goes_on_exactly():
 
 
 def test_strokes_of_another_size_take_over():
-    """A keyframes may change the working size on the way."""
+    """Keyframes may change the working size."""
     effect = Stabilize(Flickering(0.0), 1.0)
     effect(picture(), Moment(0, 0.0))
     assert effect(picture()[:, ::2, ::2], Moment(1, 0.04, motion=motion())).shape == (3, 24, 32)
@@ -230,7 +230,7 @@ def test_statistics_follow_slowly():
     first, second = torch.randn(1, 2, 30, 30), 3 + 2 * torch.randn(1, 2, 30, 30)
     taken = [torch.tensor([[[1.0, -2.0]]]), torch.tensor([[[0.5, 4.0]]])]  # differs from image to image
     found = [
-        norm.steadied(norm.moments(x - offset.transpose(1, 2)[..., None]), offset)
+        norm.smoothed(norm.moments(x - offset.transpose(1, 2)[..., None]), offset)
         for x, offset in zip((first, second), taken, strict=True)
     ]
     means = [x.mean(dim=(2, 3)) for x in (first, second)]
@@ -242,7 +242,7 @@ def test_statistics_follow_slowly():
     )
 
 
-def test_statistics_are_those_of_the_picture_until_there_is_another_and_after_a_reset():
+def test_statistics_are_those_of_the_image_until_there_is_another_and_after_a_reset():
     image, other = larger(2), larger(3) * 0.5
     plain = Style("great_wave", device="cpu")(image, Moment(0, 0.0))
     style = Style("great_wave", inertia=0.7, device="cpu")

@@ -42,13 +42,13 @@ def test_any_size_comes_back_in_range(name, size):
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_a_style_changes_the_picture(name):
+def test_a_style_changes_the_image(name):
     image = picture(64, 64)
     assert (Style(name, device="cpu")(image, MOMENT) - image).abs().mean() > 0.05
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_a_flat_picture_has_no_grid_and_no_frame(name):
+def test_a_flat_image_has_no_grid_and_no_frame(name):
     result = Style(name, device="cpu")(torch.full((3, 96, 96), 0.4), MOMENT)
     assert result.std(dim=(1, 2)).max() < 1e-3
 
@@ -102,7 +102,7 @@ def test_without_a_base_strength_is_a_blend(tmp_path):
     torch.testing.assert_close(blended, 0.75 * image + 0.25 * whole)
 
 
-def test_styles_of_other_families_are_blended_as_pictures(tmp_path, stylized):
+def test_styles_of_other_families_are_blended_as_images(tmp_path, stylized):
     torch.manual_seed(0)
     save_style(tmp_path / "alone.safetensors", Johnson(width=4, blocks=1), {})
     image, name = picture(24, 24), str(tmp_path / "alone.safetensors")
@@ -111,7 +111,7 @@ def test_styles_of_other_families_are_blended_as_pictures(tmp_path, stylized):
     torch.testing.assert_close(mixed, 0.25 * parts[0] + 0.75 * parts[1])
 
 
-def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(stylized):
+def test_a_mixture_is_a_blend_of_images_or_on_request_of_weights(stylized):
     image, text = picture(24, 24), "0.25*great_wave+0.75*starry_night"
     parts = Style("great_wave", device="cpu")(image, MOMENT), stylized(image, MOMENT)
     by_pictures = Style(text, device="cpu")(image, MOMENT)
@@ -128,7 +128,7 @@ def test_a_mixture_is_a_blend_of_pictures_or_on_request_of_weights(stylized):
     torch.testing.assert_close(by_weights, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_timeline_fades_from_style_to_style_to_the_source(stylized):
+def test_keyframes_fade_from_style_to_style_to_the_source(stylized):
     image = picture(48, 48)
     video = Style(keyframes_of("starry_night", at=["1=great_wave", "3=none"]), device="cpu")
     at = [video(image, Moment(0, seconds)) for seconds in (0.5, 1.0, 1.5, 2.0, 3.5, 4.0)]
@@ -142,7 +142,7 @@ def test_a_timeline_fades_from_style_to_style_to_the_source(stylized):
     torch.testing.assert_close(video(image, Moment(0, 0.5)), at[0])  # weights go back as well
 
 
-def test_bands_of_rows_give_the_same_picture(stylized):
+def test_strips_give_the_same_image(stylized):
     """One set of statistics for all bands, and margins: no seam."""
     image = F.interpolate(picture(32, 24)[None], scale_factor=8, mode="bicubic")[0].clamp(0, 1)
     whole = stylized(image, MOMENT)
@@ -151,7 +151,7 @@ def test_bands_of_rows_give_the_same_picture(stylized):
         assert (banded - whole).abs().max() < 1e-4
 
 
-def test_too_little_memory_makes_bands(monkeypatch, caplog):
+def test_too_little_memory_makes_strips(monkeypatch, caplog):
     caplog.set_level("INFO")
     whole = StyleNet.forward
     seen = []
@@ -177,7 +177,7 @@ def test_too_little_memory_makes_bands(monkeypatch, caplog):
         style(picture(400, 40), MOMENT)
 
 
-def test_every_frame_is_painted_by_itself(stylized):
+def test_every_frame_is_stylized_by_itself(stylized):
     first = stylized(picture(24, 24), MOMENT)
     stylized(picture(40, 24), MOMENT)
     stylized.reset()
@@ -187,7 +187,7 @@ def test_every_frame_is_painted_by_itself(stylized):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (16, 24)])
-def test_padding_keeps_the_picture_and_mirrors_where_it_can(size):
+def test_padding_keeps_the_image_and_mirrors_where_it_can(size):
     image = picture(*size)[None]
     grown = padded_to(image, 8, 16)
     assert grown.shape[-2] % 8 == grown.shape[-1] % 8 == 0

@@ -16,7 +16,7 @@ def network() -> StyleNet:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (24, 40), (64, 32)])
-def test_the_result_has_the_size_of_the_picture_and_its_range(network, size):
+def test_the_result_has_the_size_of_the_image_and_its_range(network, size):
     result = network(torch.rand(2, 3, *size))
     assert result.shape == (2, 3, *size)
     assert 0 <= result.min() <= result.max() <= 1
@@ -34,12 +34,12 @@ def test_memory_order_does_not_change_the_result(network):
     torch.testing.assert_close(network(image), ordered, atol=1e-5, rtol=0)
 
 
-def test_pictures_of_a_batch_do_not_mix(network):
+def test_images_of_a_batch_do_not_mix(network):
     images = torch.rand(3, 3, 32, 32)
     torch.testing.assert_close(network(images)[1:2], network(images[1:2]), atol=1e-5, rtol=0)
 
 
-def test_a_flat_picture_stays_flat_whatever_the_weights(network):
+def test_a_flat_image_stays_flat_whatever_the_weights(network):
     """No grid and no frame: constant features give a constant image."""
     for value in network.parameters():
         nn.init.normal_(value, std=0.3)
@@ -48,7 +48,7 @@ def test_a_flat_picture_stays_flat_whatever_the_weights(network):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (480, 856)])
-def test_a_flat_picture_has_one_color_at_every_size(size):
+def test_a_flat_image_has_one_color_at_every_size(size):
     """Rounding errors of flat features are not blown up: black before a video fades in stays as it is."""
     network = load_style("starry_night").network
     colors = [network(torch.full((1, 3, *size), 0.0), rows)[0, :, 5, 5] for rows in (None, 16)]
@@ -57,11 +57,11 @@ def test_a_flat_picture_has_one_color_at_every_size(size):
         torch.testing.assert_close(color, expected, atol=1e-4, rtol=0)
 
 
-def test_moving_the_picture_by_the_period_of_the_network_moves_the_result(network):
+def test_moving_the_image_by_the_period_of_the_network_moves_the_result(network):
     """Eight pixels are one step of the coarsest grid; border and normalization are kept out."""
     for module in network.modules():
         if isinstance(module, InstanceNorm):
-            module.forward = lambda x, taken: x
+            module.forward = lambda x, offset: x
         if isinstance(module, Block):
             module.centered = lambda wide, first, block=module: block.space(wide)
     picture = torch.rand(1, 3, 256, 264)

@@ -1,4 +1,4 @@
-"""Transfer by optimization: losses fall, videos hold still, masks hold, the command tells what it does."""
+"""Transfer by optimization: losses fall, videos are consistent over time, masks apply, steps are reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streamstyle.effects.transfer.transfer import BLUR, Optimization, Transfer, 
 from streamstyle.effects.upsampling import blurred
 from streamstyle.frames import Moment, Motion, OptimizationStep
 from streamstyle.keyframes import keyframes_of
-from streamstyle.losses import covariance, covariance_within
+from streamstyle.losses import covariance, masked_covariance
 from streamstyle.training.data import read_rgb
 from streamstyle.weights import best_perceptual_network
 from tests.videos import make_video
@@ -41,7 +41,7 @@ def transfer(how: Optimization = QUICK, **more: object) -> Transfer:
     return Transfer(keyframes_of("a"), {"a": stripes()}, how, device="cpu", **more)
 
 
-def test_the_losses_fall_and_every_step_is_told_of():
+def test_the_losses_fall_and_every_step_is_reported():
     steps: list[OptimizationStep] = []
     result = transfer(Optimization(scales=2, steps=12), on_step=steps.append)(
         picture(0, 128, 160), Moment(3, 0.0)
@@ -55,7 +55,7 @@ def test_the_losses_fall_and_every_step_is_told_of():
     assert set(last[-1].losses) == set(LOSSES) - {"temporal"}
 
 
-def test_the_same_call_gives_the_same_picture():
+def test_the_same_call_gives_the_same_image():
     image = picture()
     assert torch.equal(transfer()(image, Moment(0, 0.0)), transfer()(image, Moment(0, 0.0)))
 
@@ -75,7 +75,7 @@ def test_a_video_that_stands_still_holds_still_by_its_temporal_term():
     assert changes[1] < 0.3 * changes[0]
 
 
-def test_without_motion_a_frame_is_painted_by_itself():
+def test_without_motion_a_frame_is_stylized_by_itself():
     effect = transfer()
     effect(picture(1), Moment(0, 0.0))
     assert torch.equal(effect(picture(), Moment(1, 0.04)), transfer()(picture(), Moment(0, 0.0)))
@@ -93,7 +93,7 @@ def test_strength_leads_back_to_the_source():
 def test_a_style_seen_through_a_full_mask_is_the_style():
     features = torch.rand(1, 5, 12, 16)
     for one, other in zip(
-        covariance(features), covariance_within(torch.ones(1, 1, 48, 64))(features), strict=True
+        covariance(features), masked_covariance(torch.ones(1, 1, 48, 64))(features), strict=True
     ):
         torch.testing.assert_close(one, other)
 
@@ -102,19 +102,19 @@ def test_a_style_seen_through_a_mask_is_that_of_the_part():
     features = torch.rand(1, 5, 12, 16)
     cover = torch.zeros(1, 1, 48, 64)
     cover[..., 32:] = 1
-    for one, other in zip(covariance(features[..., 8:]), covariance_within(cover)(features), strict=True):
+    for one, other in zip(covariance(features[..., 8:]), masked_covariance(cover)(features), strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_a_painting_with_a_mask_is_painted_with_there():
+def test_a_painting_with_a_mask_applies_there():
     """Red stripes on the left, blue ones on the right."""
     blue = stripes().flip(0)
     left = np.zeros((64, 80), np.uint8)
     left[:, :40] = 255
-    covers = {"red": lambda _: left, "blue": lambda _: 255 - left}
+    masks = {"red": lambda _: left, "blue": lambda _: 255 - left}
     how = Optimization(scales=1, steps=25, content_weight=0.5)
     effect = Transfer(
-        keyframes_of("red+blue"), {"red": stripes(), "blue": blue}, how, covers=covers, device="cpu"
+        keyframes_of("red+blue"), {"red": stripes(), "blue": blue}, how, masks=masks, device="cpu"
     )
     result = effect(torch.full((3, 64, 80), 0.5), Moment(0, 0.0))
     redness = (result[0] - result[2]).mean(dim=0)
@@ -127,7 +127,7 @@ def test_sharpening_is_undone_by_the_blur():
     assert twice.abs().mean() < 0.3 * once.abs().mean()
 
 
-def test_a_picture_smaller_than_the_network_needs_is_painted():
+def test_an_image_smaller_than_the_network_needs_is_stylized():
     assert transfer()(picture()[:, :9, :11], Moment(0, 0.0)).shape == (3, 9, 11)
 
 
@@ -156,7 +156,7 @@ def test_the_command_paints_shows_and_tells(tmp_path, monkeypatch):
     assert again.exit_code == 2 and "w.png: exists" in again.output
 
 
-def test_a_video_is_painted_with_two_paintings(tmp_path):
+def test_a_video_is_stylized_with_two_paintings(tmp_path):
     make_video(tmp_path / "in.mp4", 3, audio=[("aac", 0.0)])
     one, other = save(tmp_path / "s.png", stripes()), save(tmp_path / "t.png", picture(4, 160, 160))
     mask = save(tmp_path / "m.png", torch.ones(3, 8, 8))
@@ -170,7 +170,7 @@ def test_a_video_is_painted_with_two_paintings(tmp_path):
     ("style", "more", "code", "message"),
     [
         ("starry_night", [], 3, "starry_night: no such file"),
-        ("s.png", ["--style-mask", "x.png=m.png"], 2, "none of the paintings"),
+        ("s.png", ["--style-mask", "x.png=m.png"], 2, "not one of the paintings"),
         ("s.png", ["--style-mask", "s.png"], 2, "expected PAINTING=MASK"),
         ("s.png", ["--watch", "w.jpg"], 2, "ends in .png"),
         ("s.png", ["--features", "vgg99"], 2, "unknown feature network"),

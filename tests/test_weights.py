@@ -176,7 +176,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, small, change, message):
     [
         ({}, "architecture ''"),
         ({"architecture": "gan"}, "expected style_net or johnson"),
-        ({"architecture": "style_net", "width": "8"}, "no style network: 'depth'"),
+        ({"architecture": "style_net", "width": "8"}, "not a style network: 'depth'"),
         ({"architecture": "johnson", "width": "99999999", "blocks": "1"}, "expected 1 to 512"),
         ({"architecture": "johnson", "width": "x", "blocks": "1"}, "invalid literal"),
     ],

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
 from streamstyle.effects.dream.dream import Ascent, Dream
-from streamstyle.effects.zoom.zoom import Travel, Zoom, border, mirrored, seen_through
+from streamstyle.effects.zoom.zoom import Zoom, ZoomPath, edge_mask, mirrored, transformed
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
 from tests.videos import make_video, sound_of, times_of
@@ -32,10 +32,10 @@ def picture() -> Tensor:
     )
 
 
-def zoom(speed: float = 1.3, rotate: float = 0.0, at: Sequence[str] = (), **travel: object) -> Zoom:
+def zoom(speed: float = 1.3, rotate: float = 0.0, at: Sequence[str] = (), **path: object) -> Zoom:
     ascent = Ascent(octaves=1, steps=1, size=0.01, carry=0)
     keyframes = keyframes_of("none", speed=speed, rotate=rotate, at=at)
-    return Zoom(Dream("pattern", ascent, device="cpu"), keyframes, Travel(**travel))
+    return Zoom(Dream("pattern", ascent, device="cpu"), keyframes, ZoomPath(**path))
 
 
 def video(effect: Zoom, seconds: float, rate: float) -> list[Tensor]:
@@ -54,11 +54,11 @@ def test_the_same_video_at_24_and_60_frames_a_second_only_smoother():
 def test_speed_and_angle_change_on_the_way_and_nothing_jumps():
     """From twofold a second to standing still, within a second: then it lies 2 ** 1.5 further in."""
     changing = zoom(speed=2, at=["1s+1s=speed:1,rotate:90"])
-    scale, angle, _ = changing.way(0.0, 2.0)
+    scale, angle, _ = changing.motion(0.0, 2.0)
     assert scale == pytest.approx(2**1.5, rel=1e-3)
     assert angle == pytest.approx(math.pi / 4, rel=1e-3)
-    assert changing.way(3.0, 4.0)[:2] == pytest.approx((1.0, math.pi / 2))
-    halves = changing.way(0.0, 1.3), changing.way(1.3, 2.0)
+    assert changing.motion(3.0, 4.0)[:2] == pytest.approx((1.0, math.pi / 2))
+    halves = changing.motion(0.0, 1.3), changing.motion(1.3, 2.0)
     assert halves[0][0] * halves[1][0] == pytest.approx(scale, rel=1e-3)
 
 
@@ -69,7 +69,7 @@ def test_a_zoom_that_changes_its_speed_is_the_same_at_every_rate():
         torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=2e-3, rtol=0)
 
 
-def test_the_first_frame_is_the_picture_and_things_become_larger():
+def test_the_first_frame_is_the_image_and_things_become_larger():
     frames = video(zoom(speed=2, dreams=0.5), 1.0, 10)
     assert torch.equal(frames[0], picture())
     middle = picture()[:, HEIGHT // 4 : 3 * HEIGHT // 4, WIDTH // 4 : 3 * WIDTH // 4]
@@ -100,12 +100,12 @@ def test_places_beyond_the_border_are_mirrored():
 
 def test_a_turn_is_clockwise_and_a_whole_one_changes_nothing():
     image = picture()
-    torch.testing.assert_close(seen_through(image, 1.0, 2 * np.pi, (0, 0)), image, atol=1e-4, rtol=0)
+    torch.testing.assert_close(transformed(image, 1.0, 2 * np.pi, (0, 0)), image, atol=1e-4, rtol=0)
     square = torch.zeros(1, 33, 33)
     square[0, 2:6, 14:19] = 1  # above the middle
-    turned = seen_through(square, 1.0, np.pi / 2, (0, 0))
+    turned = transformed(square, 1.0, np.pi / 2, (0, 0))
     assert turned[0, 14:19, 27:31].mean() > 0.9  # to the right of it
-    assert border(image, 0.0).eq(1).all() and border(image, 0.2)[0, 0, 0] < 0.1
+    assert edge_mask(image, 0.0).eq(1).all() and edge_mask(image, 0.2)[0, 0, 0] < 0.1
 
 
 def test_a_resumed_zoom_goes_on_exactly():
@@ -128,7 +128,7 @@ def test_a_loop_may_last_for_hours():
     assert torch.equal(zoom(speed=2, loop=36000)(picture(), Moment(0, 0.0)), picture())
 
 
-def test_the_command_makes_a_video_of_a_picture(tmp_path: Path) -> None:
+def test_the_command_makes_a_video_of_an_image(tmp_path: Path) -> None:
     Image.fromarray((255 * picture().permute(1, 2, 0).numpy()).astype(np.uint8)).save(tmp_path / "a.png")
     common = ["zoom", str(tmp_path / "a.png"), str(tmp_path / "z.mp4"), "--device", "cpu", "-q"]
     small = ["--octaves", "1", "--seconds", "1", "--fps", "12", "--preset", "ultrafast"]

@@ -1,6 +1,6 @@
 """Effects by name: each is one file or folder of this package, and one line in EFFECTS.
 
-Importing this imports the settings alone; what an effect computes with is imported when it is built.
+Importing this package imports only the settings; torch and the effects' code are imported when one is built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The source's colors in a painting.
+"""Color preservation: transfers the source's colors to the stylized image.
 
 Reference: Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 5.
 """
@@ -23,40 +23,41 @@ CONES_TO_LAB = (
     (1.9779984951, -2.4285922050, 0.4505937099),
     (0.0259040371, 0.7827717662, -0.8086757660),
 )
-QUANTILES = 64  # points at which distributions are matched
-SAMPLES = 65_536  # pixels that they are estimated from
+QUANTILES = 64  # number of quantiles at which distributions are matched
+SAMPLES = 65_536  # number of pixels from which the quantiles are estimated
 
 
 def with_chroma_of(source: Tensor, result: Tensor) -> Tensor:
-    """The lightness of `result` with the colors of `source` at each pixel.
+    """Combines the lightness of `result` with the chroma of `source` at each pixel.
 
-    In Oklab, where lightness and color are independent to the eye: in Y'CbCr a saturated blue takes
-    brightness with it, and CIELAB turns blues to violet. What leaves the range of RGB is clamped.
+    The colors are combined in Oklab, where lightness and chroma are perceptually independent: in Y'CbCr a
+    saturated blue changes the brightness, and CIELAB shifts blue towards violet. Colors outside the range of
+    RGB are clamped.
 
     Args:
         source, result: (3, H, W) sRGB in [0, 1].
 
     Returns:
-        (3, H, W) sRGB in [0, 1], the type of `result`.
+        (3, H, W) sRGB in [0, 1], with the dtype of `result`.
     """
-    wanted, stylized = to_oklab(source), to_oklab(result)
-    return from_oklab(torch.cat((stylized[:1], wanted[1:]))).to(result.dtype)
+    original, stylized = to_oklab(source), to_oklab(result)
+    return from_oklab(torch.cat((stylized[:1], original[1:]))).to(result.dtype)
 
 
 def with_histogram_of(source: Tensor, result: Tensor) -> Tensor:
-    """`result` with its colors moved to those of `source` as a whole: as much of each, wherever it is.
+    """Matches the color histogram of `result` to that of `source`, regardless of position.
 
-    Each axis of Oklab is mapped so that its distribution becomes the source's. Strokes keep their contrasts,
-    which `with_chroma_of` takes from them where the source is of one color.
+    The histograms are matched separately on each axis of Oklab. Strokes keep their color contrast, which
+    `with_chroma_of` removes where the source is uniform.
 
     Args:
         source, result: (3, H, W) sRGB in [0, 1].
 
     Returns:
-        (3, H, W) sRGB in [0, 1], the type of `result`.
+        (3, H, W) sRGB in [0, 1], with the dtype of `result`.
     """
-    wanted, stylized = to_oklab(source), to_oklab(result)
-    matched = [matched_to(value, other) for value, other in zip(stylized, wanted, strict=True)]
+    original, stylized = to_oklab(source), to_oklab(result)
+    matched = [matched_to(values, target) for values, target in zip(stylized, original, strict=True)]
     return from_oklab(torch.stack(matched)).to(result.dtype)
 
 
@@ -66,20 +67,20 @@ COLORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def matched_to(values: Tensor, wanted: Tensor) -> Tensor:
-    """`values` (H, W), mapped by a rising function so that they are distributed as `wanted` (any shape)."""
+def matched_to(values: Tensor, target: Tensor) -> Tensor:
+    """Histogram matching: maps `values` (H, W) monotonically to the distribution of `target` (any shape)."""
     levels = torch.linspace(0, 1, QUANTILES, device=values.device)
-    have, want = (torch.quantile(thinned(part), levels) for part in (values, wanted))
-    # Quantiles that coincide, as in a flat image, would be divided by zero.
-    have = have + torch.arange(QUANTILES, device=have.device) * 1e-6
-    right = torch.searchsorted(have, values.contiguous()).clamp(1, QUANTILES - 1)
+    before, after = (torch.quantile(subsampled(part), levels) for part in (values, target))
+    # Made distinct: quantiles that coincide, as in a flat image, would lead to a division by zero.
+    before = before + torch.arange(QUANTILES, device=before.device) * 1e-6
+    right = torch.searchsorted(before, values.contiguous()).clamp(1, QUANTILES - 1)
     left = right - 1
-    share = ((values - have[left]) / (have[right] - have[left])).clamp(0, 1)
-    return torch.lerp(want[left], want[right], share)
+    share = ((values - before[left]) / (before[right] - before[left])).clamp(0, 1)
+    return torch.lerp(after[left], after[right], share)
 
 
-def thinned(values: Tensor) -> Tensor:
-    """About SAMPLES of the values, taken evenly: the same ones for images of one size."""
+def subsampled(values: Tensor) -> Tensor:
+    """About SAMPLES evenly spaced values, at the same positions for images of the same size."""
     flat = values.flatten()
     return flat[:: max(1, flat.shape[0] // SAMPLES)]
 
@@ -88,17 +89,17 @@ def to_oklab(image: Tensor) -> Tensor:
     """(3, H, W) sRGB in [0, 1] to lightness in [0, 1], a and b; single precision."""
     image = image.float()
     linear = torch.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055).clamp_min(0).pow(2.4))
-    cones = mixed(linear, image.new_tensor(RGB_TO_CONES))
-    return mixed(cones.clamp_min(0).pow(1 / 3), image.new_tensor(CONES_TO_LAB))
+    cones = transformed(linear, image.new_tensor(RGB_TO_CONES))
+    return transformed(cones.clamp_min(0).pow(1 / 3), image.new_tensor(CONES_TO_LAB))
 
 
 def from_oklab(lab: Tensor) -> Tensor:
     """The inverse of `to_oklab`, clamped to [0, 1]."""
-    cones = mixed(lab, torch.linalg.inv(lab.new_tensor(CONES_TO_LAB))).pow(3)
-    linear = mixed(cones, torch.linalg.inv(lab.new_tensor(RGB_TO_CONES))).clamp(0, 1)
+    cones = transformed(lab, torch.linalg.inv(lab.new_tensor(CONES_TO_LAB))).pow(3)
+    linear = transformed(cones, torch.linalg.inv(lab.new_tensor(RGB_TO_CONES))).clamp(0, 1)
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.pow(1 / 2.4) - 0.055)
 
 
-def mixed(image: Tensor, matrix: Tensor) -> Tensor:
-    """Each pixel of (3, H, W) multiplied with a 3x3 matrix."""
+def transformed(image: Tensor, matrix: Tensor) -> Tensor:
+    """(3, H, W) with each pixel multiplied by a 3x3 matrix."""
     return torch.einsum("ij,jhw->ihw", matrix, image)

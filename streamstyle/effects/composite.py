@@ -1,4 +1,4 @@
-"""What an effect makes, laid onto the source: in which size it works, which colors stay, and where."""
+"""Compositing: applies an effect at its working size, with color preservation and a mask."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Effect, Moment
 from streamstyle.keyframes import ParametersOverTime
 
-LINES = 480  # of an image on which strokes of size 1 have the width that a network gives them
-FEWEST_LINES = 96  # that an image is reduced to where memory does not suffice
+LINES = 480  # shorter side in pixels at which an effect works for strokes of size 1
+FEWEST_LINES = 96  # shorter side down to which the working size is reduced if memory runs out
 
 _log = logging.getLogger("streamstyle")
 
 
 class Composite:
-    """An effect with the hand on it: stroke size, kept colors, a mask.
+    """Applies an effect with its stroke size, color preservation and mask.
 
-    Strokes of one size look alike at every resolution: the effect works on the image at LINES lines (along
-    the shorter side) divided by the stroke size, and the result is enlarged along the image's own edges.
-    Images of fewer lines are not enlarged for it.
+    Strokes of a given size look alike at every resolution: the effect works on an image whose shorter side is
+    LINES pixels divided by the stroke size, and the result is upsampled along the edges of the source.
+    Smaller images are not enlarged for this.
 
     Args:
-        effect: what is laid onto the source.
-        keyframes: stroke size and kept colors at each time.
-        colors: how colors are kept, a name of COLORS.
-        mask: gives (H, W) uint8 for a time in seconds, 255 where the effect is to be seen; of any size.
+        effect: to apply.
+        keyframes: stroke size and color preservation at each time.
+        colors: the method of color preservation, a name of COLORS.
+        mask: gives (H, W) uint8 for a time in seconds, 255 where the effect applies; of any size.
         feather: width of the mask's soft edge, as a share of the image's shorter side.
 
     Attributes:
-        coarseness: by which strokes are multiplied beyond what the keyframes says, to save time.
-        reduced: how many times the working size was halved since memory did not suffice.
+        coarseness: factor on the stroke size of the keyframes, to save time.
+        reduced: how many times the working size was halved because memory ran out.
     """
 
     def __init__(
@@ -57,25 +57,25 @@ class Composite:
         self.mask, self.feather = mask, feather
         self.coarseness = 1.0
         self.reduced = 0
-        self._small: list[tuple[Tensor, Tensor]] = []  # the last two images, and at their working size
-        self._cover: tuple[np.ndarray, Tensor] | None = None  # the last mask, and what was made of it
+        self._reduced_images: list[tuple[Tensor, Tensor]] = []  # the last two images, and reduced
+        self._mask_weights: tuple[np.ndarray, Tensor] | None = None  # the last mask, and as weights
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The image with the effect on it.
+        """The image with the effect applied.
 
         Args:
             image: (3, H, W) in [0, 1] on the effect's device. It is not changed.
-            moment: its seconds decide the look and the mask.
+            moment: its seconds determine the parameters and the mask.
 
         Returns:
-            The same shape, type and range; the tensor itself where nothing is to be done.
+            The same shape, dtype and range; the tensor itself if the effect leaves it unchanged.
 
         Raises:
-            OutOfMemoryError: the image is too large for the device in any working size.
+            OutOfMemoryError: the image does not fit the device's memory at any working size.
         """
         parameters = self.keyframes.at(moment.seconds)
         with torch.inference_mode():
-            result = self.worked(image, moment, parameters.stroke_size)
+            result = self.applied(image, moment, parameters.stroke_size)
             if result is image:
                 return image
             with out_of_memory(image.shape[2], image.shape[1]):
@@ -83,11 +83,11 @@ class Composite:
                     colored = self.with_colors_of(image, result)
                     result = torch.lerp(result, colored, parameters.keep_colors)
                 if self.mask is not None:
-                    result = torch.lerp(image, result, self.cover(self.mask(moment.seconds), image))
+                    result = torch.lerp(image, result, self.mask_weights(self.mask(moment.seconds), image))
         return result
 
-    def worked(self, image: Tensor, moment: Moment, stroke_size: float) -> Tensor:
-        """The effect at its working size, which is halved as often as memory does not suffice."""
+    def applied(self, image: Tensor, moment: Moment, stroke_size: float) -> Tensor:
+        """The effect at its working size, which is halved each time memory runs out."""
         height, width = image.shape[1:]
         while True:
             size = working_size(height, width, stroke_size * self.coarseness * 2**self.reduced)
@@ -95,10 +95,10 @@ class Composite:
                 with out_of_memory(width, height):
                     if size == (height, width):
                         return self.effect(image, moment)
-                    small = self.small(image, size)
+                    small = self.reduced_image(image, size)
                     if moment.next is not None:
-                        coming = replace(moment.next, image=self.small(moment.next.image, size))
-                        moment = replace(moment, next=coming)
+                        next_ = replace(moment.next, image=self.reduced_image(moment.next.image, size))
+                        moment = replace(moment, next=next_)
                     result = self.effect(small, moment)
                     return image if result is small else upsampled(result, small, image)
             except OutOfMemoryError:
@@ -106,50 +106,51 @@ class Composite:
                     raise
                 self.reduced += 1
                 _log.warning(
-                    "memory does not suffice to paint %dx%d pixels: strokes become coarser", size[1], size[0]
+                    "not enough memory to process %dx%d pixels: strokes become coarser", size[1], size[0]
                 )
 
-    def small(self, image: Tensor, size: tuple[int, int]) -> Tensor:
-        """The image at the working size; that of a frame that was looked at ahead is made once."""
-        for whole, reduced in self._small:
+    def reduced_image(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        """The image at the working size; reduced only once for a frame that was already used as `next`."""
+        for whole, reduced in self._reduced_images:
             if whole is image and tuple(reduced.shape[1:]) == size:
                 break
         else:
             whole, reduced = image, resized(image, *size)
-        self._small = [*self._small[-1:], (whole, reduced)]
+        self._reduced_images = [*self._reduced_images[-1:], (whole, reduced)]
         return reduced
 
-    def cover(self, mask: np.ndarray, image: Tensor) -> Tensor:
-        """A mask as (1, H, W) in [0, 1] with soft edges; that of a still is made once."""
+    def mask_weights(self, mask: np.ndarray, image: Tensor) -> Tensor:
+        """A mask as (1, H, W) in [0, 1] with soft edges; computed only once for a still mask."""
         shape = tuple(image.shape[1:])
-        if self._cover is None or self._cover[0] is not mask or tuple(self._cover[1].shape[1:]) != shape:
-            cover = torch.from_numpy(mask).to(image.device).to(image.dtype).div_(255)[None]
-            if tuple(cover.shape[1:]) != shape:
-                cover = resized(cover, *shape)
-            self._cover = mask, feathered(cover, self.feather * min(shape))
-        return self._cover[1]
+        last = self._mask_weights
+        if last is None or last[0] is not mask or tuple(last[1].shape[1:]) != shape:
+            weights = torch.from_numpy(mask).to(image.device).to(image.dtype).div_(255)[None]
+            if tuple(weights.shape[1:]) != shape:
+                weights = resized(weights, *shape)
+            last = self._mask_weights = mask, feathered(weights, self.feather * min(shape))
+        return last[1]
 
     def reset(self) -> None:
-        """Forgets what the effect remembers of earlier frames."""
+        """Makes the effect forget earlier frames."""
         self.effect.reset()
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """That of the effect, and how far the working size was reduced."""
+        """The effect's state, and how many times the working size was halved."""
         return {**nested(self.effect.state()), "reduced": self.reduced}
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
-        """Takes up what `state` gave."""
+        """Restores a result of `state`."""
         self.reduced = int(state["reduced"])
         self.effect.restore(unnested(state))
 
 
 def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]:
-    """Height and width in which strokes of that size are stylized; at least 16 each."""
+    """Height and width at which an effect works for strokes of that size; at least 16 each."""
     lines = min(height, width)
     factor = min(LINES, lines) / (lines * stroke_size)
     return max(round(height * factor), 16), max(round(width * factor), 16)
 
 
-def feathered(cover: Tensor, width: float) -> Tensor:
-    """(1, H, W), its edges blurred by a Gaussian of that deviation in pixels."""
-    return cover if width < 0.3 else blurred(cover[None], width)[0].clamp_(0, 1)
+def feathered(weights: Tensor, width: float) -> Tensor:
+    """(1, H, W) with edges blurred by a Gaussian with a standard deviation of `width` pixels."""
+    return weights if width < 0.3 else blurred(weights[None], width)[0].clamp_(0, 1)

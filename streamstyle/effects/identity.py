@@ -1,4 +1,4 @@
-"""The effect that changes nothing: for tests, for measuring, and for `--style none`."""
+"""The effect that changes nothing: for tests, measurements and `--style none`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamstyle.frames import Moment
 
 
 class Identity:
-    """Gives every image back as it came."""
+    """Returns every image unchanged."""
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The same tensor."""
@@ -24,4 +24,4 @@ class Identity:
         return {}
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
-        """There is nothing to take up."""
+        """There is nothing to restore."""

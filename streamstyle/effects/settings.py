@@ -1,8 +1,9 @@
-"""What every effect can be configured with, and how an effect is made from it.
+"""The settings that all effects have in common, and the construction of effects from them.
 
-An effect is one file or folder of this package: its settings, derived from `RenderSettings`, and what they
-build; and one line in EFFECTS. From the settings come the command and its options, presets, resuming,
-`rerun`, previews, live sessions and the page. Nothing here imports torch, so that `--help` answers at once.
+An effect is one file or folder of this package, with its settings, derived from `RenderSettings`, and the
+code that they build; and one line in EFFECTS. The command and its options, presets, resuming, `rerun`,
+previews, live sessions and the web page are derived from the settings. Nothing here imports torch, so that
+`--help` is fast.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ LOOK, CONSISTENCY, INPUT, OUTPUT = "Look", "Temporal consistency", "Input", "Out
 
 
 def read_duration(value: Any) -> Any:
-    """Seconds from 12.5 or 1:30."""
+    """Parses seconds from 12.5 or 1:30."""
     return read_seconds(value) if isinstance(value, str) else value
 
 
 def read_size(value: Any) -> Any:
-    """(width, height) from 640x360."""
+    """Parses (width, height) from 640x360."""
     if isinstance(value, str):
         width, cross, height = value.lower().partition("x")
         if not (cross and width.isdecimal() and height.isdecimal()):
@@ -64,7 +65,7 @@ def read_size(value: Any) -> Any:
 
 
 def read_rate(value: Any) -> Any:
-    """Frames a second from 25 or 30000/1001."""
+    """Parses frames per second from 25 or 30000/1001."""
     try:
         rate = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
@@ -75,7 +76,7 @@ def read_rate(value: Any) -> Any:
 
 
 def read_bit_rate(value: Any) -> Any:
-    """Bits per second from 4M or 800k."""
+    """Parses bits per second from 4M or 800k."""
     if not isinstance(value, str):
         return value
     factor = {"k": 1000, "m": 1_000_000}.get(value[-1:].lower(), 1)
@@ -87,7 +88,7 @@ def read_bit_rate(value: Any) -> Any:
 
 
 def read_flow_name(value: Any) -> Any:
-    """A name of FLOWS, none, or a folder."""
+    """Checks for a name of FLOWS, none, or a folder."""
     from streamstyle.optical_flow import FLOWS
 
     if value != "none" and value not in FLOWS and not Path(str(value)).is_dir():
@@ -96,7 +97,7 @@ def read_flow_name(value: Any) -> Any:
 
 
 def is_pair(value: Any) -> bool:
-    """Whether it is two numbers."""
+    """Whether the value is a list or tuple of two numbers."""
     return (
         isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
     )
@@ -113,14 +114,14 @@ FlowName = Annotated[str, BeforeValidator(read_flow_name)]
 
 @dataclass(frozen=True)
 class EffectContext:
-    """What an effect is made for.
+    """The circumstances in which an effect is built.
 
     Attributes:
         kind: of the source: "video", "still" or "folder".
-        parameters: the effect's parameters at each time: keyframes, or what a person controls live.
-        device: where the effect computes.
-        files: closes what the effect has opened.
-        live: each frame has to be done before the next one comes.
+        parameters: the effect's parameters at each time: keyframes or live controls.
+        device: on which the effect computes.
+        files: closes the files that the effect opens.
+        live: the effect runs in real time; a frame must be finished before the next one arrives.
         on_step: called after each step of an optimization.
     """
 
@@ -133,18 +134,18 @@ class EffectContext:
 
 
 class RenderSettings(BaseModel):
-    """The settings of a render, whatever the effect; each effect derives its own.
+    """The settings of a render with any effect; each effect derives its own.
 
     Attributes:
         SUMMARY: what the effect does, for the help of its command.
-        MIXTURE: name of the setting that says what to apply, or a mixture of it; "" if nothing can be mixed.
+        MIXTURE: name of the setting that takes a mixture (of styles, layers …); "" if nothing can be mixed.
         ANIMATED: names of the settings that keyframes may change.
-        OMITTED: names of inherited settings that mean nothing to the effect.
+        OMITTED: names of inherited settings that do not apply to the effect.
         SOURCE: the command line's name for the input, and its help.
-        PRESETS: folder of configs/ in which the effect's presets lie.
-        CONTINUES: each frame continues the result of the one before, also where nothing moves.
+        PRESETS: subfolder of configs/ with the effect's presets.
+        CONTINUES: each frame continues the result of the last frame, even if nothing moves.
         LIVE: the effect can be applied to a camera.
-        LOSSES: names of the losses that an optimization reports after each step; none for other effects.
+        LOSSES: names of the losses that an optimization reports after each step; empty for other effects.
     """
 
     SUMMARY: ClassVar[str]
@@ -210,7 +211,7 @@ class RenderSettings(BaseModel):
     size: Size | None = option(None, "Scale to exactly this size.", INPUT, metavar="WIDTHxHEIGHT", text=True)
     max_size: int | None = option(None, "Longer side at most, in pixels.", INPUT, ge=2, le=16384)
     fps: Rate | None = option(
-        None, "Constant frame rate, such as 25 or 30000/1001; else every frame as it is.", INPUT, text=True
+        None, "Constant frame rate, such as 25 or 30000/1001; else every frame is kept.", INPUT, text=True
     )
     deinterlace: bool = option(True, "Deinterlace interlaced videos.", INPUT)
 
@@ -234,7 +235,7 @@ class RenderSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_omitted(cls, values: Any) -> Any:
-        """What means nothing to the effect is unknown to it; other models' defaults may be handed over."""
+        """Refuses settings that do not apply to the effect, unless they have their default values."""
         if not isinstance(values, Mapping):
             return values
         fields = cls.model_fields
@@ -260,18 +261,18 @@ class RenderSettings(BaseModel):
 
     @property
     def mixture(self) -> str:
-        """What is applied, or a mixture of it."""
+        """The value of the setting that takes a mixture."""
         return str(getattr(self, self.MIXTURE)) if self.MIXTURE else "effect"
 
     def keyframes(self) -> Keyframes:
         """The effect's parameters at each time.
 
         Raises:
-            UsageError: a mixture or keyframe cannot be understood.
+            UsageError: a mixture or keyframe cannot be parsed.
         """
         values = {name: getattr(self, name) for name in self.ANIMATED}
         keyframes = keyframes_of(self.mixture, **values, at=self.at, fade=self.fade)
-        for name in (name for change in keyframes.changes for name in change.values):
+        for name in (name for keyframe in keyframes.changes for name in keyframe.values):
             if name not in ("style", *self.ANIMATED):
                 raise UsageError(
                     f"--at {name}: cannot change over time; known are {', '.join(self.ANIMATED)}"
@@ -279,12 +280,12 @@ class RenderSettings(BaseModel):
         return keyframes
 
     def files(self) -> list[str]:
-        """Styles, networks, files and folders that decide the result, as the settings name them."""
+        """Styles, networks, files and folders that affect the result, as named in the settings."""
         fields = type(self).model_fields.items()
         named = [str(getattr(self, name)) for name, field in fields if about(field).get("file")]
         if Path(self.flow).is_dir() or (self.flow == "raft" and self.flow_weights is None):
             named.append(self.flow)
-        bundled = {"distilled": "features"}  # as the table of weights calls it
+        bundled = {"distilled": "features"}  # its name in the table of weights
         return [bundled.get(name, name) for name in [*self.mixture_files(), *named] if name != "None"]
 
     def mixture_files(self) -> list[str]:
@@ -292,8 +293,8 @@ class RenderSettings(BaseModel):
         return self.keyframes().styles()
 
     def absolute(self) -> Self:
-        """The same settings for another working folder: files by their absolute names."""
-        update: dict[str, Any] = {"at": tuple(with_absolute_files(change) for change in self.at)}
+        """The same settings with absolute file names, for use in another working folder."""
+        update: dict[str, Any] = {"at": tuple(with_absolute_files(keyframe) for keyframe in self.at)}
         if self.MIXTURE:
             update[self.MIXTURE] = with_absolute_files(self.mixture)
         for name, field in type(self).model_fields.items():
@@ -305,10 +306,10 @@ class RenderSettings(BaseModel):
         return self.model_copy(update=update)
 
     def open_source(self, name: str) -> Source:
-        """The input, read as these settings say; a folder's images are a video where flow is estimated.
+        """Opens the input with these settings; a folder of images is read as a video if flow is used.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the input cannot be read.
         """
         from streamstyle.sources import ReadOptions, open_source
 
@@ -324,7 +325,7 @@ class RenderSettings(BaseModel):
         return open_source(name, options)
 
     def write_options(self, overwrite: bool = False) -> WriteOptions:
-        """How the output is written."""
+        """The options for writing the output."""
         from streamstyle.sinks import WriteOptions
         from streamstyle.video.codecs import EncodeOptions
 
@@ -340,14 +341,14 @@ class RenderSettings(BaseModel):
 
     @abstractmethod
     def needs_flow(self, kind: str) -> bool:
-        """Whether the optical flow of a source of that kind is used."""
+        """Whether the effect uses the optical flow of a source of that kind."""
 
     @abstractmethod
     def build(self, context: EffectContext) -> Effect:
-        """The effect alone, without what `compose` adds.
+        """The effect alone, without mask, color preservation and stroke size; see `compose`.
 
         Raises:
-            UsageError, InputError: a value does not fit, or a file cannot be read.
+            UsageError, InputError: a value is not allowed, or a file cannot be read.
         """
 
     def compose(self, context: EffectContext) -> Effect:
@@ -370,23 +371,23 @@ class RenderSettings(BaseModel):
         )
 
     def open_mask(self, name: str, files: ExitStack, *, invert: bool = False) -> Any:
-        """A mask that plays beside the source."""
+        """Opens a mask, an image or a video that is played in sync with the source."""
         from streamstyle.sources.masks import Mask
 
         return files.enter_context(Mask(name, invert=invert, start=self.start, fps=self.fps))
 
     def choices(self) -> list[str]:
-        """What a person may switch to live, beside what the settings name."""
+        """What can be selected in live sessions in addition to the mixture of the settings."""
         return []
 
     def live_coarseness(self, device: torch.device) -> float:
-        """How many times coarser strokes are in live sessions, where the effect is slow."""
+        """Factor on the stroke size in live sessions, for effects that are slow on the device."""
         return 1.0
 
 
-ALWAYS_FILES = {"mask", "flow_weights", "guide", "sound"}  # whatever they hold is the name of a file
+ALWAYS_FILES = {"mask", "flow_weights", "guide", "sound"}  # settings whose value is always a file name
 
 
 def absolute(file: str, *, always: bool = True) -> str:
-    """The absolute name of a file; other values, such as names of networks, as they are."""
+    """The absolute path; without `always`, only for existing files: names of networks are unchanged."""
     return str(Path(file).absolute()) if always or Path(file).is_file() else file

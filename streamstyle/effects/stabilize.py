@@ -1,8 +1,8 @@
-"""Holding a video still: what an effect made of the last frame is carried along and blended in.
+"""Temporal consistency: warps the results of neighboring frames along the optical flow and blends them in.
 
-Reference: the warp and mask of Ruder et al. (2016), https://arxiv.org/abs/1604.08610, used on the output of
-an effect that knows of no time, as in Lai et al. (2018), https://arxiv.org/abs/1808.00449, but without a
-network of its own.
+Reference: the warp and mask of Ruder et al. (2016), https://arxiv.org/abs/1604.08610, applied to the output
+of an effect that processes each frame by itself, as in Lai et al. (2018), https://arxiv.org/abs/1808.00449,
+but without a network of its own.
 """
 
 from __future__ import annotations
@@ -17,114 +17,115 @@ from streamstyle.effects.states import nested, unnested
 from streamstyle.frames import Effect, Moment, Motion
 from streamstyle.optical_flow import cell_means, resized_flow, resized_map, warp
 
-AHEAD = 0.7  # weight of the next result beside this one, at steadiness 1
-MOST = 0.9  # share of the carried image at steadiness 1
-BROAD = 16  # pixels, side of the squares in which a lasting change shows
-TOLERANCE = 0.06  # mean difference of such squares, of the full range, at which half as much is carried
-STILL = 0.05  # pixels of estimated motion below which nothing is moved, as sampling blurs
+NEXT_WEIGHT = 0.7  # weight of the next frame's result relative to this one's, at `steady` 1
+LAST_SHARE = 0.9  # share of the last frame's result at `steady` 1
+CELL = 16  # side in pixels of the cells whose mean colors are compared
+TOLERANCE = 0.06  # difference of mean colors, as a share of the full range, at which the share is halved
+STILL = 0.05  # flow in pixels below which nothing is warped, as resampling blurs
 
 
 class Stabilize:
-    """An effect whose result is blended with its last one, moved along.
+    """An effect whose result is blended with the warped results of the last and the next frame.
 
-    Where the next frame is known its result is moved back and has a say, too: what two frames agree on is no
-    flicker, and nothing trails. It is kept until its own turn, so that the effect is called once for each.
-    Where the flow does not hold, and across cuts, the new result stands alone. Where both differ over a broad
-    area (light has changed, or the carried image has drifted) less is carried, so that nothing lingers.
+    If the next frame is known, its result is warped back and blended in as well: this reduces flicker without
+    trailing. It is kept for the next call, so that the effect processes each frame only once. Where the flow
+    is not reliable, and across cuts, the new result is used alone. Where the results differ over a large
+    area (the light has changed, or the warped result has drifted), less is blended in, so that nothing
+    lingers.
 
     Args:
-        effect: what is stabilized.
-        steady: 0 = as the effect has it, 1 = as still as can be.
+        effect: to stabilize.
+        steady: 0 = the unchanged effect, 1 = the strongest stabilization.
     """
 
     def __init__(self, effect: Effect, steady: float = 1.0) -> None:
         self.effect, self.steady = effect, steady
-        self._last: Tensor | None = None  # (3, H, W), the last result
-        self._coming: tuple[int, Tensor] | None = None  # number and unsteadied result of the next frame
+        self._last: Tensor | None = None  # (3, H, W), the last stabilized result
+        self._next: tuple[int, Tensor] | None = None  # index and unstabilized result of the next frame
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The effect's result, steadied.
+        """The effect's result, stabilized.
 
         Args:
             image: (3, H, W) in [0, 1]. It is not changed.
-            moment: with the motion since the last frame, and the next frame, where they are known.
+            moment: with the flow to the last frame, and with the next frame, where they are known.
 
         Returns:
-            The same shape, type and range.
+            The same shape, dtype and range.
         """
         with torch.inference_mode():
             result = self.result(image, moment)
-            self._coming = None
-            if result is image or self.steady == 0:  # nothing was done that could flicker
+            self._next = None
+            if result is image or self.steady == 0:  # the unchanged source does not flicker
                 self._last = result
                 return result
-            coming = None if moment.next is None else self.effect(moment.next.image, moment.next.moment)
-            if moment.next is not None and coming is not None and coming is not moment.next.image:
-                self._coming = moment.next.moment.index, coming
-                moved, confidence = carried(coming, moment.next.motion, result)
-                share = AHEAD * self.steady * confidence * agreement(result, moved)
-                result = torch.lerp(result, moved, share / (1 + share))
+            following = None if moment.next is None else self.effect(moment.next.image, moment.next.moment)
+            if moment.next is not None and following is not None and following is not moment.next.image:
+                self._next = moment.next.moment.index, following
+                warped, confidence = warped_result(following, moment.next.motion, result)
+                share = NEXT_WEIGHT * self.steady * confidence * agreement(result, warped)
+                result = torch.lerp(result, warped, share / (1 + share))
             if self._last is not None and moment.motion is not None:
-                moved, confidence = carried(self._last, moment.motion, result)
-                share = MOST * self.steady * confidence * agreement(result, moved)
-                result = torch.lerp(result, moved, share)
+                warped, confidence = warped_result(self._last, moment.motion, result)
+                share = LAST_SHARE * self.steady * confidence * agreement(result, warped)
+                result = torch.lerp(result, warped, share)
             self._last = result
         return result
 
     def result(self, image: Tensor, moment: Moment) -> Tensor:
-        """What the effect makes of the frame, or has made of it already."""
-        if self._coming is not None and self._coming[0] == moment.index:
-            coming = self._coming[1]
-            if coming.shape == image.shape:  # strokes of another size are stylized at another size
-                return coming
+        """The effect's result, computed only if the last call has not done so already."""
+        if self._next is not None and self._next[0] == moment.index:
+            result = self._next[1]
+            if result.shape == image.shape:  # another stroke size changes the working size
+                return result
         return self.effect(image, moment)
 
     def reset(self) -> None:
         """Forgets all other frames."""
-        self._last = self._coming = None
+        self._last = self._next = None
         self.effect.reset()
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The last result, what is known of the next one, and the state of the effect."""
+        """The last result, the next one if it is known, and the state of the effect."""
         state = nested(self.effect.state())
         if self._last is not None:
             state["last"] = self._last
-        if self._coming is not None:
-            state["coming_index"], state["coming"] = self._coming
+        if self._next is not None:
+            state["coming_index"], state["coming"] = self._next
         return state
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
-        """Takes up what `state` gave."""
-        last, coming = state.get("last"), state.get("coming")
+        """Restores a result of `state`."""
+        last, following = state.get("last"), state.get("coming")
         self._last = last if isinstance(last, Tensor) else None
-        self._coming = (int(state["coming_index"]), coming) if isinstance(coming, Tensor) else None
+        self._next = (int(state["coming_index"]), following) if isinstance(following, Tensor) else None
         self.effect.restore(unnested(state))
 
 
-def carried(picture: Tensor, motion: Motion, onto: Tensor) -> tuple[Tensor, Tensor]:
-    """Another frame's result moved to where things are in this one, and how far that holds.
+def warped_result(other: Tensor, motion: Motion, result: Tensor) -> tuple[Tensor, Tensor]:
+    """Warps another frame's result to this frame.
 
     Args:
-        image: (3, h, w), of any size.
-        motion: on the grid of this frame, pointing into the other.
-        onto: (3, H, W), this frame's.
+        other: (3, h, w), the other frame's result, of any size.
+        motion: flow from this frame to the other one, with its confidence.
+        result: (3, H, W), this frame's result, whose size is used.
 
     Returns:
-        (3, H, W) in [0, 1], and (1, H, W) in [0, 1].
+        The warped result (3, H, W) in [0, 1], and its confidence (1, H, W) in [0, 1].
     """
-    height, width = onto.shape[1:]
-    if picture.shape != onto.shape:
-        picture = F.interpolate(picture[None], (height, width), mode="bilinear")[0]
+    height, width = result.shape[1:]
+    if other.shape != result.shape:
+        other = F.interpolate(other[None], (height, width), mode="bilinear")[0]
     still = motion.flow.abs().amax(dim=0, keepdim=True) < STILL
     flow = resized_flow(motion.flow.masked_fill(still, 0), height, width)
-    moved = warp(picture[None], flow[None])[0].clamp_(0, 1)
-    return moved, resized_map(motion.confidence, height, width)
+    warped = warp(other[None], flow[None])[0].clamp_(0, 1)
+    return warped, resized_map(motion.confidence, height, width)
 
 
-def agreement(result: Tensor, carried: Tensor) -> Tensor:
-    """(1, H, W), 1 where both (3, H, W) have the same broad colors, 0 where they are far from it."""
+def agreement(result: Tensor, warped: Tensor) -> Tensor:
+    """(1, H, W), 1 where both (3, H, W) have the same mean color around a pixel, 0 where they differ."""
     height, width = result.shape[1:]
-    size = -(-height // BROAD), -(-width // BROAD)
-    off = cell_means(result, *size) - cell_means(carried, *size)
-    agree = 1 / (1 + off.square().mean(dim=0, keepdim=True) / TOLERANCE**2)
+    size = -(-height // CELL), -(-width // CELL)
+    difference = cell_means(result, *size) - cell_means(warped, *size)
+    agree = 1 / (1 + difference.square().mean(dim=0, keepdim=True) / TOLERANCE**2)
     return resized_map(agree, height, width)

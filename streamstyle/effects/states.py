@@ -1,7 +1,7 @@
-"""States of effects within effects: each has its keys to itself.
+"""States of nested effects: a prefix keeps the keys of wrapped and wrapping effects apart.
 
-An effect's state is a flat mapping, so that it can be stored. An effect that wraps another one puts the
-other's keys behind a prefix.
+An effect's state is a flat mapping, so that it can be stored in checkpoints. An effect that wraps another one
+adds a prefix to the other's keys.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ PREFIX = "effect."
 
 
 def nested(state: State) -> dict[str, Tensor | float | int]:
-    """The state of a wrapped effect, for the state of the one that wraps it."""
+    """The state of a wrapped effect with prefixed keys, as a part of the wrapping effect's state."""
     return {PREFIX + key: value for key, value in state.items()}
 
 
 def unnested(state: State) -> dict[str, Tensor | float | int]:
-    """What `nested` was given, out of the state of the effect that wraps another."""
+    """The state of the wrapped effect from that of the wrapping one: the inverse of `nested`."""
     return {key.removeprefix(PREFIX): value for key, value in state.items() if key.startswith(PREFIX)}

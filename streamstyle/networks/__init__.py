@@ -1,4 +1,4 @@
-"""Networks by name. Pure modules: nothing here reads or writes a file.
+"""Networks by name: modules without any file access.
 
 A new network is one file and one line in its table.
 """

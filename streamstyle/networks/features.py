@@ -1,8 +1,8 @@
-"""Feature networks: what an image looks like to a network that learned to name things.
+"""Feature networks: the activations of image classification networks.
 
-All have one interface, `features(image, layers)`: a dict from layer name to activations, computed no
-further than the deepest layer asked for. They take RGB in [0, 1] and normalize it as their weights expect.
-The bundled network is `Distilled`; others stand in files of their own.
+All have one interface, `network(image, layers)`: a dict from layer name to activations, computed only up to
+the deepest requested layer. They take RGB in [0, 1] and normalize it as their weights expect. The bundled
+network is `Distilled`; the others are in separate files.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class FeatureNetwork(nn.Module, ABC):
     """Base of all feature networks.
 
     Attributes:
-        layers: names of all layers, from the image upwards.
-        style_layers: those whose statistics describe a style.
-        content_layers: those that describe what is shown, with the weight of each.
+        layers: names of all layers, in the order of computation.
+        style_layers: layers whose statistics describe a style.
+        content_layers: layers that describe the content, each with its weight.
     """
 
     layers: tuple[str, ...]
@@ -29,21 +29,21 @@ class FeatureNetwork(nn.Module, ABC):
     content_layers: Mapping[str, float]
 
     def forward(self, image: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
-        """Activations of `layers` (default: all) of `image`, (N, 3, H, W) RGB in [0, 1].
+        """Activations of `layers` (default: all) on `image`, (N, 3, H, W) RGB in [0, 1].
 
         Raises:
             KeyError: a layer does not exist.
         """
-        wanted = set(self.layers if layers is None else layers)
-        if unknown := wanted.difference(self.layers):
+        requested = set(self.layers if layers is None else layers)
+        if unknown := requested.difference(self.layers):
             raise KeyError(f"unknown layers: {', '.join(sorted(unknown))}; known: {', '.join(self.layers)}")
         found: dict[str, Tensor] = {}
-        if not wanted:
+        if not requested:
             return found
-        for name, activations in self.activations(self.normalized(image), wanted):
-            if name in wanted:
+        for name, activations in self.activations(self.normalized(image), requested):
+            if name in requested:
                 found[name] = activations
-            if len(found) == len(wanted):
+            if len(found) == len(requested):
                 break
         return found
 
@@ -52,12 +52,12 @@ class FeatureNetwork(nn.Module, ABC):
         """The image in the range that the weights were trained on."""
 
     @abstractmethod
-    def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
-        """Names and activations in the order of `layers`; computed as they are taken.
+    def activations(self, x: Tensor, requested: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Names and activations in the order of `layers`, computed lazily.
 
         Args:
             x: the normalized image.
-            wanted: layers that will be used; side branches may be left out if they are not among them.
+            requested: layers that will be used; side branches that are not among them may be omitted.
         """
 
 
@@ -84,10 +84,10 @@ BRANCHES = {  # layer of the trunk -> name and channels of the branch
 class Distilled(FeatureNetwork):
     """The bundled network: ten plain convolutions, 2.5 million parameters, trained by the project.
 
-    It learned to foresee, at four depths, what a far deeper network sees (Hinton et al. 2015,
+    It learned to predict the activations of a far deeper network at four depths (Hinton et al. 2015,
     Distilling the knowledge in a neural network; recipe in configs/features.toml). The trunk's layers
-    are named by octave and number, as in VGG: relu2_1 is the first at a quarter of the resolution. Its
-    four answers are side branches and the layers to dream on: `texture` (stride 4), `pattern` (8),
+    are named by octave and number, as in VGG: relu2_1 is the first at a quarter of the resolution. The
+    four predictions are side branches, and the layers to dream on: `texture` (stride 4), `pattern` (8),
     `part` and `thing` (both 16). Batch normalization is folded into the convolutions.
     """
 
@@ -112,12 +112,12 @@ class Distilled(FeatureNetwork):
         """[0, 1] to [-1, 1]."""
         return image * 2 - 1
 
-    def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
-        """Each convolution with its ReLU, and the branch that hangs on it."""
+    def activations(self, x: Tensor, requested: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Each convolution with its ReLU, followed by its side branch if it has one."""
         for name, (_, kernel, stride) in TRUNK.items():
-            if stride == 2:  # lopsided, so that positions agree with those of the network it learned from
+            if stride == 2:  # asymmetric, so that positions agree with those of the teacher
                 x = F.pad(x, [kernel // 2 - 1, kernel // 2] * 2)
             x = F.relu(self.trunk[name](x))
             yield name, x
-            if name in BRANCHES and (branch := BRANCHES[name][0]) in wanted:
+            if name in BRANCHES and (branch := BRANCHES[name][0]) in requested:
                 yield branch, F.relu(self.heads[branch](x))

@@ -1,7 +1,7 @@
-"""A network whose weights lie between those of others.
+"""Interpolation between the weights of several networks.
 
-Networks that were fine-tuned from one base stay close enough to it that every network between them stylizes
-as well: strength and mixtures cost nothing while painting.
+Networks that were fine-tuned from one base stay so close to it that every network interpolated between them
+stylizes as well. Strength and mixtures by weights therefore cost no additional passes.
 
 Reference: Wang et al. (2019), Deep network interpolation for continuous imagery effect transition,
 https://arxiv.org/abs/1811.10515.
@@ -17,13 +17,13 @@ from torch import nn
 
 
 class Interpolation:
-    """One network whose weights follow shares of others.
+    """A network whose weights are a weighted sum of those of other networks.
 
     Args:
-        networks: by name, of one architecture. They are not changed.
+        networks: by name, all of one architecture. They are not changed.
 
     Attributes:
-        network: has the weights that were asked for last.
+        network: the network with the weights last set.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
@@ -32,10 +32,10 @@ class Interpolation:
         self._shares: dict[str, float] = {}
 
     def set(self, shares: Mapping[str, float]) -> nn.Module:
-        """Gives the network the weighted sum of the others' weights; returns it.
+        """Sets the network's weights to the weighted sum of the others' weights, and returns it.
 
         Args:
-            shares: of each network, which add up to 1; those left out have none.
+            shares: share of each network by name, adding up to 1; 0 for networks that are not listed.
         """
         shares = {name: share for name, share in shares.items() if share}
         if shares != self._shares:

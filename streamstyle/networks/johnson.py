@@ -1,14 +1,14 @@
-"""The transformation network of Johnson et al. with instance normalization: our reference.
+"""The transformation network of Johnson et al. with instance normalization.
 
-Speed and looks of our own network are reported against it, and it loads the checkpoints that
-pytorch/examples `fast_neural_style` made, so that styles trained elsewhere keep working.
+It is the reference for speed and quality of our own network, and loads the checkpoints of
+pytorch/examples `fast_neural_style`, so that styles trained elsewhere keep working.
 
 Reference:
     Johnson, Alahi, Fei-Fei (2016), Perceptual losses for real-time style transfer and
     super-resolution, supplementary table 1, https://arxiv.org/abs/1603.08155; normalization after
     Ulyanov, Vedaldi, Lempitsky (2016), https://arxiv.org/abs/1607.08022. As in pytorch/examples,
-    and unlike the paper, resolution is raised by repeating pixels before a convolution (Odena et
-    al. 2016), and every layer is padded by reflection.
+    and unlike in the paper, upsampling repeats pixels before a convolution (Odena et al. 2016), and
+    every layer is padded by reflection.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from streamstyle.networks.style_network import StyleNetwork
 
-LARGEST_WIDTH = 512  # channels or blocks that a checkpoint may ask for
+LARGEST_WIDTH = 512  # largest number of channels or blocks accepted from a checkpoint
 
 
 class Convolution(nn.Module):
-    """A convolution that keeps the size (divided by its stride) by reflecting the border."""
+    """A convolution with reflection padding, which keeps the size (divided by its stride)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, upsample: int = 1) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Convolution(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions round which the input is carried."""
+    """Two 3x3 convolutions with a skip connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -61,16 +61,16 @@ class Residual(nn.Module):
 class Johnson(StyleNetwork):
     """Johnson's network: RGB in [0, 1] in and out. 1.7 million parameters at the full width.
 
-    The weights expect and give values in [0, 255], as the checkpoints do; that is hidden here.
+    Inside, the weights use values in [0, 255], as the checkpoints do.
 
     Args:
-        width: channels at full resolution; doubled at a half and again at a quarter of it.
+        width: channels at full resolution; doubled at half of it and again at a quarter.
         blocks: residual blocks at a quarter of the resolution.
     """
 
     SIZES: ClassVar[tuple[str, ...]] = ("width", "blocks")
-    multiple = 4  # sides are a multiple of this, so that output and input have one size
-    minimum = 8  # shortest side, so that every border can be reflected
+    multiple = 4  # sides must be a multiple of this, so that the output has the size of the input
+    minimum = 8  # shortest side for which every border can be reflected
 
     def __init__(self, width: int = 32, blocks: int = 5) -> None:
         super().__init__()
@@ -89,16 +89,16 @@ class Johnson(StyleNetwork):
 
     @classmethod
     def from_checkpoint(cls, tensors: Mapping[str, Tensor]) -> tuple[Self, dict[str, Tensor]] | None:
-        """For checkpoints of pytorch/examples, with or without running statistics."""
-        own = without_running_statistics(tensors)
-        first = own.get("conv1.conv2d.weight")
+        """Accepts checkpoints of pytorch/examples, with or without running statistics."""
+        weights = without_running_statistics(tensors)
+        first = weights.get("conv1.conv2d.weight")
         if first is None or first.ndim != 4 or not 1 <= first.shape[0] <= LARGEST_WIDTH:
             return None
-        blocks = len({key.partition(".")[0] for key in own if key.startswith("res")})
-        return cls(first.shape[0], min(blocks, LARGEST_WIDTH)), own
+        blocks = len({key.partition(".")[0] for key in weights if key.startswith("res")})
+        return cls(first.shape[0], min(blocks, LARGEST_WIDTH)), weights
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to the same; H and W multiples of 4, at least 8."""
+        """(N, 3, H, W) in [0, 1] to the same shape; H and W multiples of 4, at least 8."""
         y = F.relu(self.in1(self.conv1(image * 255)))
         y = F.relu(self.in2(self.conv2(y)))
         y = F.relu(self.in3(self.conv3(y)))
@@ -111,9 +111,9 @@ class Johnson(StyleNetwork):
 
 
 def without_running_statistics(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The checkpoint without the unused `running_mean` and `running_var` that PyTorch 0.3 wrote.
+    """The checkpoint without the `running_mean` and `running_var` that PyTorch 0.3 wrote.
 
-    Instance normalization takes its statistics from the image; those keys never had a meaning.
+    They are unused: instance normalization takes its statistics from the image.
     """
     unused = ("running_mean", "running_var", "num_batches_tracked")
     return {key: value for key, value in weights.items() if key.rpartition(".")[2] not in unused}

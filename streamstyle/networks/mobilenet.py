@@ -1,4 +1,4 @@
-"""MobileNet-v1 as a feature network, for who has its weights: the teacher of the bundled one."""
+"""MobileNet-v1 as a feature network: the teacher of the bundled one. Its weights are not included."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MobileNet(FeatureNetwork):
     """MobileNet-v1 without its classifier; batch normalization is folded into the convolutions.
 
     Layers are numbered from 0: a 3x3 convolution, then depthwise 3x3 (odd) and 1x1 (even), each
-    followed by ReLU6. Padding is TensorFlow's "SAME", which is lopsided where the stride is 2.
+    followed by ReLU6. Padding is TensorFlow's "SAME", which is asymmetric where the stride is 2.
 
     Reference: Howard et al. (2017), MobileNets, table 1, https://arxiv.org/abs/1704.04861.
     """
@@ -42,10 +42,10 @@ class MobileNet(FeatureNetwork):
             inputs = outputs
 
     def normalized(self, image: Tensor) -> Tensor:
-        """[0, 1] to [-1, 0.99], the 8-bit scale of the network's makers."""
+        """[0, 1] to [-1, 0.99], the 8-bit scale that the network was trained with."""
         return (image * 255 - 128) / 128
 
-    def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+    def activations(self, x: Tensor, requested: Collection[str]) -> Iterator[tuple[str, Tensor]]:
         """Each convolution with ReLU6."""
         for index, name in enumerate(self.layers):
             if index % 2 or index == 0:

@@ -1,8 +1,8 @@
 """The well-known ImageNet networks as feature networks; definitions and weights are torchvision's.
 
-A network is one entry in PRETRAINED. Layers have the names that users of each network know: relu3_3 in VGG,
-inception4c in GoogLeNet, Mixed_5d in Inception-v3, layer3.2 in ResNet, fire6 in SqueezeNet, features.9 in
-MobileNet-v2. What names things is the layer `class`, where it is asked for.
+A network is one entry in PRETRAINED. Layers have their usual names: relu3_3 in VGG, inception4c in GoogLeNet,
+Mixed_5d in Inception-v3, layer3.2 in ResNet, fire6 in SqueezeNet, features.9 in MobileNet-v2. The classifier,
+if requested, is the layer `class`.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from torchvision import models
 from streamstyle.networks.features import FeatureNetwork
 
 HEADS = ("avgpool", "dropout", "classifier", "fc", "AuxLogits", "aux1", "aux2")
-NAMING = ("classifier", "fc")  # those of them that name things
-HEAD = "class"  # the layer
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of red, green, blue
+NAMING = ("classifier", "fc")  # those of them that classify
+HEAD = "class"  # name of the layer of class scores
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of R, G, B
 SYMMETRIC = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # [0, 1] to [-1, 1]
 
-Parts = dict[str, list[nn.Module]]  # layer -> the modules that lead to it from the layer before
+Parts = dict[str, list[nn.Module]]  # layer -> the modules between the previous layer and this one
 
 
 @dataclass(frozen=True)
-class Known:
-    """A network that torchvision defines.
+class TorchvisionNetwork:
+    """How to use a network of torchvision.
 
     Attributes:
-        build: makes it, with weights that are still to be filled.
-        url: of its weights; the part of the name after the dash begins the SHA-256.
-        parts: splits it into layers.
+        build: makes the network without pretrained weights.
+        url: of its weights; the part of the file name after the dash is the beginning of its SHA-256.
+        parts: splits the network into layers.
         style_layers, content_layers: see `FeatureNetwork`.
-        scale: mean and deviation that the image is normalized with.
+        scale: mean and standard deviation for normalizing the image.
     """
 
     build: Callable[[], nn.Module]
@@ -52,18 +52,18 @@ class Pretrained(FeatureNetwork):
 
     Args:
         name: its key in the table.
-        head: keep what names things, as the layer `class`, with a channel for each class.
+        head: keep the classifier as the layer `class`, with one channel per class.
     """
 
     def __init__(self, name: str, head: bool = False) -> None:
         super().__init__()
-        known = PRETRAINED[name]
-        self.style_layers, self.content_layers = known.style_layers, known.content_layers
-        self.mean, self.deviation = known.scale
-        self.model = known.build()
-        self.parts = known.parts(self.model)
+        network = PRETRAINED[name]
+        self.style_layers, self.content_layers = network.style_layers, network.content_layers
+        self.mean, self.deviation = network.scale
+        self.model = network.build()
+        self.parts = network.parts(self.model)
         if head:
-            self.parts[HEAD] = naming_parts(self.model)
+            self.parts[HEAD] = classifier_parts(self.model)
         self.layers = tuple(self.parts)
         for part in HEADS:
             if hasattr(self.model, part) and not (head and part in NAMING):
@@ -71,29 +71,29 @@ class Pretrained(FeatureNetwork):
 
     def normalized(self, image: Tensor) -> Tensor:
         """[0, 1] to the scale that the network was trained with."""
-        # By numbers, not by tensors, which would be copied to the device in each call.
+        # With numbers instead of tensors, which would be copied to the device in each call.
         scaled = [
             (image[:, channel] - mean) / deviation
             for channel, (mean, deviation) in enumerate(zip(self.mean, self.deviation, strict=True))
         ]
         return torch.stack(scaled, dim=1)
 
-    def activations(self, x: Tensor, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
-        """Layer after layer; pooling belongs to the layer behind it."""
+    def activations(self, x: Tensor, requested: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Layer by layer; pooling belongs to the layer that follows it."""
         for name, modules in self.parts.items():
             for module in modules:
                 x = module(x)
             yield name, x.flatten(1)[..., None, None] if name == HEAD else x
 
 
-def naming_parts(model: nn.Module) -> list[nn.Module]:
-    """From the last features to one number for each class."""
+def classifier_parts(model: nn.Module) -> list[nn.Module]:
+    """The modules from the last features to the class scores."""
     if isinstance(model, models.SqueezeNet):
         return [model.classifier]  # convolutions and a mean
-    last = [model.features[-1]] if isinstance(model, models.VGG) else []  # a pooling that no layer needs
-    pooled = getattr(model, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
-    named = getattr(model, "fc", None) or model.get_submodule("classifier")
-    return [*last, pooled, nn.Flatten(), named]
+    last = [model.features[-1]] if isinstance(model, models.VGG) else []  # a pooling behind the last layer
+    pooling = getattr(model, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
+    classifier = getattr(model, "fc", None) or model.get_submodule("classifier")
+    return [*last, pooling, nn.Flatten(), classifier]
 
 
 def vgg_parts(model: nn.Module) -> Parts:
@@ -111,7 +111,7 @@ def vgg_parts(model: nn.Module) -> Parts:
 
 
 def named_parts(model: nn.Module) -> Parts:
-    """The model's own children, up to the head."""
+    """The model's children up to the head."""
     children = takewhile(lambda child: child[0] not in HEADS, model.named_children())
     return {name: [module] for name, module in children}
 
@@ -140,7 +140,7 @@ def squeezenet_parts(model: nn.Module) -> Parts:
 
 
 def mobilenet_v2_parts(model: nn.Module) -> Parts:
-    """features.0 … features.18, torchvision's own names."""
+    """features.0 … features.18, named as in torchvision."""
     return {
         f"features.{index}": [module]
         for index, module in enumerate(model.get_submodule("features").children())
@@ -150,9 +150,9 @@ def mobilenet_v2_parts(model: nn.Module) -> Parts:
 _WITHOUT_HEADS = {"init_weights": False, "aux_logits": False}
 _URL = "https://download.pytorch.org/models/"
 
-PRETRAINED: dict[str, Known] = {
+PRETRAINED: dict[str, TorchvisionNetwork] = {
     # Layers of Johnson et al. (2016)
-    "vgg16": Known(
+    "vgg16": TorchvisionNetwork(
         models.vgg16,
         _URL + "vgg16-397923af.pth",
         vgg_parts,
@@ -160,15 +160,15 @@ PRETRAINED: dict[str, Known] = {
         {"relu3_3": 1.0},
     ),
     # Layers of Gatys et al. (2016)
-    "vgg19": Known(
+    "vgg19": TorchvisionNetwork(
         models.vgg19,
         _URL + "vgg19-dcbb9e9d.pth",
         vgg_parts,
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
         {"relu4_2": 1.0},
     ),
-    # Of the following, strides 2 to 16 for style, 8 for content, as these are in VGG-16
-    "googlenet": Known(
+    # For the following networks: strides 2 to 16 for style and 8 for content, close to those of VGG-16
+    "googlenet": TorchvisionNetwork(
         partial(models.googlenet, **_WITHOUT_HEADS),
         _URL + "googlenet-1378be20.pth",
         named_parts,
@@ -176,7 +176,7 @@ PRETRAINED: dict[str, Known] = {
         {"inception3b": 1.0},
         SYMMETRIC,
     ),
-    "inception_v3": Known(
+    "inception_v3": TorchvisionNetwork(
         partial(models.inception_v3, **_WITHOUT_HEADS),
         _URL + "inception_v3_google-0cc3c7bd.pth",
         named_parts,
@@ -184,21 +184,21 @@ PRETRAINED: dict[str, Known] = {
         {"Mixed_5d": 1.0},
         SYMMETRIC,
     ),
-    "resnet50": Known(
+    "resnet50": TorchvisionNetwork(
         models.resnet50,
         _URL + "resnet50-0676ba61.pth",
         resnet_parts,
         ("conv1", "layer1.2", "layer2.3", "layer3.2"),
         {"layer2.3": 1.0},
     ),
-    "squeezenet": Known(
+    "squeezenet": TorchvisionNetwork(
         models.squeezenet1_1,
         _URL + "squeezenet1_1-b8a52dc0.pth",
         squeezenet_parts,
         ("conv1", "fire3", "fire5", "fire7"),
         {"fire5": 1.0},
     ),
-    "mobilenet_v2": Known(
+    "mobilenet_v2": TorchvisionNetwork(
         models.mobilenet_v2,
         _URL + "mobilenet_v2-b0353104.pth",
         mobilenet_v2_parts,

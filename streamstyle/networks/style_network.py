@@ -1,4 +1,4 @@
-"""What every style network is: an image in, the stylized image out, in one pass."""
+"""The base class of style networks, which stylize an image in one pass."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 class StyleNetwork(nn.Module, ABC):
-    """Base of all style networks: (N, 3, H, W) RGB in [0, 1] to the same; each is in STYLE_NETWORKS.
+    """Base of all style networks: (N, 3, H, W) RGB in [0, 1] to the same shape; each is in STYLE_NETWORKS.
 
     Attributes:
-        SIZES: the constructor's arguments, whole numbers, which weights files store; all are attributes.
-        TILED: `forward` takes `rows`, so many lines at a time, which saves memory.
-        multiple: sides have to be multiples of this, in pixels.
-        minimum: the shortest side that it takes, in pixels.
+        SIZES: names of the constructor's integer arguments, stored in weights files; all are attributes.
+        TILED: `forward` takes `rows`, the height of the strips that are processed one by one to save memory.
+        multiple: both sides must be multiples of this, in pixels.
+        minimum: the shortest allowed side, in pixels.
     """
 
     SIZES: ClassVar[tuple[str, ...]] = ()
@@ -26,9 +26,9 @@ class StyleNetwork(nn.Module, ABC):
 
     @classmethod
     def from_checkpoint(cls, tensors: Mapping[str, Tensor]) -> tuple[Self, dict[str, Tensor]] | None:
-        """A network for the checkpoint of another program, and the tensors to fill it with.
+        """A network for the checkpoint of another program, and the tensors to load into it.
 
         Returns:
-            None where the checkpoint is not of this architecture.
+            None if the checkpoint is not of this architecture.
         """
         return None

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 DREAM = "Dream"
 GUIDE_SIDE, TARGET_SIDE = 320, 1920  # pixels, of the longer side
-LIVE_STEPS = 2  # of the first frame, at each octave; the dream grows from frame to frame
-LIVE_COARSENESS = 2.0  # on the CPU, where each step costs as much as many frames of a style network
+LIVE_STEPS = 2  # on the first frame, at each octave; the dream grows from frame to frame
+LIVE_COARSENESS = 2.0  # on the CPU, where a step costs as much as many frames of a style network
 
 
 class DreamSettings(RenderSettings):
     """The settings of `dream`."""
 
-    SUMMARY: ClassVar[str] = """Dream on a video or image: enhance what a network sees in it (DeepDream).
+    SUMMARY: ClassVar[str] = """Dream on a video or image: amplify what a network sees in it (DeepDream).
 
-    On videos each frame continues the dream of the one before. `streamstyle layers` shows what there is to
-    dream of.
+    On videos each frame continues the dream of the last one. `streamstyle layers` shows the layers and
+    channels to choose from.
     """
     MIXTURE: ClassVar[str] = "layer"
     PRESETS: ClassVar[str] = "dream"
@@ -49,24 +49,24 @@ class DreamSettings(RenderSettings):
     features: str = option(
         "distilled", "Feature network: distilled, vgg16 …, or a weights file.", DREAM, file=True
     )
-    guide: str | None = option(None, "Image whose features to look for.", DREAM, metavar="FILE", file=True)
+    guide: str | None = option(None, "Image whose features to amplify.", DREAM, metavar="FILE", file=True)
     octaves: int | None = option(
-        None, "Sizes at which to dream; 4, of zooms 3, or as many as fit.", DREAM, ge=1, le=12
+        None, "Number of octaves (sizes); 4, for zooms 3, or as many as fit.", DREAM, ge=1, le=12
     )
     octave_scale: float = option(1.4, "Ratio of one octave's size to the next.", DREAM, gt=1, le=4)
     steps: int = option(12, "Gradient steps at each octave.", DREAM, ge=1, le=1000)
     later_steps: int | None = option(
-        None, "Steps on later frames of a video; 1.5 (1 - carry) steps.", DREAM, ge=0, le=1000
+        None, "Steps on later frames of a video; default 1.5 (1 - carry) steps.", DREAM, ge=0, le=1000
     )
     step_size: float = option(
-        0.012, "Mean change by a step, as a share of the full range.", DREAM, gt=0, le=0.2
+        0.012, "Mean change per step, as a share of the full range.", DREAM, gt=0, le=0.2
     )
     jitter: int = option(16, "Random shift in each step, in pixels.", DREAM, ge=0, le=256)
     carry: float = option(0.9, "Share of the last frame's dream that is kept.", DREAM, ge=0, le=1)
-    near: float = option(0.0, "Weight of staying near the source.", DREAM, ge=0, le=10)
+    near: float = option(0.0, "Weight of similarity to the source.", DREAM, ge=0, le=10)
     variation: float = option(0.0, "Weight of smoothness (total variation).", DREAM, ge=0, le=10)
     towards: str | None = option(None, "Color, such as #204080, or image to move towards.", DREAM, file=True)
-    towards_weight: float = option(0.1, "Weight of moving towards it.", DREAM, ge=0, le=10)
+    towards_weight: float = option(0.1, "Weight of --towards.", DREAM, ge=0, le=10)
     seed: int = option(0, "Seed of the random shifts.", DREAM, ge=0, le=2**31 - 1)
 
     @field_validator("towards")
@@ -77,19 +77,19 @@ class DreamSettings(RenderSettings):
         return value
 
     def needs_flow(self, kind: str) -> bool:
-        """Where dreams are continued from frame to frame."""
+        """Whether dreams are continued from frame to frame."""
         return kind == "video" and self.carry > 0 and self.flow != "none"
 
     def mixture_files(self) -> list[str]:
-        """The files of directions and guides."""
+        """The files of directions and guide images."""
         return [re.split("[:~]", name, maxsplit=1)[-1] for name in super().mixture_files()]
 
     def build(self, context: EffectContext) -> Effect:
-        """The dream, with its guides and what it moves towards."""
+        """The dream with its guide and target images."""
         return self.dream(context)
 
     def dream(self, context: EffectContext) -> Dream:
-        """The dream."""
+        """The dream with its guide and target images; zooms wrap it."""
         from streamstyle.effects.dream.dream import Dream
 
         return Dream(
@@ -102,7 +102,7 @@ class DreamSettings(RenderSettings):
         )
 
     def ascent(self) -> Ascent:
-        """How to climb the gradient."""
+        """The options of the gradient ascent."""
         from streamstyle.effects.dream.dream import Ascent
 
         own = {"size", "towards", "octaves", "fit"}
@@ -116,20 +116,20 @@ class DreamSettings(RenderSettings):
         )
 
     def live_ascent(self) -> Ascent:
-        """So few steps that a camera can be followed: the dream grows over the frames."""
+        """Options with few enough steps for real time; the dream grows over the frames."""
         steps = min(self.steps, LIVE_STEPS)
         later = min(self.later_steps if self.later_steps is not None else 1, steps)
         return replace(self.ascent(), steps=steps, later_steps=later, limit=self.steps / steps, fit=True)
 
     def live_coarseness(self, device: torch.device) -> float:
-        """Dreams on the CPU are made at half the size."""
+        """On the CPU, dreams are computed at half the size."""
         return LIVE_COARSENESS if device.type == "cpu" else 1.0
 
     def guides(self, objectives: list[str]) -> dict[str, Tensor]:
-        """The guide image of each objective that has one: its own, or the one for all; (3, h, w) in [0, 1].
+        """The guide images by objective, its own or the common one; (3, h, w) in [0, 1].
 
         Raises:
-            InputError: one cannot be read.
+            InputError: a guide image cannot be read.
         """
         images: dict[str, Tensor] = {}
         guides = {}
@@ -141,10 +141,10 @@ class DreamSettings(RenderSettings):
         return guides
 
     def target(self) -> Tensor | None:
-        """The image to move towards, (3, h, w) in [0, 1]; a color is an image of a single pixel.
+        """The image to move towards, (3, h, w) in [0, 1]; a color becomes an image of a single pixel.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the image cannot be read.
         """
         import torch
 
@@ -156,10 +156,10 @@ class DreamSettings(RenderSettings):
 
 
 def image_tensor(name: str, side: int) -> Tensor:
-    """(3, H, W) in [0, 1], an image or a video's first frame, at most `side` pixels along its longer side.
+    """Reads an image or a video's first frame as (3, H, W) in [0, 1], with at most `side` pixels a side.
 
     Raises:
-        InputError: it is missing, or no image.
+        InputError: the file is missing or not an image.
     """
     from streamstyle.device import choose, upload
     from streamstyle.sources import first_frame

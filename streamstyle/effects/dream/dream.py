@@ -1,9 +1,9 @@
-"""Dreaming: each image is changed so that a network sees more of what it sees in it already.
+"""DeepDream: changes an image by gradient ascent so that it activates the features a network sees in it.
 
-Reference: Mordvintsev, Olah and Tyka (2015), Inceptionism and google/deepdream, for the ascent, its octaves
-and its jitter. Departs from it: octaves carry nothing but detail, so that the source's own is never lost;
-gradients are smoothed over three scales, so that large forms grow beside fine ones; and videos carry on what
-was dreamed, moved along with what it was dreamed of.
+Reference: Mordvintsev, Olah and Tyka (2015), Inceptionism and google/deepdream, for gradient ascent with
+octaves and jitter. Departs from it in three ways: only the added detail is passed from octave to octave, so
+that the source's own detail is never lost; gradients are summed over three scales, so that large forms grow
+beside fine ones; and on videos the detail of the last frame is warped along the optical flow and continued.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ from streamstyle.networks.pretrained import HEAD
 from streamstyle.optical_flow import resized_flow, resized_map, warp
 from streamstyle.weights import load_features
 
-SMALLEST_SIDE = 32  # pixels, of the smallest octave
-BLOCK = 32  # pixels, to whose multiples images are padded: twice the deepest stride
-MARGIN = 192  # pixels that tiles overlap: `thing` sees 92 to each side, its gradient twice that
-LOW_BAND = 4  # the part of the image's height over which light and color must not drift
-# Of what is carried, the share that the network sees while it dreams on: where it sees all of it, every
-# animal grows by what it is until a hundred frames later nothing else is left.
-SEEN = 0.35
-EXPOSED = 1 / 3  # of the first frame's steps: what a place gets when it is newly exposed
-SLOWNESS = 0.9  # of the lengths by which gradients are divided: else the steps would pulse with the video
+SMALLEST_SIDE = 32  # shorter side in pixels of the smallest octave
+BLOCK = 32  # images are padded to multiples of so many pixels: twice the largest stride
+MARGIN = 192  # overlap of tiles in pixels: `thing` sees 92 pixels to each side, its gradient twice that
+LOW_BAND = 4  # low frequencies are means over windows of about 2 / LOW_BAND of the image's height
+# Share of the warped residual that the network sees while dreaming on. If it saw all of it, the strongest
+# features would amplify themselves until after a hundred frames nothing else is left.
+SEEN_SHARE = 0.35
+EXPOSED = 1 / 3  # total step length where the image is newly exposed, relative to the first frame
+LENGTH_INERTIA = 0.9  # of the moving average that normalizes gradients; without it the strength would pulse
 
 
 @dataclass(frozen=True)
 class Ascent:
-    """How to climb.
+    """The options of the gradient ascent.
 
     Attributes:
-        octaves: sizes at which to dream, the largest being the image's own.
-        fit: use fewer octaves where an image is too small for so many.
+        octaves: number of sizes at which to dream; the largest is the image's own.
+        fit: use fewer octaves for images that are too small.
         octave_scale: ratio of one size to the next.
-        steps: at each size.
-        later_steps: at each size, of frames that carry on what was dreamed before; None: as many as hold the
-            dream at the strength that it has in the first frame.
-        size: mean change by a step, of the full range.
-        jitter: pixels by which the image is shifted at random in each step, at most.
-        carry: share of what was dreamed in a frame that the next one keeps.
-        damped: share of the low band, broad light and color, that is taken off what is carried.
-        limit: how many times the energy of the first frame's dream the carried one has at most.
-        near: weight of staying near the source.
-        variation: weight of being smooth (total variation).
-        towards: weight of moving towards a target.
-        tile: pixels, side of the parts that are looked at one by one to save memory; None: all at once.
-        seed: of the shifts.
+        steps: gradient steps at each size.
+        later_steps: steps at each size for frames that continue the last dream; None: as many as keep the
+            dream at the strength of the first frame.
+        size: mean change per step, as a share of the full range.
+        jitter: largest random shift of the image in each step, in pixels.
+        carry: share of a frame's dream that the next frame keeps.
+        damped: share of the low frequencies (broad light and color) that is removed from the kept dream.
+        limit: largest RMS of the kept dream, relative to that of the first frame's dream.
+        near: weight of similarity to the source.
+        variation: weight of smoothness (total variation).
+        towards: weight of similarity to the target.
+        tile: side in pixels of the tiles that are processed one by one to save memory; None: all at once.
+        seed: of the random shifts.
     """
 
     octaves: int = 4
@@ -80,35 +80,35 @@ class Ascent:
 
     @property
     def steps_later(self) -> int:
-        """Of frames that carry on."""
+        """Steps at each size for frames that continue the last dream."""
         if self.later_steps is not None:
             return self.later_steps
-        # What decays in a frame, and half as much again for what the flow loses.
+        # Replaces the decay per frame, and half as much again for what warping loses.
         return max(1, math.ceil(1.5 * (1 - self.carry) * self.steps - 1e-6))
 
     @property
-    def longer(self) -> float:
-        """How many times longer steps are where the image is newly exposed."""
+    def exposed_length(self) -> float:
+        """Factor on the step size where the image is newly exposed."""
         return max(EXPOSED * self.steps / max(self.steps_later, 1), 1.0)
 
 
 class Dream:
-    """Dreams on images; on videos each frame carries on the dream of the one before.
+    """Dreams on images; on videos each frame continues the dream of the last one.
 
     Args:
-        keyframes: mixture of objectives, as `objectives.read_objective` has them, and strength at each time.
-        ascent: how to climb.
-        features: the network that looks, a name or file; see `weights.load_features`.
-        guides: by objective, (3, h, w) in [0, 1], an image whose features are to be seen; else it is more of
-            what is seen already.
-        target: (3, h, w) in [0, 1], an image to move towards, or of one pixel, a color; None: nothing.
+        keyframes: mixture of objectives, in the syntax of `objectives`, and strength at each time.
+        ascent: options of the gradient ascent.
+        features: the feature network, a name or file; see `weights.load_features`.
+        guides: by objective, (3, h, w) in [0, 1], an image whose features are amplified; objectives without
+            one amplify the features of the image itself.
+        target: (3, h, w) in [0, 1], an image to move towards, or a color as a single pixel; None: no target.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
 
     Attributes:
-        passes: how often a full image was sent through the network and back, so far; a quarter counts 1/4.
+        passes: forward and backward passes so far, in units of full images.
 
     Raises:
-        UsageError: an objective or the device does not exist.
+        UsageError: an objective or the device does not exist, or an objective cannot be computed in tiles.
         InputError: weights or the file of a direction cannot be read.
     """
 
@@ -125,35 +125,35 @@ class Dream:
         self.keyframes = keyframes_of(keyframes) if isinstance(keyframes, str) else keyframes
         self.ascent = ascent or Ascent()
         self.device = devices.choose(device) if isinstance(device, str) else device
-        with torch.inference_mode(False):  # weights that gradients pass through
+        with torch.inference_mode(False):  # gradients have to pass through the weights
             names = self.keyframes.styles()
             head = any(name.removeprefix("-").startswith(HEAD) for name in names)
             network = load_features(features, head=head).requires_grad_(False)
             objectives = {name: read_objective(name, network) for name in names}
             network.to(self.device).to(memory_format=torch.channels_last)
-            given = {name: guide.clone()[None].to(self.device) for name, guide in (guides or {}).items()}
-            self.dreamt = Dreamt(network, objectives, given)
-            whole = any(objective.place or objective.layer == HEAD for objective in objectives.values())
-            if self.ascent.tile and whole:
-                raise UsageError("--tile: a class, or a neuron at a place, needs the whole image")
+            images = {name: guide.clone()[None].to(self.device) for name, guide in (guides or {}).items()}
+            self.objective_gradients = Dreamt(network, objectives, images)
+            untiled = any(objective.place or objective.layer == HEAD for objective in objectives.values())
+            if self.ascent.tile and untiled:
+                raise UsageError("--tile: a class or a single neuron needs the whole image")
             self.target = None if target is None else target.clone()[None].to(self.device)
         self.passes = 0.0
         self._residual: Tensor | None = None  # (3, H, W), the last result minus its source
-        self._most = 0.0  # root mean square of the first frame's residual
-        self._lengths: dict[str, float] = {}  # mean length of the gradient in each step, slowly following
+        self._first_rms = 0.0  # root mean square of the first frame's residual
+        self._lengths: dict[str, float] = {}  # moving average of the gradient's mean length in each step
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The image, dreamed upon.
+        """The image with the dream added.
 
         Args:
             image: (3, H, W) in [0, 1] on `device`. It is not changed.
-            moment: its seconds decide what to look for; with the motion since the last frame in videos.
+            moment: its seconds determine the parameters; on videos with the flow to the last frame.
 
         Returns:
-            The same shape, type and range; the tensor itself where nothing is to be done.
+            The same shape, dtype and range; the tensor itself if strength or mixture leave it unchanged.
 
         Raises:
-            UsageError: the image is too small for so many octaves.
+            UsageError: the image is too small for the number of octaves.
         """
         parameters = self.keyframes.at(moment.seconds)
         weights = {name: share for name, share in parameters.style.items() if name != NONE}
@@ -162,28 +162,28 @@ class Dream:
             self._residual = None
             return image
         octaves = octaves_of(image.shape[1], image.shape[2], self.ascent)
-        # Steps are gradients, which inference mode rules out; a copy leaves it.
+        # Gradients are needed, so the image is copied to a tensor outside inference mode.
         with torch.inference_mode(False), torch.no_grad():
             source = image.clone()[None].float()
-            carried, fresh = self.carried(source, moment)
-            first = carried is None
-            start = source if carried is None else source + SEEN * carried
+            kept, exposed = self.kept(source, moment)
+            first = kept is None
+            start = source if kept is None else source + SEEN_SHARE * kept
             steps = self.ascent.steps if first else self.ascent.steps_later
-            length = None if fresh is None else 1 + fresh * (self.ascent.longer - 1)
-            detail = self.ascended(start, weights, octaves, steps, length)
-            dreamt = source + detail if carried is None else source + carried + detail
-            residual = dreamt.clamp(0, 1) - source
+            length = None if exposed is None else 1 + exposed * (self.ascent.exposed_length - 1)
+            detail = self.detail(start, weights, octaves, steps, length)
+            dream = source + detail if kept is None else source + kept + detail
+            residual = dream.clamp(0, 1) - source
             if first:
-                self._most = residual.square().mean().sqrt().item()
+                self._first_rms = residual.square().mean().sqrt().item()
             self._residual = residual[0]
             result = torch.lerp(source, source + residual, strength)[0].clamp(0, 1)
         return result.to(image.dtype)
 
-    def carried(self, source: Tensor, moment: Moment) -> tuple[Tensor | None, Tensor | None]:
-        """What goes on of the last frame's dream, (1, 3, H, W), and where there is nothing, (1, 1, H, W).
+    def kept(self, source: Tensor, moment: Moment) -> tuple[Tensor | None, Tensor | None]:
+        """What is kept of the last frame's dream, (1, 3, H, W), and where nothing is, (1, 1, H, W) in [0, 1].
 
-        The residual is moved along the flow, masked where that does not hold, decayed, freed of its low
-        frequencies, and held to the energy that it had in the first frame.
+        The residual is warped along the flow, masked by its confidence, decayed, reduced in its low
+        frequencies, and limited to the RMS that it had in the first frame. None if there is nothing to keep.
         """
         last = self._residual
         if last is None or moment.motion is None or last.shape != source.shape[1:] or self.ascent.carry == 0:
@@ -191,14 +191,14 @@ class Dream:
         height, width = source.shape[2:]
         flow = resized_flow(moment.motion.flow.clone(), height, width)
         confidence = resized_map(moment.motion.confidence.clone(), height, width)[None]
-        moved = self.ascent.carry * confidence * warp(last[None], flow[None])
-        moved = moved - self.ascent.damped * low_band(moved)
-        strength, most = moved.square().mean().sqrt().item(), self.ascent.limit * self._most
-        if strength > most > 0:
-            moved = moved * (most / strength)
-        return moved, 1 - confidence
+        kept = self.ascent.carry * confidence * warp(last[None], flow[None])
+        kept = kept - self.ascent.damped * low_band(kept)
+        rms, limit = kept.square().mean().sqrt().item(), self.ascent.limit * self._first_rms
+        if rms > limit > 0:
+            kept = kept * (limit / rms)
+        return kept, 1 - confidence
 
-    def ascended(
+    def detail(
         self,
         start: Tensor,
         weights: Mapping[str, float],
@@ -206,97 +206,99 @@ class Dream:
         steps: int,
         length: Tensor | None = None,
     ) -> Tensor:
-        """The detail, (1, 3, H, W), that steps at all octaves add to an image, small ones first.
+        """The detail, (1, 3, H, W), that gradient ascent at all octaves adds to an image, small sizes first.
 
         Args:
-            start: (1, 3, H, W).
+            start: (1, 3, H, W), the image.
             weights: of the objectives.
-            octaves: sizes to dream at.
+            octaves: number of sizes.
             steps: at each octave.
-            length: (1, 1, H, W), of the steps at each place, in units of their size; None: 1.
+            length: (1, 1, H, W), factor on the step size at each pixel; None: 1.
         """
         ascent, detail = self.ascent, torch.zeros_like(start)
         for octave in reversed(range(octaves)):
             shape = octave_size(start.shape[2], start.shape[3], octave, ascent.octave_scale)
-            seen = F.interpolate(start, shape, mode="bicubic", antialias=True) if octave else start
+            base = F.interpolate(start, shape, mode="bicubic", antialias=True) if octave else start
             detail = F.interpolate(detail, shape, mode="bicubic")
             scale = 1.0 if length is None else F.interpolate(length, shape, mode="bilinear")
             for step in range(steps):
-                shift = shift_of(ascent, octave, step)
-                moved = (seen + detail).clamp(0, 1).roll(shift, (2, 3))
-                gradient = self.gradient(moved, weights).roll([-value for value in shift], (2, 3))
-                gradient = self.normalized(gradient, f"{octave}.{step}") - self.held(seen, detail)
+                shift = jitter_shift(ascent, octave, step)
+                shifted = (base + detail).clamp(0, 1).roll(shift, (2, 3))
+                gradient = self.gradient(shifted, weights).roll([-value for value in shift], (2, 3))
+                gradient = self.normalized(gradient, f"{octave}.{step}") - self.penalty(base, detail)
                 detail = detail + ascent.size * scale * gradient
                 self.passes += shape[0] * shape[1] / (start.shape[2] * start.shape[3])
         return detail
 
     def gradient(self, image: Tensor, weights: Mapping[str, float]) -> Tensor:
-        """Smoothed over scales; part by part where tiles are asked for. (1, 3, H, W) to the same."""
+        """The weighted gradient of the objectives, summed over scales: (1, 3, H, W) to the same shape."""
         height, width = image.shape[2:]
-        # Whole blocks, so that parts are rounded as the whole is: steps amplify the last bit a millionfold.
+        # Padded to whole blocks, so that tiles round as the whole image does: the steps amplify a difference
+        # in the last bit a millionfold.
         blocks = padded_to(image, BLOCK, BLOCK)
-        found = self.in_parts(blocks, tuple(weights))
+        found = self.gradients(blocks, tuple(weights))
         return smoothed(weighted(found, weights)[:, :, :height, :width])
 
-    def in_parts(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-        """The gradient of each objective, (1, 3, H, W), put together of tiles where they are asked for."""
+    def gradients(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """The gradient of each objective, (1, 3, H, W), computed in tiles if `Ascent.tile` says so."""
         tile, (height, width) = self.ascent.tile, image.shape[2:]
         if tile is None or max(height, width) <= tile + 2 * MARGIN:
-            return {name: part.contiguous() for name, part in self.dreamt.gradients(image, names).items()}
+            found = self.objective_gradients.gradients(image, names)
+            return {name: gradient.contiguous() for name, gradient in found.items()}
         tile = max(tile // BLOCK * BLOCK, BLOCK)
-        # In one order in memory, too: sums are rounded by it.
+        # In the same memory layout as without tiles, since it affects the rounding of sums.
         whole = {name: image.new_empty(image.shape) for name in names}
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
                 part = image[:, :, above : top + tile + MARGIN, before : left + tile + MARGIN]
-                for name, found in self.dreamt.gradients(part, names).items():
-                    inner = found[:, :, top - above :, left - before :][:, :, :tile, :tile]
+                for name, gradient in self.objective_gradients.gradients(part, names).items():
+                    inner = gradient[:, :, top - above :, left - before :][:, :, :tile, :tile]
                     whole[name][:, :, top : top + tile, left : left + tile] = inner
         return whole
 
     def normalized(self, gradient: Tensor, name: str) -> Tensor:
-        """To a mean length of 1, by a length that follows slowly over the frames of a video."""
+        """The gradient, divided by its mean length, which is averaged over the frames of a video."""
         length = gradient.abs().mean().item()
-        kept = self._lengths.get(name)
-        self._lengths[name] = length if kept is None else SLOWNESS * kept + (1 - SLOWNESS) * length
+        last = self._lengths.get(name)
+        average = length if last is None else LENGTH_INERTIA * last + (1 - LENGTH_INERTIA) * length
+        self._lengths[name] = average
         return gradient / max(self._lengths[name], 1e-12)
 
-    def held(self, seen: Tensor, detail: Tensor) -> Tensor | float:
-        """What holds a step back, in units of its mean length: distance from the source, roughness, and
-        distance from the target."""
-        # Shares of the way in one step, below 1 whatever the weight: more would throw it past its aim.
+    def penalty(self, base: Tensor, detail: Tensor) -> Tensor | float:
+        """The gradient of the regularization (near, variation, towards), in units of the step size."""
+        # Each factor is below 1 whatever its weight, so that a step never overshoots its aim.
         ascent = self.ascent
-        back: Tensor | float = 0.0
+        total: Tensor | float = 0.0
         if ascent.near:
-            back = back + ascent.near / (ascent.steps + ascent.near) * detail
+            total = total + ascent.near / (ascent.steps + ascent.near) * detail
         if ascent.variation:
-            picture = seen + detail
-            rough = picture - F.avg_pool2d(F.pad(picture, [1] * 4, mode="replicate"), 3, 1)
-            back = back + ascent.variation / (1 + ascent.variation) * rough
+            image = base + detail
+            rough = image - F.avg_pool2d(F.pad(image, [1] * 4, mode="replicate"), 3, 1)
+            total = total + ascent.variation / (1 + ascent.variation) * rough
         if self.target is not None:
-            target = F.interpolate(self.target, seen.shape[2:], mode="bilinear", antialias=True)
-            back = back + ascent.towards / (ascent.steps + ascent.towards) * (seen + detail - target)
-        return back / ascent.size
+            target = F.interpolate(self.target, base.shape[2:], mode="bilinear", antialias=True)
+            total = total + ascent.towards / (ascent.steps + ascent.towards) * (base + detail - target)
+        return total / ascent.size
 
     def reset(self) -> None:
-        """Forgets what was dreamed before."""
-        self._residual, self._most = None, 0.0
+        """Forgets earlier frames."""
+        self._residual, self._first_rms = None, 0.0
         self._lengths.clear()
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The last residual, the first one's energy, and the lengths of gradients."""
-        state: dict[str, Tensor | float | int] = {"most": self._most}
+        """The last residual, the RMS of the first one, and the average lengths of gradients."""
+        state: dict[str, Tensor | float | int] = {"most": self._first_rms}
         state |= {f"length.{name}": length for name, length in self._lengths.items()}
         if self._residual is not None:
             state["residual"] = self._residual
         return state
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
-        """Takes up what `state` gave."""
+        """Restores a result of `state`."""
         residual = state.get("residual")
         self._residual = residual if isinstance(residual, Tensor) else None
-        self._most = float(state["most"])
+        self._first_rms = float(state["most"])
         self._lengths = {
             name.removeprefix("length."): float(value)
             for name, value in state.items()
@@ -305,10 +307,9 @@ class Dream:
 
 
 def low_band(image: Tensor) -> Tensor:
-    """Means of (1, 3, H, W) over squares of half its height about each place.
+    """The low frequencies of (1, 3, H, W): means over windows of half its height around each pixel.
 
-    Taken on a reduced image: at 360 lines the squares have 181 pixels to a side, and every one of them
-    would be summed up for each place.
+    Computed on a reduced image for speed: at a height of 360 pixels the windows have 181 pixels a side.
     """
     height, width = image.shape[2:]
     scale = max(height // (LOW_BAND * 8), 1)
@@ -324,10 +325,10 @@ def octave_size(height: int, width: int, octave: int, scale: float) -> tuple[int
 
 
 def octaves_of(height: int, width: int, ascent: Ascent) -> int:
-    """How many octaves an image is given: those of the ascent, or as many as fit where it allows fewer.
+    """The number of octaves for an image: that of the ascent, or, with `fit`, at most as many as fit.
 
     Raises:
-        UsageError: the smallest would show nothing; the message says how many octaves fit.
+        UsageError: the smallest octave is too small; the message says how many octaves fit.
     """
     room = max(min(height, width) / SMALLEST_SIDE, 1.0)
     most = 1 + int(math.log(room) / math.log(ascent.octave_scale))
@@ -342,14 +343,14 @@ def octaves_of(height: int, width: int, ascent: Ascent) -> int:
     )
 
 
-def shift_of(ascent: Ascent, octave: int, step: int) -> list[int]:
-    """Rows and columns by which the image is shifted; the same on every frame: no flicker."""
+def jitter_shift(ascent: Ascent, octave: int, step: int) -> list[int]:
+    """Random shift in rows and columns; the same on every frame, to avoid flicker."""
     rng = np.random.default_rng((ascent.seed, octave, step))
     return [int(value) for value in rng.integers(-ascent.jitter, ascent.jitter + 1, 2)]
 
 
 def smoothed(gradient: Tensor) -> Tensor:
-    """A sum of the gradient at three scales, each (1, 3, H, W)."""
+    """The sum of the gradient at three scales, each (1, 3, H, W)."""
     total = gradient
     for scale in (2, 4):
         if min(gradient.shape[2:]) >= scale:

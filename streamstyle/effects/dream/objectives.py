@@ -1,8 +1,8 @@
-"""What a dream looks for: layers, channels, neurons and directions of a feature network, or a guide image.
+"""The objectives of dreams: layers, channels, neurons and directions of a feature network, or guide images.
 
-Written as LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY (one neuron, by shares of width and height) or
-LAYER:FILE.npy (a direction, one number for each channel), with - in front for what is to be avoided; or
-LAYER~PICTURE, what the layer sees in a guide image. Networks with a head have a layer `class`.
+Written as LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY (one neuron, its position in shares of width and height),
+LAYER:FILE.npy (a direction, one number per channel), or LAYER~GUIDE (the layer's features of a guide image).
+A leading - minimizes the objective. Networks with a classifier have a layer `class`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from streamstyle.device import Captured, low_precision
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks.features import FeatureNetwork
 
-PROBE = 96  # pixels, side of the image that tells how many channels a layer has
+PROBE = 96  # side in pixels of the image used to find out a layer's number of channels
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One thing to look for.
+    """One objective of a dream.
 
     Attributes:
         layer: of the feature network.
-        sign: 1 = more of it, -1 = less.
-        direction: (C,), what counts of a layer, or None for all of it.
-        place: x and y as shares of width and height, or None for everywhere.
+        sign: 1 = maximize, -1 = minimize.
+        direction: (C,), weights of the layer's channels, or None for the whole layer.
+        place: position (x, y) as shares of width and height, or None for everywhere.
     """
 
     layer: str
@@ -43,15 +43,15 @@ class Objective:
     place: tuple[float, float] | None = None
 
     def on(self, device: torch.device) -> Objective:
-        """The same, with its direction there."""
+        """The same objective with its direction on that device."""
         return self if self.direction is None else replace(self, direction=self.direction.to(device))
 
     def value(self, activations: Tensor, guide: Tensor | None = None) -> Tensor:
-        """How much of it is there: a scalar that grows with it.
+        """The value to maximize, a scalar.
 
         Args:
             activations: (1, C, H, W) of the layer.
-            guide: (N, C), what the layer sees of a guide image at each place, or None.
+            guide: (N, C), the layer's activations on a guide image at each position, or None.
         """
         if self.place is not None:
             height, width = activations.shape[2:]
@@ -66,30 +66,31 @@ class Objective:
 
 
 def guided_similarity(activations: Tensor, guide: Tensor) -> Tensor:
-    """Mean product of what is seen at each place with what is most like it in the guide, wherever that lies.
+    """Mean product of the activations at each position with the best match among all positions of the guide.
 
     Reference: guided dreams in Mordvintsev, Olah and Tyka (2015), DeepDream, google/deepdream.
     """
-    seen = activations[0].flatten(1).T
+    features = activations[0].flatten(1).T
     with torch.no_grad():
-        best = guide[(seen @ guide.T).argmax(dim=1)]
-    return (seen * best).sum(dim=1).mean() / seen.shape[1]
+        best = guide[(features @ guide.T).argmax(dim=1)]
+    return (features * best).sum(dim=1).mean() / features.shape[1]
 
 
 def read_objective(text: str, network: FeatureNetwork) -> Objective:
-    """An objective from what a user writes.
+    """Parses an objective.
 
     Args:
-        text: see the module.
-        network: that has the layer.
+        text: in the syntax of this module.
+        network: the feature network with the layer.
 
     Raises:
-        UsageError: there is no such layer, the nearest ones are named; or no such channel or place.
-        InputError: the file of a direction cannot be read, or has another length.
+        UsageError: the layer does not exist (the message lists the closest ones first), or the channel or
+            position does not.
+        InputError: the file of a direction cannot be read, or has the wrong length.
     """
     sign = -1.0 if text.startswith("-") else 1.0
-    seen, tilde, _ = text.removeprefix("-").partition("~")
-    layer, colon, what = seen.partition(":")
+    objective, tilde, _ = text.removeprefix("-").partition("~")
+    layer, colon, part = objective.partition(":")
     if layer not in network.layers:
         near = difflib.get_close_matches(layer, network.layers, 3, 0.3)
         rest = [name for name in network.layers if name not in near]
@@ -97,12 +98,12 @@ def read_objective(text: str, network: FeatureNetwork) -> Objective:
     if not colon:
         return Objective(layer, sign)
     if tilde:
-        raise UsageError(f"{text!r}: a guide is seen by a whole layer, expected {layer}~PICTURE")
+        raise UsageError(f"{text!r}: a guide needs a whole layer, expected {layer}~GUIDE")
     with torch.no_grad():
         channels = network(torch.zeros(1, 3, PROBE, PROBE), [layer])[layer].shape[1]
-    if what.endswith(".npy"):
-        return Objective(layer, sign, read_direction(Path(what), channels))
-    match = re.fullmatch(r"(\d+)(?:@([\d.]+)x([\d.]+))?", what)
+    if part.endswith(".npy"):
+        return Objective(layer, sign, read_direction(Path(part), channels))
+    match = re.fullmatch(r"(\d+)(?:@([\d.]+)x([\d.]+))?", part)
     if match is None:
         raise UsageError(f"{text!r}: expected LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY or LAYER:FILE.npy")
     if (channel := int(match[1])) >= channels:
@@ -116,20 +117,20 @@ def read_objective(text: str, network: FeatureNetwork) -> Objective:
     except ValueError:
         x = y = math.nan
     if not (0 <= x <= 1 and 0 <= y <= 1):
-        raise UsageError(f"{text!r}: the place is in shares of width and height, 0 to 1")
+        raise UsageError(f"{text!r}: expected a position in shares of width and height, 0 to 1")
     return Objective(layer, sign, direction, (x, y))
 
 
 def read_direction(path: Path, channels: int) -> Tensor:
-    """(channels,) of length 1, from a .npy file.
+    """Reads a direction from a .npy file: (channels,), normalized to length 1.
 
     Raises:
-        InputError: it cannot be read, or is something else.
+        InputError: the file cannot be read, or has other contents.
     """
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as exc:
-        raise InputError(f"{path}: no direction that can be read: {exc}") from exc
+        raise InputError(f"{path}: cannot be read as a direction: {exc}") from exc
     if values.shape != (channels,) or values.dtype.kind not in "fiu" or not np.abs(values).sum() > 0:
         raise InputError(f"{path}: shape {values.shape}, expected ({channels},) numbers that are not all 0")
     direction: Tensor = torch.from_numpy(values.astype(np.float32))
@@ -138,16 +139,16 @@ def read_direction(path: Path, channels: int) -> Tensor:
 
 
 class Dreamt:
-    """Objectives as functions of an image.
+    """The gradients of objectives with respect to an image.
 
     Args:
-        network: that looks.
+        network: the feature network.
         objectives: by name.
-        guides: by objective, (1, 3, h, w) in [0, 1], whose features are looked for instead of more of what is
-            there already.
+        guides: by objective, (1, 3, h, w) in [0, 1], an image whose features are amplified instead of those
+            of the image itself.
 
     Raises:
-        UsageError: an objective names a guide that is not given.
+        UsageError: an objective refers to a guide that is missing from `guides`.
     """
 
     def __init__(
@@ -164,13 +165,13 @@ class Dreamt:
         for name, objective in self.objectives.items():
             if guides and name in guides:
                 with torch.no_grad():
-                    seen = network(guides[name], [objective.layer])[objective.layer]
-                self.guides[name] = seen[0].flatten(1).T
+                    features = network(guides[name], [objective.layer])[objective.layer]
+                self.guides[name] = features[0].flatten(1).T
             elif "~" in name:
-                raise UsageError(f"{name!r}: the guide is not at hand")
+                raise UsageError(f"{name!r}: the guide image is missing")
 
     def gradients(self, image: Tensor, names: Collection[str]) -> dict[str, Tensor]:
-        """Where the image has to change so that there is more of each, (1, 3, H, W) by name.
+        """The gradient of each objective, (1, 3, H, W) by name.
 
         Args:
             image: (1, 3, H, W) in [0, 1].
@@ -182,28 +183,29 @@ class Dreamt:
         return self._captured[key](image)
 
     def computed(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-        """The gradients, step by step."""
-        parts = {}
-        # Rounding is small beside the smoothing that follows: the cosine to single precision is above 0.99.
+        """The gradients, computed without a captured graph."""
+        gradients = {}
+        # Low precision is enough: the gradients have a cosine above 0.99 to those in single precision, and
+        # are smoothed afterwards.
         with torch.enable_grad(), low_precision(image.device):
-            seen = image.detach().requires_grad_(True)
-            found = self.network(seen, {self.objectives[name].layer for name in names})
+            leaf = image.detach().requires_grad_(True)
+            found = self.network(leaf, {self.objectives[name].layer for name in names})
             for number, name in enumerate(names, 1):
                 objective = self.objectives[name]
-                seen_there = found[objective.layer].float()
-                # By the number of places, so that the parts of an image fit together.
-                places = seen_there.shape[2] * seen_there.shape[3]
-                value = places * objective.value(seen_there, self.guides.get(name))
-                (parts[name],) = torch.autograd.grad(value, seen, retain_graph=number < len(names))
-        return parts
+                activations = found[objective.layer].float()
+                # A sum instead of a mean over the positions, so that the gradients of tiles fit together.
+                positions = activations.shape[2] * activations.shape[3]
+                value = positions * objective.value(activations, self.guides.get(name))
+                (gradients[name],) = torch.autograd.grad(value, leaf, retain_graph=number < len(names))
+        return gradients
 
 
-def weighted(parts: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """The sum of gradients, each brought to a mean length of 1 before it is weighted.
+def weighted(gradients: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The weighted sum of gradients, each normalized to a mean length of 1.
 
-    Layers differ by orders of magnitude in what they answer. One alone is left as it is.
+    They are normalized because layers differ by orders of magnitude. A single gradient is returned unchanged.
     """
-    if len(parts) == 1:
-        return next(iter(parts.values()))
-    scaled = [weights[name] * part / part.abs().mean().clamp_min(1e-12) for name, part in parts.items()]
+    if len(gradients) == 1:
+        return next(iter(gradients.values()))
+    scaled = [weights[name] * part / part.abs().mean().clamp_min(1e-12) for name, part in gradients.items()]
     return torch.stack(scaled).sum(dim=0)

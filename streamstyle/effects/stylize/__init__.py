@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streamstyle.effects.stylize.style import Style
     from streamstyle.frames import Effect
 
-STEADY = 0.7  # of videos, by default
+STEADY = 0.7  # temporal consistency of videos, by default
 
 
 class StylizeSettings(RenderSettings):
@@ -47,13 +47,13 @@ class StylizeSettings(RenderSettings):
     )
 
     def steadiness(self, kind: str) -> float:
-        """The temporal consistency for a source of that kind: on for videos by default, off for images."""
+        """The temporal consistency for a source of that kind; by default off for everything but videos."""
         if self.flow == "none":
             return 0.0
         return self.steady if self.steady is not None else STEADY * (kind == "video")
 
     def needs_flow(self, kind: str) -> bool:
-        """Where frames are stylized and blended along the flow."""
+        """Whether frames are stylized and blended along the flow."""
         return self.steadiness(kind) > 0 and bool(self.keyframes().styles())
 
     def choices(self) -> list[str]:
@@ -63,19 +63,19 @@ class StylizeSettings(RenderSettings):
         return list(STYLES)
 
     def build(self, context: EffectContext) -> Effect:
-        """The style networks; blended over time where the settings ask for it."""
+        """The style networks, with their results stabilized over time if the settings say so."""
         from streamstyle.effects.stabilize import Stabilize
 
         style, steady = self.networks(context), self.steadiness(context.kind)
         return Stabilize(style, steady) if steady > 0 and not context.live else style
 
     def networks(self, context: EffectContext) -> Style:
-        """The style networks, each frame by itself."""
+        """The style networks, which process each frame by itself."""
         from streamstyle.effects.stylize.style import Style
 
         return Style(
             context.parameters,
-            # Live, one pass has to do for all the styles of a mixture.
+            # Live sessions mix weights, as there is only time for one pass.
             mix_by="weights" if context.live else self.mix_by,
             rows=self.tile,
             inertia=self.inertia,

@@ -1,4 +1,4 @@
-"""Painting each image in a style, with one pass through a trained network."""
+"""Stylizes images with trained feed-forward networks, one pass per style."""
 
 from __future__ import annotations
 
@@ -22,35 +22,40 @@ from streamstyle.styles import DEFAULT_STYLE, LoadedStyle, load_style, sizes_of
 from streamstyle.weights import WEIGHTS
 
 BASE = "base"
-EVENNESS = 0.75  # power of the strength by which images, not weights, change evenly
-FEWEST_ROWS = 64  # of a band, when memory does not suffice
+STRENGTH_EXPONENT = 0.75  # makes the images, instead of the weights, change evenly with the strength
+FEWEST_ROWS = 64  # height of a strip down to which it is reduced if memory runs out
 
 _log = logging.getLogger("streamstyle")
 
 
 class Style:
-    """Stylizes images in styles that may be mixed and may change with time; each frame by itself.
+    """Stylizes images in one style or a mixture, which may change over time.
 
-    Only the statistics by which our own networks normalize may be made to follow slowly.
+    Each frame is processed by itself, except that the normalization statistics of our own networks may be
+    smoothed over time (`inertia`).
 
-    Strength moves the weights towards the base, so that strokes grow and do not only fade in; the nearer to
-    0, the more the source shows through, which the base gives back only nearly. Where the base is not at
-    hand it is a blend with the source. Mixtures, also with the source ("none"), are blends of the
-    images: halfway between the weights of two styles both are faint, since what they changed in the base
-    has little in common. On request styles of one base are mixed by their weights all the same, which takes
-    one pass for all of them.
+    A strength below 1 interpolates the weights towards those of the base network, so that strokes become
+    smaller instead of only fading. Since the base reproduces the source only approximately, the source is
+    also blended in, the more the nearer the strength is to 0. For styles without a known base, strength is a
+    plain blend with the source.
+
+    Mixtures, also those with the source ("none"), are blends of the stylized images. Halfway between the
+    weights of two styles both are faint, since their changes of the base have little in common. With
+    `mix_by="weights"` the weights of styles with a common base are interpolated all the same, which takes one
+    pass for all of them.
 
     Args:
-        keyframes: mixture and strength at each time; or a style or mixture as `keyframes_of` reads it: a
+        keyframes: mixture and strength at each time; or a style or mixture as parsed by `keyframes_of`: a
             bundled name, a .safetensors file, a .pth of pytorch/examples, or "none".
-        mix_by: "images" or "weights".
-        rows: lines that are stylized at a time, a multiple of 8, which saves memory; None: all at once.
+        mix_by: "pictures" or "weights".
+        rows: height of the strips that are stylized one by one to save memory, a multiple of 8; None: all
+            at once.
         inertia: share of the last frame's statistics that is kept, 0 to below 1.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
 
     Raises:
         UsageError: a value is out of range, or there is no such style or device.
-        InputError: a file is missing, damaged, or no style network.
+        InputError: a file is missing, damaged, or not a style network.
     """
 
     def __init__(
@@ -81,13 +86,13 @@ class Style:
 
         Args:
             image: (3, H, W) in [0, 1] on `device`, of any size. It is not changed.
-            moment: its seconds decide the parameters.
+            moment: its seconds determine the parameters.
 
         Returns:
-            The same shape, type and range; the tensor itself where nothing is to be done.
+            The same shape, dtype and range; the tensor itself if strength or mixture leave it unchanged.
 
         Raises:
-            OutOfMemoryError: the image is too large for the device, even in bands.
+            OutOfMemoryError: the image does not fit the device's memory, even in strips.
         """
         parameters = self.keyframes.at(moment.seconds)
         if parameters.strength == 0 or parameters.style.get(NONE) == 1:
@@ -101,10 +106,10 @@ class Style:
                     parts.append((total, self.stylized(image, family, shares, parameters.strength)))
             if len(parts) == 1:
                 return parts[0][1]
-            return torch.stack([share * picture for share, picture in parts]).sum(dim=0)
+            return torch.stack([share * part for share, part in parts]).sum(dim=0)
 
     def stylized(self, image: Tensor, family: Family, shares: Mapping[str, float], strength: float) -> Tensor:
-        """What one family makes of (3, H, W), in bands where memory does not suffice for all at once."""
+        """(3, H, W), stylized by one family; in strips if memory does not suffice for all at once."""
         height, width = image.shape[1:]
         while True:
             try:
@@ -112,43 +117,42 @@ class Style:
                     return family(image, shares, strength, self.rows)
             except OutOfMemoryError:
                 rows = max((self.rows or height) // 16 * 8, FEWEST_ROWS)
-                if rows >= (self.rows or height) or not family.in_bands:
+                if rows >= (self.rows or height) or not family.tiled:
                     raise
                 self.rows = rows
-                _log.info("memory does not suffice for %d lines at once: %d at a time", height, rows)
+                _log.info("not enough memory for %d lines at once: %d at a time", height, rows)
 
     def reset(self) -> None:
         """Forgets the statistics of earlier frames."""
         for norm in self.norms:
-            norm.remembered = None
+            norm.running = None
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The statistics of earlier frames, and in how many rows at a time it stylizes, since bands round
-        otherwise than the whole; 0 = all."""
+        """The statistics of earlier frames, and the strip height: strips round differently. 0 = no strips."""
         state: dict[str, Tensor | float | int] = {"rows": self.rows or 0}
         for number, norm in enumerate(self.norms):
-            if norm.remembered is not None:
-                state[f"statistics.{number}"] = norm.remembered
+            if norm.running is not None:
+                state[f"statistics.{number}"] = norm.running
         return state
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
-        """Takes up what `state` gave."""
+        """Restores a result of `state`."""
         self.rows = int(state["rows"]) or None
         for number, norm in enumerate(self.norms):
-            remembered = state.get(f"statistics.{number}")
-            norm.remembered = remembered if isinstance(remembered, Tensor) else None
+            running = state.get(f"statistics.{number}")
+            norm.running = running if isinstance(running, Tensor) else None
 
 
 class Family:
-    """Networks of one make that come from one base, as one network.
+    """Networks of one architecture that were trained from one base, interpolated to a single network.
 
     Args:
         networks: by name.
-        base: the base of all of them; None where it is not at hand.
+        base: the base of all of them; None if it is not available.
         device: where they run.
 
     Attributes:
-        network: that stylizes; its weights follow what is asked for.
+        network: the interpolated network; its weights are those of the last call.
     """
 
     def __init__(
@@ -156,7 +160,7 @@ class Family:
     ) -> None:
         self.names = list(networks)
         self.from_base = base is not None
-        self.in_bands = all(network.TILED for network in networks.values())
+        self.tiled = all(network.TILED for network in networks.values())
         members = dict(networks) if base is None else {**networks, BASE: base}
         members = {
             name: network.to(device).to(memory_format=torch.channels_last)
@@ -168,34 +172,34 @@ class Family:
     def __call__(
         self, image: Tensor, shares: Mapping[str, float], strength: float, rows: int | None
     ) -> Tensor:
-        """(3, H, W) stylized; to sizes that the network takes it is padded, and cut back."""
+        """(3, H, W), stylized; it is padded to a size that the network accepts, and the result is cropped."""
         if self.from_base:
-            strength = strength**EVENNESS
+            strength = strength**STRENGTH_EXPONENT
             shares = {name: strength * share for name, share in shares.items()}
             shares[BASE] = shares.get(BASE, 0.0) + 1 - strength
-            strength = math.sin(math.pi / 2 * strength)  # has no kink
+            strength = math.sin(math.pi / 2 * strength)  # share of the result; smooth at strength 1
         self._interpolation.set(shares)
         network = self.network
         assert isinstance(network, StyleNetwork)
         height, width = image.shape[1:]
         padded = padded_to(image[None], network.multiple, network.minimum)
-        more = {"rows": rows} if self.in_bands else {}
-        result = network(padded.to(next(network.parameters()).dtype), **more)
-        # Half precision may overflow in networks that were trained elsewhere; then single for good.
+        options = {"rows": rows} if self.tiled else {}
+        result = network(padded.to(next(network.parameters()).dtype), **options)
+        # Half precision may overflow in networks trained elsewhere; they switch to single for good.
         if result.dtype == torch.float16 and not torch.isfinite(result).all():
             self.network.float()
-            result = network(padded.float(), **more)
-        cut: Tensor = result[0, :, :height, :width].to(image.dtype)
-        return torch.lerp(image, cut, strength) if strength < 1 else cut
+            result = network(padded.float(), **options)
+        cropped: Tensor = result[0, :, :height, :width].to(image.dtype)
+        return torch.lerp(image, cropped, strength) if strength < 1 else cropped
 
 
 def families_of(styles: Mapping[str, LoadedStyle], device: torch.device, *, together: bool) -> list[Family]:
-    """The styles, each for itself, or those together that have one base and one architecture."""
+    """One family per style; or, if `together`, one per base and architecture."""
     groups: dict[str, dict[str, StyleNetwork]] = {}
     for name, loaded in styles.items():
         sizes = (loaded.metadata.get("architecture", ""), *sizes_of(loaded.network).values())
         base = loaded.metadata.get("base_sha256", "")
-        # What has no base is related to nothing but itself.
+        # A style without a base is a family by itself.
         key = " ".join((base, *sizes)) if base and together else name
         groups.setdefault(key, {})[name] = loaded.network
     families = []

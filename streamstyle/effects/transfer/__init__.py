@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamstyle.frames import Effect
 
 OPTIMIZATION = "Optimization"
-LOSSES = ("style", "content", "variation", "range", "temporal")  # the last one on videos alone
+LOSSES = ("style", "content", "variation", "range", "temporal")  # the last one only on videos
 
 _log = logging.getLogger("streamstyle")
 
@@ -27,8 +27,8 @@ class TransferSettings(RenderSettings):
 
     SUMMARY: ClassVar[str] = """Stylize an image or short video after any painting, by optimization.
 
-    Needs no training, and takes from half a minute on for an image. `streamstyle train` makes a style that
-    stylizes at once.
+    Needs no training, but takes half a minute or more for an image. `streamstyle train` trains a style that
+    is applied in a single pass.
     """
     MIXTURE: ClassVar[str] = "style"
     SOURCE: ClassVar[tuple[str, str]] = ("CONTENT", "Image or video to stylize.")
@@ -48,7 +48,7 @@ class TransferSettings(RenderSettings):
     )
     features: str = option(
         "auto",
-        "Network of the perceptual loss: distilled, vgg19 … or a file; vgg19 where its weights are here.",
+        "Network of the perceptual loss: distilled, vgg19 … or a file; vgg19 if its weights are installed.",
         OPTIMIZATION,
         file=True,
     )
@@ -79,7 +79,7 @@ class TransferSettings(RenderSettings):
         return self
 
     def needs_flow(self, kind: str) -> bool:
-        """Where frames start from the one before."""
+        """Whether frames start from the result of the last frame."""
         return kind == "video" and self.flow != "none"
 
     def mixture_files(self) -> list[str]:
@@ -87,38 +87,38 @@ class TransferSettings(RenderSettings):
         return [*super().mixture_files(), *(text.partition("=")[2] for text in self.style_mask)]
 
     def absolute(self) -> Self:
-        """The paintings' masks as well."""
+        """Makes the masks of the paintings absolute as well."""
         masks = tuple(
             "=".join(str(Path(name).absolute()) for name in text.split("=", 1)) for text in self.style_mask
         )
         return super().absolute().model_copy(update={"style_mask": masks})
 
     def build(self, context: EffectContext) -> Effect:
-        """The optimization, with its paintings read and their masks open.
+        """The optimization with its paintings, and with their masks opened.
 
         Raises:
             InputError: a painting or mask cannot be read.
-            UsageError: a mask is for a painting that does not occur.
+            UsageError: a mask is for a painting that is not used.
         """
         from streamstyle.effects.transfer.transfer import Optimization, Transfer
         from streamstyle.paintings import read_painting
 
         paintings = {name: read_painting(Path(name))[0] for name in context.parameters.styles()}
-        covers = {}
+        masks = {}
         for text in self.style_mask:
             name, _, mask = text.partition("=")
             if name not in paintings:
                 raise UsageError(
-                    f"--style-mask {text}: {name} is none of the paintings {' '.join(paintings)}"
+                    f"--style-mask {text}: {name} is not one of the paintings {' '.join(paintings)}"
                 )
-            covers[name] = self.open_mask(mask, context.files)
+            masks[name] = self.open_mask(mask, context.files)
         _log.info("perceptual loss: %s", self.features)
         values = self.model_dump(include={entry.name for entry in fields(Optimization)})
         return Transfer(
             context.parameters,
             paintings,
             Optimization(**values),
-            covers=covers,
+            masks=masks,
             features=self.features,
             device=context.device,
             on_step=context.on_step,

@@ -20,9 +20,9 @@ ZOOM = "Zoom"
 class ZoomSettings(DreamSettings):
     """The settings of `zoom`."""
 
-    SUMMARY: ClassVar[str] = """Zoom into an image without end, dreaming on the way.
+    SUMMARY: ClassVar[str] = """Zoom endlessly into an image while dreaming on it.
 
-    Everything is per second: the video is the same at 24 and at 60 frames a second, only smoother.
+    Speeds are per second: the video is the same at 24 and at 60 frames per second, only smoother.
     """
     SOURCE: ClassVar[tuple[str, str]] = ("IMAGE", "Image to zoom into.")
     ANIMATED: ClassVar[tuple[str, ...]] = (*DreamSettings.ANIMATED, "speed", "rotate")
@@ -37,19 +37,19 @@ class ZoomSettings(DreamSettings):
 
     layer: str = same(DreamSettings, "layer", default="thing")
     steps: int = same(DreamSettings, "steps", default=2)
-    # Each dream dreams on the one before: without this a grain of scales grows within seconds.
+    # Each dream starts from the one before: without smoothing, a fine scaly texture grows within seconds.
     variation: float = same(DreamSettings, "variation", default=0.08)
     seconds: float = option(20.0, "Length of the video.", ZOOM, gt=0, le=36000)
-    speed: float = option(1.3, "How many times larger things become in a second.", ZOOM, ge=1, le=100)
-    rotate: float = option(0.0, "Degrees of rotation in a second.", ZOOM, ge=-3600, le=3600)
+    speed: float = option(1.3, "Magnification per second.", ZOOM, ge=1, le=100)
+    rotate: float = option(0.0, "Rotation in degrees per second, clockwise.", ZOOM, ge=-3600, le=3600)
     pan: tuple[float, float] = option(
-        (0.0, 0.0), "Shares of width and height to move in a second.", ZOOM, metavar="X,Y", text=True
+        (0.0, 0.0), "Movement per second, in shares of width and height.", ZOOM, metavar="X,Y", text=True
     )
-    dreams: float = option(8.0, "Dreams a second.", ZOOM, gt=0, le=240)
-    loop: bool = option(False, "End where it began.", ZOOM)
+    dreams: float = option(8.0, "Dreams per second.", ZOOM, gt=0, le=240)
+    loop: bool = option(False, "Make the last frame lead into the first.", ZOOM)
     sound: str | None = option(
         None,
-        "Video or sound file for the audio.",
+        "Video or audio file for the audio track.",
         ZOOM,
         flags=("--audio",),
         metavar="FILE",
@@ -70,7 +70,7 @@ class ZoomSettings(DreamSettings):
         return value
 
     def open_source(self, name: str) -> Source:
-        """The image, repeated for as long as the video lasts."""
+        """The image, repeated for the length of the video."""
         from streamstyle.sources.repeated import RepeatedSource
         from streamstyle.video.opening import regular_file
 
@@ -84,18 +84,18 @@ class ZoomSettings(DreamSettings):
         )
 
     def needs_flow(self, kind: str) -> bool:
-        """Never: the motion is known."""
+        """Never: the motion is known exactly."""
         return False
 
     def build(self, context: EffectContext) -> Effect:
-        """The zoom, and the dream that it shows."""
+        """The zoom, with the dream that it applies."""
         from streamstyle.effects.composite import Composite
-        from streamstyle.effects.zoom.zoom import Travel, Zoom
+        from streamstyle.effects.zoom.zoom import Zoom, ZoomPath
 
         dream = Composite(self.dream(context), context.parameters, colors=self.keep_colors_by)
         loop = self.seconds if self.loop else None
-        return Zoom(dream, self.keyframes(), Travel(self.pan, self.dreams, loop))
+        return Zoom(dream, self.keyframes(), ZoomPath(self.pan, self.dreams, loop))
 
     def compose(self, context: EffectContext) -> Effect:
-        """The zoom alone: nothing of the still source could be shown beside it."""
+        """The zoom alone: masks and colors of the still source do not apply to its frames."""
         return self.build(context)
