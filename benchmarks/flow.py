@@ -27,7 +27,7 @@ from streamstyle.effects import Stabilize, Style
 from streamstyle.frames import Frame, Moment, Next
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.optical_flow.dis import Dis
-from streamstyle.optical_flow.occlusion import in_bounds, looks_alike, returns
+from streamstyle.optical_flow.occlusion import color_consistent, flow_consistent, in_bounds
 from streamstyle.optical_flow.warping import warped_pixels
 from streamstyle.sources import ReadOptions, open_source
 
@@ -85,8 +85,8 @@ def known_motion(estimators: dict[str, Callable[[np.ndarray, np.ndarray], np.nda
     rows: dict[str, list[float]] = {name: [] for name in names}
     for estimate in estimators.values():
         flow, reverse = estimate(current, previous), estimate(previous, current)
-        holds = in_bounds(flow) & returns(flow, reverse)
-        doubted = ~(holds & looks_alike(current, warped_pixels(previous, flow)))
+        holds = in_bounds(flow) & flow_consistent(flow, reverse)
+        doubted = ~(holds & color_consistent(current, warped_pixels(previous, flow)))
         wrong = hidden | (off(flow, true) > 1)
         rows["a square's surroundings"].append(off(flow, true)[edge].mean())
         rows["   negated"].append(off(-reverse, true)[edge].mean())
