@@ -71,7 +71,7 @@ def evaluate(
             opened,
             stylized,
             motion,
-            alone=alone,
+            frame_by_frame=alone,
             on_frame=lambda frame: on_progress(frame.frame + 1, total) if on_progress else None,
         )
 
