@@ -1,14 +1,14 @@
-"""What keeps a video steady, each measure alone and all of them: `python benchmarks/steadiness.py [VIDEO …]`.
+"""Temporal consistency, by each method alone and all combined: `python benchmarks/steadiness.py [VIDEO …]`.
 
-Measures are the training (a style trained without the loss that asks for steadiness against the same style
-with it), slow statistics of the network's normalization (`--inertia`), and the blend with the last and next
-result (`--steady`). By default the sample clip is stylized, whose flow is exact and rendered; videos that are
-named are measured by flow that is estimated both ways, at a finer setting than the blend uses.
+The methods are training (the same style with and without temporal loss), slow statistics of the network's
+normalization (`--inertia`), and blending with the previous and next result (`--steady`). By default the
+sample clip is stylized, and measured with its exact rendered flow. Other videos are measured with estimated
+flow, at a finer setting than blending uses.
 
-Reported for each: the change along the motion beyond what the source changes, as root of the mean square in
-units of 1/255 and, squared, as a share of that of the first line; flicker, the mean absolute change where the
-source is static; sharpness of what lasts as a share of that of the same style frame by frame; and how far the
-painting is, by the style loss, where `--painting` names one. The last lines are the shares of all together.
+Reported for each: excess warp error beyond the source's, as root mean square in units of 1/255, and squared
+as a share of the first line; flicker, the mean absolute change where the source is static; lasting sharpness,
+relative to the same style frame by frame; and, with `--painting`, the style loss. The last lines are the
+shares of all methods combined.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from PIL import Image
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, upload
-from streamstyle.effects import Stabilize, Style
-from streamstyle.evaluation import evaluate
+from streamstyle.effects.stabilize import Stabilize
+from streamstyle.effects.stylize.style import Style
+from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Effect, Frame
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
@@ -43,7 +44,7 @@ from streamstyle.weights import load_features
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
 LARGEST = 640  # pixels, the longer side of what is stylized
-EVERY = 10  # frames from one that is judged to the next
+EVERY = 10  # frames; the style loss is measured on every tenth
 SHEET_FRAMES = 5  # consecutive ones
 
 
@@ -55,13 +56,13 @@ def frames_of(video: Path, start: int, count: int) -> list[Frame]:
 
 
 def measures(unsteady: str, steady: str, inertia: float, steadiness: float) -> dict[str, tuple[str, Effect]]:
-    """The effects by what they use, with the style of each."""
+    """The effects by method, with the style of each."""
 
     def style(name: str, kept: float = 0.0) -> Effect:
         return Style(name, inertia=kept, device=choose())
 
     return {
-        "each frame by itself": (unsteady, style(unsteady)),
+        "frame by frame": (unsteady, style(unsteady)),
         "statistics": (unsteady, style(unsteady, inertia)),
         "blend": (unsteady, Stabilize(style(unsteady), steadiness)),
         "training": (steady, style(steady)),
@@ -88,7 +89,7 @@ def style_distance(frames: list[Frame], sources: list[Frame], judge: PerceptualL
 
 
 def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.Namespace) -> float:
-    """Prints the table of one video; gives the share that all together leave."""
+    """Prints the table of one video; returns the share of warp error with all methods combined."""
     judge = None
     if options.painting:
         plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1, levels=1.0)
@@ -102,7 +103,9 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
         options.unsteady, options.style, options.inertia, options.steady
     ).items():
         results = stylized(frames, effect)
-        found = evaluate(MemorySource(frames), MemorySource(results), FlowEstimation(flow, size=LARGEST))
+        found = evaluate_frames(
+            MemorySource(frames), MemorySource(results), FlowEstimation(flow, size=LARGEST)
+        )
         summary = found.summary
         error = max(summary["excess_warp_error"], 0.0)
         first = first or error
@@ -120,7 +123,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
 
 
 def draw(videos: dict[str, list[Frame]], path: Path) -> None:
-    """Consecutive frames of each, and below them four times the difference from one to the next."""
+    """Consecutive frames of each video, above four times the difference between them."""
     cells = []
     for name, frames in videos.items():
         middle = len(frames) // 2
@@ -136,15 +139,15 @@ def draw(videos: dict[str, list[Frame]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("videos", nargs="*", help="FILM or FILM@FIRST, the number of the first frame")
+    parser.add_argument("videos", nargs="*", help="VIDEO or VIDEO@FIRST, with the number of the first frame")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--style", default="starry_night")
     parser.add_argument("--unsteady", default=str(ROOT / "benchmarks" / "starry_night_unsteady.safetensors"))
     parser.add_argument("--inertia", type=float, default=0.5)
     parser.add_argument("--steady", type=float, default=0.7)
-    parser.add_argument("--painting", type=Path, help="of both styles")
+    parser.add_argument("--painting", type=Path, help="painting of both styles")
     parser.add_argument("--sheet", type=Path, help="PNG for consecutive frames and their differences")
-    parser.add_argument("--flow", type=Path, help="folder with the clip's flow; rendered anew by default")
+    parser.add_argument("--flow", type=Path, help="folder with the clip's flow; by default it is rendered")
     options = parser.parse_args()
     shares = {}
     with tempfile.TemporaryDirectory() as temporary:
