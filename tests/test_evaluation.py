@@ -1,4 +1,4 @@
-"""Measures of steadiness, on motion that is known."""
+"""Measures of temporal consistency, on known motion."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Estimated flow: motion that is known is found, and what hides or appears is not trusted."""
+"""Flow estimation: known motion is found, and occluded or newly exposed pixels are not trusted."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_known_motion_is_found(preset, name):
 
 
 def motion_of(previous: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The flow, and where it holds."""
+    """The flow and its confidence mask."""
     dis = Dis("medium")
     flow, reverse = dis(current, previous), dis(previous, current)
     holds = in_bounds(flow) & flow_consistent(flow, reverse)

@@ -1,4 +1,4 @@
-"""The bundled weights, and what is refused of others."""
+"""The bundled weights, and the errors for other weights files."""
 
 import hashlib
 import json
