@@ -86,14 +86,14 @@ def known_motion(estimators: dict[str, Callable[[np.ndarray, np.ndarray], np.nda
     rows: dict[str, list[float]] = {name: [] for name in names}
     for estimate in estimators.values():
         flow, reverse = estimate(current, previous), estimate(previous, current)
-        holds = in_bounds(flow) & flow_consistent(flow, reverse)
-        doubted = ~(holds & color_consistent(current, warped_pixels(previous, flow)))
+        reliable = in_bounds(flow) & flow_consistent(flow, reverse)
+        masked = ~(reliable & color_consistent(current, warped_pixels(previous, flow)))
         wrong = hidden | (off(flow, true) > 1)
         rows["a square's surroundings"].append(off(flow, true)[edge].mean())
         rows["   negated"].append(off(-reverse, true)[edge].mean())
-        rows["mask precision"].append(wrong[edge & doubted].mean())
-        rows["mask recall"].append(doubted[edge & wrong].mean())
-        rows["   of what is hidden"].append(doubted[hidden].mean())
+        rows["mask precision"].append(wrong[edge & masked].mean())
+        rows["mask recall"].append(masked[edge & wrong].mean())
+        rows["   of what is hidden"].append(masked[hidden].mean())
     for name, values in rows.items():
         print(f"{name:28}" + "".join(f"{value:12.3f}" for value in values))
 

@@ -78,22 +78,26 @@ def stylized(frames: list[Frame], effect: Effect) -> list[Frame]:
     return sink.frames
 
 
-def style_distance(frames: list[Frame], sources: list[Frame], judge: PerceptualLoss | None) -> float:
+def style_distance(
+    frames: list[Frame], sources: list[Frame], perceptual_loss: PerceptualLoss | None
+) -> float:
     """Style loss of every tenth frame against the painting."""
-    if judge is None:
+    if perceptual_loss is None:
         return float("nan")
     pairs = zip(frames[::EVERY], sources[::EVERY], strict=True)
     with torch.no_grad():
-        losses = [judge.style(*(upload(f.pixels, CPU)[None] for f in pair))["style"] for pair in pairs]
+        losses = [
+            perceptual_loss.style(*(upload(f.pixels, CPU)[None] for f in pair))["style"] for pair in pairs
+        ]
     return torch.stack(losses).mean().item()
 
 
 def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.Namespace) -> float:
     """Prints the table of one video; returns the share of warp error with all methods combined."""
-    judge = None
+    perceptual_loss = None
     if options.painting:
         plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1, levels=1.0)
-        judge = PerceptualLoss(load_features(), plain, painting_for(options.painting, plain))
+        perceptual_loss = PerceptualLoss(load_features(), plain, painting_for(options.painting, plain))
     print(f"\n{name}: {len(frames)} frames of {frames[0].pixels.shape[1]}x{frames[0].pixels.shape[0]}")
     print(f"{'':24}{'warp error':>12}{'share':>8}{'flicker':>9}{'sharpness':>11}{'style loss':>12}")
     alone: dict[str, float] = {}
@@ -113,7 +117,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
         share = error / first
         print(
             f"{what:24}{255 * error**0.5:12.2f}{share:8.3f}{255 * summary['flicker']:9.2f}{sharp:11.3f}"
-            f"{style_distance(results, frames, judge):12.3f}",
+            f"{style_distance(results, frames, perceptual_loss):12.3f}",
             flush=True,
         )
         shown[what] = results

@@ -29,7 +29,7 @@ from streamstyle.losses import luma, total_variation
 from streamstyle.networks import StyleNet, style_net
 from streamstyle.networks.style_net import Shuffle
 from streamstyle.styles import load_style
-from streamstyle.training import Photographs, Recipe, Training, painting_for, perceptual_loss as judging
+from streamstyle.training import Photographs, Recipe, Training, painting_for, perceptual_loss as losses_module
 from streamstyle.training.data import read_rgb, split, to_tensor
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import CUT
@@ -37,7 +37,7 @@ from streamstyle.training.synthetic_motion import move
 from streamstyle.weights import load_features
 
 HELD_BACK = 60  # as for the base; the first 40 of them are used for evaluation
-JUDGED, SIDE = 40, 256
+EVALUATED, SIDE = 40, 256
 PERIOD, RING = 8, 4  # pixels
 
 
@@ -121,12 +121,12 @@ VARIANTS = {
 }
 
 
-def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recipe, judge: str) -> Training:
+def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recipe, features: str) -> Training:
     """The finished training of a variant."""
     recipe = replace(recipe, **variant.recipe)
     base = None if variant.network else load_style("base").network
     assert base is None or isinstance(base, StyleNet)
-    training = Training(painting_for(painting, recipe), photos, load_features(judge), recipe, base=base)
+    training = Training(painting_for(painting, recipe), photos, load_features(features), recipe, base=base)
     if variant.network:
         variant.network(training.network)
         training.network.to(memory_format=torch.channels_last)
@@ -138,23 +138,25 @@ def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recip
 @contextmanager
 def patched(variant: Variant) -> Iterator[None]:
     """A context with the variant's padding, cut and outlier threshold."""
-    kept = style_net.padded, judging.CUT, losses.OUTLIER
+    kept = style_net.padded, losses_module.CUT, losses.OUTLIER
     style_net.padded = lambda x, margin: F.pad(x, [margin] * 4, mode=variant.padding)
-    judging.CUT, losses.OUTLIER = variant.cut, variant.outlier
+    losses_module.CUT, losses.OUTLIER = variant.cut, variant.outlier
     try:
         yield
     finally:
-        style_net.padded, judging.CUT, losses.OUTLIER = kept
+        style_net.padded, losses_module.CUT, losses.OUTLIER = kept
 
 
 @torch.no_grad()
-def judged(network: StyleNet, judge: PerceptualLoss, photos: Sequence[Tensor]) -> dict[str, float]:
+def evaluated(
+    network: StyleNet, perceptual_loss: PerceptualLoss, photos: Sequence[Tensor]
+) -> dict[str, float]:
     """Measures of a network, averaged over photographs; the same for all variants."""
     found: dict[str, list[float]] = {}
     rings = torch.zeros(3)
     for number, photo in enumerate(photos):
         result = network(photo)
-        found_losses = judge.style(result, photo)
+        found_losses = perceptual_loss.style(result, photo)
         pair = move(photo, np.random.default_rng(number), margin=8)
         error = warp_error((photo, pair.current), (result, network(pair.current)), pair.flow, pair.confidence)
         values = {name: found_losses[name].item() for name in ("style", "content", "brightness")}
@@ -202,16 +204,18 @@ def main() -> None:
     recipe = replace(Recipe(minutes=options.minutes), **changes)
     photos = Photographs(options.photos)
     photos.files, held_back = split(photos.files, HELD_BACK)
-    judged_on = [to_tensor(ImageOps.fit(read_rgb(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
+    validation = [to_tensor(ImageOps.fit(read_rgb(path), (SIDE, SIDE))) for path in held_back[:EVALUATED]]
     shown = [ImageOps.fit(read_rgb(path), (384, 288)) for path in options.shown or held_back[40:45]]
     plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1)
-    judge = PerceptualLoss(load_features(options.features), plain, painting_for(options.painting, recipe))
+    perceptual_loss = PerceptualLoss(
+        load_features(options.features), plain, painting_for(options.painting, recipe)
+    )
     for name in options.only:
         with patched(VARIANTS[name]):
             training = trained(VARIANTS[name], options.painting, photos, recipe, options.features)
             network = training.network.eval()
             losses.OUTLIER = Variant.outlier  # the same for all variants
-            measures = judged(network, judge, judged_on)
+            measures = evaluated(network, perceptual_loss, validation)
             with torch.no_grad():
                 stylized = [download(network(to_tensor(picture))[0]) for picture in shown]
         rows = [np.concatenate([np.asarray(picture) for picture in row], 1) for row in (shown, stylized)]

@@ -204,7 +204,7 @@ def name_of(device: torch.device) -> str:
 
 
 @contextmanager
-def shared_cores(device: torch.device, beside: int = 1) -> Iterator[None]:
+def shared_cores(device: torch.device, reserved: int = 1) -> Iterator[None]:
     """A context in which torch leaves cores to the threads that run in parallel to the network.
 
     On two cores this reduced a 640x360 video from 43.0 to 38.7 ms a frame (benchmarks/pipeline.py).
@@ -213,10 +213,10 @@ def shared_cores(device: torch.device, beside: int = 1) -> Iterator[None]:
 
     Args:
         device: where the network runs.
-        beside: number of cores to leave, 1 for decoder and encoder.
+        reserved: number of cores to leave, 1 for decoder and encoder.
     """
     before = torch.get_num_threads()
-    threads = min(before, max(1, usable_cores() - beside))
+    threads = min(before, max(1, usable_cores() - reserved))
     if device.type != "cpu" or threads == before:
         yield
         return

@@ -102,8 +102,10 @@ def open_render(
         open_effect(settings, source.info.kind, on_step) as effect,
     ):
         motion = open_flow(settings, source.info.kind)
-        beside = 1 if source.info.kind == "video" else 0  # decoder and encoder run in parallel to the network
-        with shared_cores(device, beside):
+        reserved = (
+            1 if source.info.kind == "video" else 0
+        )  # decoder and encoder run in parallel to the network
+        with shared_cores(device, reserved):
             yield OpenRender(source, replace(source.info, provenance=provenance), effect, motion, device)
 
 

@@ -169,11 +169,11 @@ def stylized(
     """The stylized frames, seconds per frame of the whole, and bytes of the whole if it is a video."""
     memory = MemorySink()
     device = choose(settings.device)
-    beside = 1 if info.kind == "video" else 0
+    reserved = 1 if info.kind == "video" else 0
     with (
         tempfile.TemporaryDirectory() as folder,
         open_effect(settings, info.kind) as effect,
-        shared_cores(device, beside),
+        shared_cores(device, reserved),
     ):
         source = MemorySource(samples.frames, replace(info, tracks={}, container=None, frames=None))
         if info.kind != "video":

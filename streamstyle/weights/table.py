@@ -45,7 +45,7 @@ def read_table(path: Path = FOLDER / "table.toml") -> dict[str, Entry]:
 def write_table(entries: Mapping[str, Entry], path: Path = FOLDER / "table.toml") -> None:
     """Rewrites the table: styles sorted by name, then everything else."""
     lines = [
-        "# The bundled weights: one table for each file NAME.safetensors beside this one. Cards: README.md."
+        "# The bundled weights: one table for each file NAME.safetensors next to this one. Cards: README.md."
     ]
     for entry in sorted(entries.values(), key=lambda entry: (not entry.painting, entry.name)):
         lines += ["", f"[{entry.name}]"]
