@@ -1,7 +1,7 @@
 # make demo    stylize the sample clip
-# make test    check style and types, run every test
+# make test    check code style and types, run all tests
 # Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  OUT=out.mp4  PIP_ARGS="…"
-# make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors    train the bundled feature network anew
+# make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors    retrain the bundled feature network
 # make base PHOTOS=folder                                         then the base of all styles
 # make styles PAINTINGS=folder PHOTOS=folder                      then the styles, each from its recipe
 
@@ -41,8 +41,8 @@ styles: .venv/installed
 	$(BIN)/python -m streamstyle.training.bundled "$(PAINTINGS)" "$(PHOTOS)"
 
 # The wheel opencv-python needs the system's window libraries, such as libGL and libxcb. Where they are missing,
-# opencv-python-headless of the same version is installed over it. Both then count as installed: nothing that
-# pyproject.toml asks for is missing, and pip has nothing to do again.
+# opencv-python-headless of the same version is installed over it. Both then count as installed, so that no
+# requirement of pyproject.toml is missing.
 define OPENCV_THAT_LOADS
 @$(BIN)/python -c 'import cv2' 2>/dev/null || { \
   echo "No window libraries here: installing OpenCV without windows." && \
@@ -51,7 +51,7 @@ define OPENCV_THAT_LOADS
   $(BIN)/python -c 'import cv2'; }
 endef
 
-# The stamps are files, so that a second call installs nothing; a changed pyproject.toml does it again.
+# The stamp files prevent a second installation, unless pyproject.toml has changed.
 .venv/made:
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo "$(PYTHON) is not there; name another: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }

@@ -1,11 +1,11 @@
-"""Kills renders of a one-minute video and resumes them: is the result the uninterrupted one?
+"""Kills renders of a one-minute video, resumes them, and compares with the uninterrupted result.
 
     python benchmarks/crashes.py [--kills 5] [--small-disk FOLDER] [--seed 0]
 
-The video is the sample clip, twelve times. Each render is killed with SIGKILL at a random time, then
-resumed; decoded frames and sound packets are compared with those of an uninterrupted run. One render is
-stopped with SIGINT. With --small-disk (a folder on a disk of about 24 MB, such as a tmpfs) one more runs
-into a full disk and is resumed when there is space again.
+The video is the sample clip, repeated twelve times. Each render is killed with SIGKILL at a random time and
+then resumed. Decoded frames and audio packets are compared with those of an uninterrupted run. One render is
+stopped with SIGINT. With --small-disk (a folder on a disk of about 24 MB, such as a tmpfs), another one fills
+the disk and is resumed once there is space again.
 
 Last lines: `resumed_equal: N of M`, `sigint_seconds: …`.
 """
@@ -31,14 +31,14 @@ SETTINGS = ["--max-size", "320", "-q"]
 
 
 def repeated(target: Path, times: int) -> Path:
-    """The sample clip so many times, packet by packet."""
+    """The sample clip, repeated `times` times by copying packets."""
     with av.open(str(target), "w") as out, av.open(str(SAMPLE)) as sample:
         length = max(stream.duration * stream.time_base for stream in sample.streams)
         streams = {s.index: out.add_stream_from_template(s, opaque=True) for s in sample.streams}
         for turn in range(times):
             sample.seek(0)
             for packet in sample.demux():
-                if packet.size and not (turn and packet.is_discard):  # the sound's run-in comes once
+                if packet.size and not (turn and packet.is_discard):  # audio priming only once
                     offset = round(turn * length / packet.time_base)
                     packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
                     packet.stream = streams[packet.stream.index]
@@ -47,7 +47,7 @@ def repeated(target: Path, times: int) -> Path:
 
 
 def contents(video: Path) -> tuple[list[str], str]:
-    """(hash of each decoded frame, hash of the sound)."""
+    """(hash of each decoded frame, hash of the audio packets)."""
     with av.open(str(video)) as container:
         frames = [hashlib.sha256(f.to_ndarray().tobytes()).hexdigest() for f in container.decode(video=0)]
         container.seek(0)
@@ -69,7 +69,7 @@ def finish(*arguments: object) -> tuple[int, str]:
 
 
 def kill(video: Path, out: Path, after: float, number: int) -> tuple[int, str, float]:
-    """(exit code, stderr, seconds from the signal to the end) of a render that is stopped."""
+    """(exit code, stderr, seconds from the signal to the end) of a render stopped by a signal."""
     process = start("stylize", video, out, *SETTINGS)
     time.sleep(after)
     process.send_signal(number)
@@ -82,7 +82,7 @@ def resumed_equal(out: Path, expected: tuple[list[str], str]) -> bool:
     done = sum(1 for _ in (out.parent / f"{out.name}.part").glob("0*.mp4"))
     code, errors = finish("resume", out, "-q")
     equal = code == 0 and contents(out) == expected
-    print(f"    {done} segments were there; resume: exit {code} {errors}; equal: {equal}", flush=True)
+    print(f"    {done} segments existed; resume: exit {code} {errors}; equal: {equal}", flush=True)
     return equal
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--small-disk", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    chance = random.Random(options.seed)
+    rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         video = repeated(folder / "film.mp4", 12)
@@ -120,17 +120,17 @@ def main() -> None:
         expected = contents(folder / "whole.mp4")
         same_sound = expected[1] == contents(video)[1]
         print(f"uninterrupted: exit {code} {errors}, {len(expected[0])} frames in {seconds:.0f} s")
-        print(f"sound equal to the source's: {same_sound}")
+        print(f"audio equal to the source's: {same_sound}")
         equal = 0
         for number in range(options.kills):
             out = folder / f"killed{number}.mp4"
             code, waiting = 0, True
             while waiting:
                 out.unlink(missing_ok=True)
-                after = chance.uniform(0.25, 0.9) * seconds
+                after = rng.uniform(0.25, 0.9) * seconds
                 code, _, _ = kill(video, out, after, signal.SIGKILL)
-                waiting = out.exists()  # it was done before the signal came: once more
-            print(f"SIGKILL after {after:.1f} s: exit {code}, output there: {out.exists()}")
+                waiting = out.exists()  # finished before the signal: try again
+            print(f"SIGKILL after {after:.1f} s: exit {code}, output exists: {out.exists()}")
             equal += resumed_equal(out, expected)
         out = folder / "stopped.mp4"
         code, errors, took = kill(video, out, 0.5 * seconds, signal.SIGINT)
@@ -145,7 +145,7 @@ def main() -> None:
 
 
 def contents_of(path: Path) -> list[int | None]:
-    """Presentation times of the images that a part of a video shows."""
+    """Presentation times of the frames in a segment."""
     with av.open(str(path)) as container:
         return [frame.pts for frame in container.decode(video=0)]
 

@@ -1,20 +1,20 @@
-"""Dreams on videos: carried along the motion, against each frame by itself and the peers' carry.
+"""Dreams on videos: carried along the optical flow, compared with frame by frame and with peers' method.
 
-    python benchmarks/dream.py [FILM ...] [--frames 100] [--layer thing] [--sheet out.png]
+    python benchmarks/dream.py [VIDEO ...] [--frames 100] [--layer thing] [--sheet out.png]
 
-Peers (samim23/DeepDreamAnim and its children) add the whole of the last frame's dream and then dream as long
-as on the first frame; here with our flow and mask. Reported for each way: the change along the motion beyond
-what the source changes, as a share of that of each frame by itself (mean squares); passes through the network
-for each frame, smaller octaves counted by their pixels; milliseconds; the strength of the dream (root mean
-square of result minus source) in the first frame, in the middle and at the end; and how much lighter the last
-tenth is than the first, beyond the source. By default the sample clip at 320x180 by its exact flow.
+Peers (samim23/DeepDreamAnim and its forks) add the whole dream of the last frame and then take as many steps
+as on the first frame; here with our flow and mask. Reported for each method: excess warp error (mean squared,
+beyond the source's) relative to frame by frame; passes through the network for each frame, smaller octaves
+weighted by their pixels; milliseconds; the strength of the dream (root mean square of result minus source) in
+the first, middle and last frame; and how much brighter the last tenth is than the first, beyond the source.
+By default the video is the sample clip at 320x180 with its exact flow.
 
-`--speed` measures time instead, at 640x360: milliseconds of a step at the full size by backend (single
-precision, channels-last memory, bfloat16, and as the program does it: on CUDA as a captured graph), and
-frames a second of a video against a plain one: all octaves and steps on each frame, single precision.
+`--speed` measures time instead, at 640x360: milliseconds of a step at full size by backend (single precision,
+channels-last memory, bfloat16, and as in the program: on CUDA as a captured graph), and the frame rate of a
+video compared with a plain method: all octaves and steps on each frame, in single precision.
 
-The last lines are shares of `ours` against each frame by itself: warp error and passes; or with --speed the
-ratio of the frame rates.
+The last lines are the ratios of `ours` to frame by frame, of warp error and passes; or with --speed the ratio
+of the frame rates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, name_of
 from streamstyle.effects.dream.dream import Ascent, Dream
 from streamstyle.effects.dream.objectives import Dreamt, read_objective
-from streamstyle.evaluation import evaluate
+from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Frame, Moment, Motion
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
@@ -55,8 +55,8 @@ ROOT = Path(__file__).parents[1]
 SIDE = 320  # pixels, the longer side of the videos
 STEPS = Ascent().steps
 WAYS = {
-    "each frame by itself": Ascent(carry=0.0),
-    "the peers' carry": Ascent(carry=1.0, later_steps=STEPS, damped=0.0, limit=math.inf),
+    "frame by frame": Ascent(carry=0.0),
+    "peers' method": Ascent(carry=1.0, later_steps=STEPS, damped=0.0, limit=math.inf),
     "ours": Ascent(),
 }
 
@@ -83,12 +83,12 @@ def reduced_flow(folder: Path, target: Path, frames: list[Frame]) -> Path:
 
 
 def compare(name: str, frames: list[Frame], flow: Path | str, layer: str, page: Path | None) -> list[float]:
-    """Prints the table of one video; gives the shares that are left of warp error and passes."""
+    """Prints the table of one video; returns the ratios of warp error and passes of the last method."""
     print(
         f"\n{name}: {len(frames)} frames of {frames[0].pixels.shape[1]}x{frames[0].pixels.shape[0]}, {layer}"
     )
     print(
-        f"{'':22}{'warp error':>11}{'passes':>8}{'ms':>7}{'first':>8}{'middle':>8}{'last':>8}{'lighter':>9}"
+        f"{'':22}{'warp error':>11}{'passes':>8}{'ms':>7}{'first':>8}{'middle':>8}{'last':>8}{'brighter':>9}"
     )
     base, shares = (0.0, 0.0), [0.0, 0.0]
     cells = []
@@ -101,7 +101,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, layer: str, page: 
         pairs = list(zip(results, frames, strict=True))
         changes = [r.pixels.astype(float) - f.pixels for r, f in pairs]
         strength = [np.sqrt(np.square(change).mean()) / 255 for change in changes]
-        found = evaluate(MemorySource(frames), MemorySource(results), FlowEstimation(flow)).summary
+        found = evaluate_frames(MemorySource(frames), MemorySource(results), FlowEstimation(flow)).summary
         error, passes = max(found["excess_warp_error"], 0.0), effect.passes / len(frames)
         base = base if base[0] else (error, passes)
         shares = [error / base[0], passes / base[1]]
@@ -118,7 +118,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, layer: str, page: 
 
 
 def milliseconds(function: Callable[[], object], device: torch.device, count: int = 8) -> float:
-    """The shortest of some calls."""
+    """The shortest time of `count` calls."""
     times = []
     for _ in range(count):
         begin = time.perf_counter()
@@ -130,7 +130,7 @@ def milliseconds(function: Callable[[], object], device: torch.device, count: in
 
 
 def speed(layer: str) -> float:
-    """Prints what a step takes by backend, and gives how many times faster than a plain video ours is."""
+    """Prints the time of a step by backend; returns how many times faster than the plain method ours is."""
     device = choose()
     network = load_features("distilled").requires_grad_(False).to(device)
     image = torch.rand(1, 3, 360, 640, device=device)
@@ -142,10 +142,10 @@ def speed(layer: str) -> float:
         network.to(memory_format=torch.channels_last)
         print(f"{'… channels last':30}{milliseconds(single, device):8.1f}")
     print(f"{'… and lower precision':30}{milliseconds(single, device):8.1f}")
-    print(f"{'as the program does it':30}{milliseconds(step, device):8.1f}", flush=True)
+    print(f"{'as in the program':30}{milliseconds(step, device):8.1f}", flush=True)
 
     def video(ascent: Ascent, count: int) -> float:
-        """Milliseconds of a frame behind the first."""
+        """Milliseconds of a frame after the first."""
         still = Motion(torch.zeros(2, 36, 64, device=device), torch.ones(1, 36, 64, device=device))
         effect = Dream(layer, ascent, device=device)
         effect(image[0], Moment(0, 0.0))

@@ -1,9 +1,9 @@
-"""What feature networks dream: `python benchmarks/dreams.py IMAGE -o sheet.png [--features NAME|FILE ...]`.
+"""Dreams of feature networks: `python benchmarks/dreams.py IMAGE -o sheet.png [--features NAME|FILE ...]`.
 
 Plain gradient ascent on the mean square of one layer (Mordvintsev et al. 2015, Inceptionism), the same for
-every network: octaves that carry detail only, jitter, a gradient smoothed over three scales, steps divided by
-the gradient's mean. One row a network: the image, then the dream of each layer. It shows whether a network
-has forms to dream of or grain only.
+every network: octaves that pass on detail only, jitter, a gradient smoothed over three scales, and steps
+normalized by the gradient's mean. One row for each network: the image, then the dream of each layer. It shows
+whether a network's dreams have forms or only grain.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MULTIPLE = 16  # sides are a multiple of the deepest stride
 def dream(
     network: FeatureNetwork, layer: str, image: Tensor, *, steps: int, size: float, seed: int = 0
 ) -> Tensor:
-    """The image after ascent on a layer: (1, 3, H, W) in [0, 1] to the same."""
+    """The image after gradient ascent on a layer, (1, 3, H, W) in [0, 1]."""
     rng = np.random.default_rng(seed)
     detail = torch.zeros_like(image)
     for octave in reversed(range(OCTAVES)):
@@ -54,7 +54,7 @@ def dream(
 
 
 def smoothed(gradient: Tensor) -> Tensor:
-    """A sum of the gradient at three scales, so that large forms grow beside fine ones."""
+    """The sum of the gradient at three scales, so that large forms grow as well as fine ones."""
     total = gradient
     for scale in (2, 4):
         small = F.avg_pool2d(gradient, scale)
@@ -76,13 +76,13 @@ def main() -> None:
     parser.add_argument("image", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="sheet to write, .png")
     parser.add_argument("--features", nargs="+", default=["distilled"])
-    parser.add_argument("--steps", type=int, default=12, help="at each octave")
+    parser.add_argument("--steps", type=int, default=12, help="steps at each octave")
     parser.add_argument("--size", type=float, default=0.012, help="mean change of a step")
     options = parser.parse_args()
-    picture = read_rgb(options.image)
-    scale = SIDE / max(picture.size)
-    width, height = (round(side * scale / MULTIPLE) * MULTIPLE for side in picture.size)
-    image = to_tensor(picture.resize((width, height), Image.Resampling.LANCZOS))
+    source = read_rgb(options.image)
+    scale = SIDE / max(source.size)
+    width, height = (round(side * scale / MULTIPLE) * MULTIPLE for side in source.size)
+    image = to_tensor(source.resize((width, height), Image.Resampling.LANCZOS))
     rows = []
     for name in options.features:
         network = load_features(name).requires_grad_(False)

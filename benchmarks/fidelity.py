@@ -1,13 +1,13 @@
-"""Sends every video of a folder through the program without an effect, and checks what comes out.
+"""Renders every video of a folder without an effect, and checks the output.
 
     python benchmarks/fidelity.py FOLDER [--only TEXT] [--keep FOLDER] [--report FILE.md]
 
-Each video goes through `streamstyle stylize FILM OUT --style none --preset ultrafast` in a process of its
-own. What came out is compared with a plain loop over the input's packets:
+Each video is rendered with `streamstyle stylize VIDEO OUT --style none --preset ultrafast` in its own
+process. The output is compared with a plain loop over the input's packets:
 
-- frames out = frames decoded; for damaged videos: = frames reported as decoded + concealed,
-- presentation times equal to one tick, up to one offset of the whole video,
-- audio against video unchanged to a millisecond, copied audio equal byte for byte.
+- frames out = frames decoded; for damaged videos = frames reported as decoded + concealed,
+- presentation times equal to within one tick, except for a constant offset,
+- audio in sync with video to within a millisecond; copied audio equal byte for byte.
 
 Last line: `films_right: N of M`.
 """
@@ -30,13 +30,13 @@ import cv2  # noqa: F401 - before av
 
 import av  # isort: skip
 
-SILENCE_SECONDS = 60.0  # a run that reports nothing for this long hangs
+SILENCE_SECONDS = 60.0  # a run without output for this long counts as hung
 LONG = {"ax_long_4k_av1.mp4": ["-t", "20"]}
 
 
 @dataclass
 class Sound:
-    """A sound track: codec, hash of its packets, begin of the first one and of the first that is heard."""
+    """An audio track: codec, hash of its packets, start of the first packet and of the first audible one."""
 
     codec: str
     digest: str
@@ -46,7 +46,7 @@ class Sound:
 
 @dataclass
 class Tracks:
-    """What a video holds, by a loop over its packets."""
+    """The contents of a video, found by a loop over its packets."""
 
     times: list[Fraction | None] = field(default_factory=list)
     tick: Fraction = Fraction(0)
@@ -56,7 +56,7 @@ class Tracks:
 
 
 def read_tracks(path: Path, video: int | None, end: float | None = None) -> Tracks:
-    """Times of the images of track `video` (the first one by default), and the packets of sound tracks."""
+    """Frame times of track `video` (by default the first one), and the packets of the audio tracks."""
     tracks = Tracks()
     with av.open(str(path), metadata_errors="replace") as container:
         stream = container.streams[video] if video is not None else container.streams.video[0]
@@ -75,13 +75,13 @@ def read_tracks(path: Path, video: int | None, end: float | None = None) -> Trac
             if packet.stream is not stream:
                 continue
             try:
-                pictures = packet.decode()
+                frames = packet.decode()
             except (av.error.FFmpegError, ValueError):
                 tracks.errors += 1
                 continue
-            for picture in pictures:
-                pts = picture.pts if picture.pts is not None else picture.dts
-                tracks.corrupt += picture.is_corrupt
+            for frame in frames:
+                pts = frame.pts if frame.pts is not None else frame.dts
+                tracks.corrupt += frame.is_corrupt
                 at = None if pts is None else pts * stream.time_base
                 if end is None or at is None or at < end:
                     tracks.times.append(at)
@@ -95,7 +95,7 @@ def read_tracks(path: Path, video: int | None, end: float | None = None) -> Trac
 
 
 def run(command: list[str]) -> tuple[int | None, list[dict[str, object]], str]:
-    """(exit code or None for a hang, JSON events, stderr)."""
+    """(exit code, or None if the program hung; JSON events; stderr)."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     events: list[dict[str, object]] = []
     errors: list[str] = []
@@ -127,7 +127,7 @@ def run(command: list[str]) -> tuple[int | None, list[dict[str, object]], str]:
 
 
 def compare(video: Path, out: Path, done: dict[str, object], code: int, end: float | None) -> list[str]:
-    """What is wrong with `out`; empty where nothing is."""
+    """The defects of `out`; empty if there are none."""
     used = chosen_track(video)
     before, after = read_tracks(video, used, end), read_tracks(out, None)
     wrong = []
@@ -136,7 +136,7 @@ def compare(video: Path, out: Path, done: dict[str, object], code: int, end: flo
         wrong.append(f"{frames} frames reported, {len(after.times)} in the file")
     if code == 5:
         if frames != int(str(done["decoded"])) + int(str(done["concealed"])):
-            wrong.append("decoded + concealed is another number")
+            wrong.append("frames differ from decoded + concealed")
         if frames < len(before.times):
             wrong.append(f"only {frames} of {len(before.times)} frames recovered")
         return wrong
@@ -154,10 +154,10 @@ def compare(video: Path, out: Path, done: dict[str, object], code: int, end: flo
 
 def compare_audio(before: Tracks, after: Tracks, shift: Fraction) -> list[str]:
     if len(before.audio) != len(after.audio):
-        return [f"{len(before.audio)} sound tracks became {len(after.audio)}"]
+        return [f"{len(before.audio)} audio tracks became {len(after.audio)}"]
     wrong = []
     for old, new in zip(before.audio, after.audio, strict=True):
-        # Encoded anew where the container refuses the codec: then the encoder's run-in comes first.
+        # Re-encoded audio, where the container does not support the codec, starts with encoder priming.
         begins = (old.begin, new.begin) if old.codec == new.codec else (old.heard, new.heard)
         if old.codec == new.codec and old.digest != new.digest:
             wrong.append("audio bytes differ")
@@ -173,7 +173,7 @@ def chosen_track(video: Path) -> int:
         return choose_video(container, video.name).index
 
 
-def judge(video: Path, folder: Path) -> tuple[str, str, str, str, bool]:
+def check(video: Path, folder: Path) -> tuple[str, str, str, str, bool]:
     """(frames in, frames out, exit code, verdict, right) of one video."""
     suffix = ".mkv" if video.suffix in (".webm", ".mkv", ".ogv") else ".mp4"
     out = folder / f"{video.parent.name}_{video.stem}{suffix}"
@@ -181,19 +181,19 @@ def judge(video: Path, folder: Path) -> tuple[str, str, str, str, bool]:
     command = [sys.executable, "-m", "streamstyle", "stylize", "--style", "none", "--preset", "ultrafast"]
     code, events, errors = run([*command, "-y", "--json", *extra, "--", str(video), str(out)])
     if code is None:
-        return "?", "?", "hang", "no word for a minute", False
+        return "?", "?", "hang", "no output for a minute", False
     done = next((event for event in events if event["event"] == "done"), None)
     if "Traceback" in errors or code < 0 or code == 1:
         return "?", "?", str(code), errors.strip().splitlines()[-1], False
     if done is None:
         refused = code == 3 and len(errors.strip().splitlines()) == 1
-        # A video that the loop can read must not be refused.
+        # A video that a plain loop can read must not be refused.
         try:
-            hopeless = not read_tracks(video, chosen_track(video)).times
+            unreadable = not read_tracks(video, chosen_track(video)).times
         except Exception:
-            hopeless = True
+            unreadable = True
         message = errors.strip().replace(str(video), video.name).removeprefix("error: ")
-        return "0", "-", str(code), f"refused: {message}", refused and hopeless
+        return "0", "-", str(code), f"refused: {message}", refused and unreadable
     end = float(extra[1]) if extra else None
     wrong = compare(video, out, done, code, end)
     verdict = "; ".join(wrong) or ("concealed " + str(done["concealed"]) if code == 5 else "right")
@@ -203,8 +203,8 @@ def judge(video: Path, folder: Path) -> tuple[str, str, str, str, bool]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", default="", help="videos whose path holds this text")
-    parser.add_argument("--keep", type=Path, help="folder for what is written")
+    parser.add_argument("--only", default="", help="only videos whose path contains this text")
+    parser.add_argument("--keep", type=Path, help="folder in which to keep the outputs")
     parser.add_argument("--report", type=Path, help="write the table to this file")
     options = parser.parse_args()
     videos = [p for p in sorted(options.folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
@@ -216,7 +216,7 @@ def main() -> None:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for video in videos:
-            frames_in, frames_out, code, verdict, right = judge(video, folder)
+            frames_in, frames_out, code, verdict, right = check(video, folder)
             count += right
             mark = "" if right else "**WRONG** "
             name = video.relative_to(options.folder)

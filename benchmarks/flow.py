@@ -1,14 +1,14 @@
-"""How exact estimated flow is, and what it costs: `python benchmarks/flow.py [--weights RAFT.pth]`.
+"""Accuracy and cost of optical flow: `python benchmarks/flow.py [--weights RAFT.pth]`.
 
-Exactness: a sample image is moved by a flow that is known. Reported are the mean end-point error in pixels
-away from the border, and for a square that moves over a ground how well the pixels are told at which the
-flow does not hold, being hidden in the other frame or wrong by more than a pixel: precision (how many of
-those that are doubted do not hold) and recall (how many of those that do not hold are doubted). `negated` is
-the flow of the other direction with its sign changed, as some tools use it.
+Accuracy: a sample image is moved by a known flow. Reported is the mean end-point error in pixels, away from
+the border. For a square that moves over a background, the confidence mask is evaluated too. The flow of a
+pixel is invalid if the pixel is occluded in the other frame or the flow is wrong by more than a pixel.
+Precision is the share of invalid pixels among the masked ones, recall that of masked among the invalid ones.
+`negated` is the flow of the other direction with its sign changed, as some tools use it.
 
-Cost: milliseconds of one thread for each frame of the sample clip at two sizes: the flow both ways with its
-checks, blending the last and the next result in, and the network that stylizes. The last lines are flow and
-checks as a share of the painting.
+Cost: milliseconds on one thread for each frame of the sample clip at two sizes: flow both ways with its
+confidence masks, blending with the previous and the next result, and the style network. The last lines are
+flow with masks as a share of stylizing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import numpy as np
 import torch
 
 from streamstyle.device import choose, upload
-from streamstyle.effects import Stabilize, Style
+from streamstyle.effects.stabilize import Stabilize
+from streamstyle.effects.stylize.style import Style
 from streamstyle.frames import Frame, Moment, Next
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.optical_flow.dis import Dis
-from streamstyle.optical_flow.occlusion import in_bounds, looks_alike, returns
+from streamstyle.optical_flow.occlusion import color_consistent, flow_consistent, in_bounds
 from streamstyle.optical_flow.warping import warped_pixels
 from streamstyle.sources import ReadOptions, open_source
 
@@ -37,14 +38,14 @@ INNER = (slice(48, -48), slice(48, -48))
 FRAMES = 24
 
 
-def picture(name: str) -> np.ndarray:
-    """A still of the project's own, (480, 640, 3) uint8."""
+def sample(name: str) -> np.ndarray:
+    """A sample image, (480, 640, 3) uint8."""
     pixels = cv2.cvtColor(cv2.imread(str(SAMPLES / f"{name}.png")), cv2.COLOR_BGR2RGB)
     return cv2.resize(pixels, SIZE[::-1], interpolation=cv2.INTER_AREA)
 
 
 def affine(zoom: float = 1.0, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> np.ndarray:
-    """Backward flow of an image that is zoomed and turned about its center, then shifted."""
+    """Backward flow of an image that is zoomed and rotated about its center, then shifted."""
     height, width = SIZE
     forward = np.eye(3)
     forward[:2] = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom)
@@ -65,14 +66,14 @@ MOTIONS = {
 
 
 def known_motion(estimators: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]) -> None:
-    """Prints end-point errors, and how well the mask tells what is hidden."""
-    still = picture("painting")
+    """Prints end-point errors, and precision and recall of the confidence mask."""
+    still = sample("painting")
     print(f"{'end-point error, pixels':28}" + "".join(f"{name:>12}" for name in estimators))
     for motion, true in MOTIONS.items():
         moved = warped_pixels(still, true, "bicubic")
         errors = [off(estimate(moved, still), true)[INNER].mean() for estimate in estimators.values()]
         print(f"{motion:28}" + "".join(f"{error:12.3f}" for error in errors))
-    ground, cover, step = picture("painting"), picture("still_life"), 12
+    ground, cover, step = sample("painting"), sample("still_life"), 12
     previous, current = ground.copy(), ground.copy()
     previous[160:320, 200:360] = current[160:320, 200 + step : 360 + step] = cover[160:320, 200:360]
     true = np.zeros((*SIZE, 2), np.float32)
@@ -85,20 +86,20 @@ def known_motion(estimators: dict[str, Callable[[np.ndarray, np.ndarray], np.nda
     rows: dict[str, list[float]] = {name: [] for name in names}
     for estimate in estimators.values():
         flow, reverse = estimate(current, previous), estimate(previous, current)
-        holds = in_bounds(flow) & returns(flow, reverse)
-        doubted = ~(holds & looks_alike(current, warped_pixels(previous, flow)))
+        reliable = in_bounds(flow) & flow_consistent(flow, reverse)
+        masked = ~(reliable & color_consistent(current, warped_pixels(previous, flow)))
         wrong = hidden | (off(flow, true) > 1)
         rows["a square's surroundings"].append(off(flow, true)[edge].mean())
         rows["   negated"].append(off(-reverse, true)[edge].mean())
-        rows["mask precision"].append(wrong[edge & doubted].mean())
-        rows["mask recall"].append(doubted[edge & wrong].mean())
-        rows["   of what is hidden"].append(doubted[hidden].mean())
+        rows["mask precision"].append(wrong[edge & masked].mean())
+        rows["mask recall"].append(masked[edge & wrong].mean())
+        rows["   of what is hidden"].append(masked[hidden].mean())
     for name, values in rows.items():
         print(f"{name:28}" + "".join(f"{value:12.3f}" for value in values))
 
 
 def off(found: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """(H, W), length of the difference."""
+    """End-point error, (H, W)."""
     return np.linalg.norm(found - true, axis=2)
 
 
@@ -109,7 +110,7 @@ def clip(size: tuple[int, int]) -> list[Frame]:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Milliseconds of one frame, where a call does all of them; the better of two."""
+    """Milliseconds for each frame, the better of two calls that process all of them."""
     times = []
     for _ in range(2):
         begin = time.perf_counter()
@@ -119,38 +120,38 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def cost(size: tuple[int, int], flows: list[str], weights: Path | None) -> Iterator[tuple[str, float]]:
-    """Prints the times of one size; gives each flow's share of the painting."""
+    """Prints the times at one size; yields each flow's share of the time to stylize."""
     device, frames = choose(), clip(size)
     images = [upload(frame.pixels, device) for frame in frames]
     style = Style(device=device)
     results = [style(image, Moment(0, 0.0)) for image in images]
 
-    class Painted:
+    class Precomputed:
         def __call__(self, image: torch.Tensor, moment: Moment) -> torch.Tensor:
             return results[moment.index]
 
-    paint = timed(lambda: [style(image, Moment(0, 0.0)).sum().item() for image in images])
-    print(f"\n{size[0]}x{size[1]}, ms a frame: painting {paint:.1f}")
+    stylize = timed(lambda: [style(image, Moment(0, 0.0)).sum().item() for image in images])
+    print(f"\n{size[0]}x{size[1]}, ms a frame: stylizing {stylize:.1f}")
     for name in flows:
         estimation = FlowEstimation(name, weights=weights, device=device)
         motion = timed(lambda: list(estimation(frames)))  # noqa: B023
         moved = list(estimation(frames))
 
         def blend() -> None:
-            held = Stabilize(Painted(), 0.7)
+            stabilize = Stabilize(Precomputed(), 0.7)
             for index, (_, since, following, forward_motion) in enumerate(moved):  # noqa: B023
                 coming = None
                 if following is not None and forward_motion is not None:
                     coming = Next(images[index + 1], Moment(index + 1, 0.0), forward_motion)
-                held(images[index], Moment(index, 0.0, motion=since, next=coming)).sum().item()
+                stabilize(images[index], Moment(index, 0.0, motion=since, next=coming)).sum().item()
 
         print(f"{name:>8}: flow with checks {motion:.1f}, blending {timed(blend):.1f}")
-        yield f"flow_share_{name}_{size[0]}x{size[1]}", motion / paint
+        yield f"flow_share_{name}_{size[0]}x{size[1]}", motion / stylize
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, help="of RAFT, which is left out otherwise")
+    parser.add_argument("--weights", type=Path, help="file of RAFT's weights; RAFT is skipped without it")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

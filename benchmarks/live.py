@@ -1,10 +1,9 @@
-"""How fast a camera is stylized: python benchmarks/live.py [SECONDS]
+"""Frame rate and latency of live stylization: python benchmarks/live.py [SECONDS]
 
-A synthetic camera gives 30 frames a second of the sample clip, first as 640x480 in three styles, each frame
-by itself and stabilized; then as 1280x720 with a rate that is to be held. What is measured runs as in
-`streamstyle live`: capture, painting and the taking of images in threads of their own. Drops are frames of
-the camera that were not stylized, since a newer one was there. Latency is from the taking of a frame to the
-hand-over of its painting.
+A synthetic camera plays the sample clip at 30 frames per second: first at 640x480 in three styles, frame by
+frame and stabilized, then at 1280x720 with a target rate. As in `streamstyle live`, capturing, stylizing and
+fetching results run in separate threads. Dropped frames are those that were not stylized because a newer one
+was available. Latency is the time from capturing a frame to fetching its result.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ CLIP = Path(__file__).parents[1] / "samples" / "harbour.mp4"
 RATE = 30.0
 SHOWN = ("starry_night", "great_wave", "ink")
 TARGET = 25.0
-WARM_UP = 2.0  # seconds that are not measured ...
-SETTLING = 10.0  # ... and of a case in which a rate must be found
+WARM_UP = 2.0  # seconds before measuring ...
+SETTLING = 10.0  # ... and if there is a target rate
 
 
 class ClipCamera:
-    """The frames of a clip, there and back, at an exact rate."""
+    """The frames of a clip, forward and backward in a loop, at an exact rate."""
 
     freezes = True
 
@@ -63,16 +62,16 @@ class ClipCamera:
 
 
 def clip(size: tuple[int, int]) -> list[np.ndarray]:
-    """All frames of the clip in a size."""
+    """All frames of the clip at a size."""
     with VideoSource(str(CLIP), size=size) as source:
         return [item.pixels for item in source if isinstance(item, Frame)]
 
 
 def measured(
-    frames: list[np.ndarray], wanted: Controls, seconds: float, fps: float | None = None
+    frames: list[np.ndarray], controls: Controls, seconds: float, fps: float | None = None
 ) -> tuple[float, float, float, float, float]:
-    """fps out, share of dropped frames, latency p50 and p95 in ms, and the coarseness in the end."""
-    stylizer = Stylizer(StylizeSettings(), list(STYLES), wanted, fps=fps)
+    """Output fps, share of dropped frames, latency p50 and p95 in ms, and the final coarseness."""
+    stylizer = Stylizer(StylizeSettings(), list(STYLES), controls, fps=fps)
     with Live(lambda: ClipCamera(frames), stylizer) as live:
         watch(live, WARM_UP if fps is None else SETTLING)
         before, drops, given = live.frames, live.capture.drops, live.capture.frames
@@ -85,12 +84,12 @@ def measured(
 
 
 def watch(live: Live, seconds: float) -> list[float]:
-    """Take every image for a while; latencies in milliseconds."""
+    """Fetch every result for a while; returns latencies in milliseconds."""
     end, number, latencies = time.monotonic() + seconds, 0, []
     while time.monotonic() < end:
-        picture = live.newest(number, 0.1)
-        if picture is not None:
-            number = picture[0]
+        result = live.newest(number, 0.1)
+        if result is not None:
+            number = result[0]
             latencies.append(1000 * live.shown(number))
     return latencies
 
@@ -110,7 +109,7 @@ def main() -> None:
     for fps in (None, TARGET):
         out, dropped, p50, p95, coarse = measured(frames, Controls(SHOWN[0]), seconds, fps)
         held.append(out)
-        note = "as it comes" if fps is None else f"--fps {fps:g}, strokes {coarse:.2f} times as coarse"
+        note = "no target rate" if fps is None else f"--fps {fps:g}, strokes {coarse:.2f} times as coarse"
         row = f" 1280x720  {SHOWN[0]:<14} {0:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}"
         print(f"{row}  {note}")
     print(f"fps_1280x720_held: {held[1]:.1f}")

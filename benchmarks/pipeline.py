@@ -1,12 +1,12 @@
-"""How close the whole program comes to what its parts allow.
+"""Efficiency of the pipeline: its speed compared with the bound given by its parts.
 
-    python benchmarks/pipeline.py [FILM] [--rounds 3]
+    python benchmarks/pipeline.py [VIDEO] [--rounds 3]
 
-Measures, in turn and several times: decoding alone, the effect alone, encoding alone, and the whole.
-Each part runs as it does in the whole: the same frames, sizes, threads and segments.
+Measures in turn, several times: decoding alone, the effect alone, encoding alone, and the whole pipeline.
+Each part runs as in the pipeline, with the same frames, sizes, threads and segments.
 
-The bound: the parts run side by side, but on shared cores. No schedule can end before its slowest part,
-nor before the processor time of all parts is used up on all cores:
+The parts run in parallel, but on shared cores. No schedule can be faster than its slowest part, nor than the
+processor time of all parts divided among all cores:
 
     bound = max(slowest part's wall time, sum of the parts' processor time / cores)
 
@@ -60,7 +60,7 @@ def frames_of(video: Path) -> Iterator[Frame]:
         yield from (item for item in source if isinstance(item, Frame))
 
 
-def paint(frames: list[Frame], effect: Style, device: torch.device) -> list[Frame]:
+def stylize(frames: list[Frame], effect: Style, device: torch.device) -> list[Frame]:
     with torch.inference_mode():
         return [
             Frame(download(effect(upload(f.pixels, device), Moment(0, 0.0))), f.pts, f.time_base, f.duration)
@@ -93,10 +93,10 @@ def main() -> None:
         video = options.video or repeated(Path(folder) / "film.mp4", 4)
         target = Path(folder) / "out.mp4"
         frames = list(frames_of(video))
-        stylized = paint(frames, effect, device)
+        stylized = stylize(frames, effect, device)
         for _ in range(options.rounds):
             costs["decode"].append(timed(lambda: sum(1 for _ in frames_of(video))))
-            costs["effect"].append(timed(lambda: paint(frames, effect, device)))
+            costs["effect"].append(timed(lambda: stylize(frames, effect, device)))
             costs["encode"].append(timed(lambda: encode(stylized, target)))
             costs["whole"].append(timed(lambda: whole(video, effect, device, target)))
     print(f"{video.name}: {len(frames)} frames, {usable_cores()} cores, {device}")

@@ -1,14 +1,14 @@
-"""What keeps a video steady, each measure alone and all of them: `python benchmarks/steadiness.py [VIDEO …]`.
+"""Temporal consistency, by each method alone and all combined: `python benchmarks/steadiness.py [VIDEO …]`.
 
-Measures are the training (a style trained without the loss that asks for steadiness against the same style
-with it), slow statistics of the network's normalization (`--inertia`), and the blend with the last and next
-result (`--steady`). By default the sample clip is stylized, whose flow is exact and rendered; videos that are
-named are measured by flow that is estimated both ways, at a finer setting than the blend uses.
+The methods are training (the same style with and without temporal loss), slow statistics of the network's
+normalization (`--inertia`), and blending with the previous and next result (`--steady`). By default the
+sample clip is stylized, and measured with its exact rendered flow. Other videos are measured with estimated
+flow, at a finer setting than blending uses.
 
-Reported for each: the change along the motion beyond what the source changes, as root of the mean square in
-units of 1/255 and, squared, as a share of that of the first line; flicker, the mean absolute change where the
-source is static; sharpness of what lasts as a share of that of the same style frame by frame; and how far the
-painting is, by the style loss, where `--painting` names one. The last lines are the shares of all together.
+Reported for each: excess warp error beyond the source's, as root mean square in units of 1/255, and squared
+as a share of the first line; flicker, the mean absolute change where the source is static; lasting sharpness,
+relative to the same style frame by frame; and, with `--painting`, the style loss. The last lines are the
+shares of all methods combined.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from PIL import Image
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, upload
-from streamstyle.effects import Stabilize, Style
-from streamstyle.evaluation import evaluate
+from streamstyle.effects.stabilize import Stabilize
+from streamstyle.effects.stylize.style import Style
+from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Effect, Frame
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
@@ -43,7 +44,7 @@ from streamstyle.weights import load_features
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
 LARGEST = 640  # pixels, the longer side of what is stylized
-EVERY = 10  # frames from one that is judged to the next
+EVERY = 10  # frames; the style loss is measured on every tenth
 SHEET_FRAMES = 5  # consecutive ones
 
 
@@ -55,13 +56,13 @@ def frames_of(video: Path, start: int, count: int) -> list[Frame]:
 
 
 def measures(unsteady: str, steady: str, inertia: float, steadiness: float) -> dict[str, tuple[str, Effect]]:
-    """The effects by what they use, with the style of each."""
+    """The effects by method, with the style of each."""
 
     def style(name: str, kept: float = 0.0) -> Effect:
         return Style(name, inertia=kept, device=choose())
 
     return {
-        "each frame by itself": (unsteady, style(unsteady)),
+        "frame by frame": (unsteady, style(unsteady)),
         "statistics": (unsteady, style(unsteady, inertia)),
         "blend": (unsteady, Stabilize(style(unsteady), steadiness)),
         "training": (steady, style(steady)),
@@ -77,22 +78,26 @@ def stylized(frames: list[Frame], effect: Effect) -> list[Frame]:
     return sink.frames
 
 
-def style_distance(frames: list[Frame], sources: list[Frame], judge: PerceptualLoss | None) -> float:
+def style_distance(
+    frames: list[Frame], sources: list[Frame], perceptual_loss: PerceptualLoss | None
+) -> float:
     """Style loss of every tenth frame against the painting."""
-    if judge is None:
+    if perceptual_loss is None:
         return float("nan")
     pairs = zip(frames[::EVERY], sources[::EVERY], strict=True)
     with torch.no_grad():
-        losses = [judge.style(*(upload(f.pixels, CPU)[None] for f in pair))["style"] for pair in pairs]
+        losses = [
+            perceptual_loss.style(*(upload(f.pixels, CPU)[None] for f in pair))["style"] for pair in pairs
+        ]
     return torch.stack(losses).mean().item()
 
 
 def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.Namespace) -> float:
-    """Prints the table of one video; gives the share that all together leave."""
-    judge = None
+    """Prints the table of one video; returns the share of warp error with all methods combined."""
+    perceptual_loss = None
     if options.painting:
         plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1, levels=1.0)
-        judge = PerceptualLoss(load_features(), plain, painting_for(options.painting, plain))
+        perceptual_loss = PerceptualLoss(load_features(), plain, painting_for(options.painting, plain))
     print(f"\n{name}: {len(frames)} frames of {frames[0].pixels.shape[1]}x{frames[0].pixels.shape[0]}")
     print(f"{'':24}{'warp error':>12}{'share':>8}{'flicker':>9}{'sharpness':>11}{'style loss':>12}")
     alone: dict[str, float] = {}
@@ -102,7 +107,9 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
         options.unsteady, options.style, options.inertia, options.steady
     ).items():
         results = stylized(frames, effect)
-        found = evaluate(MemorySource(frames), MemorySource(results), FlowEstimation(flow, size=LARGEST))
+        found = evaluate_frames(
+            MemorySource(frames), MemorySource(results), FlowEstimation(flow, size=LARGEST)
+        )
         summary = found.summary
         error = max(summary["excess_warp_error"], 0.0)
         first = first or error
@@ -110,7 +117,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
         share = error / first
         print(
             f"{what:24}{255 * error**0.5:12.2f}{share:8.3f}{255 * summary['flicker']:9.2f}{sharp:11.3f}"
-            f"{style_distance(results, frames, judge):12.3f}",
+            f"{style_distance(results, frames, perceptual_loss):12.3f}",
             flush=True,
         )
         shown[what] = results
@@ -120,7 +127,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
 
 
 def draw(videos: dict[str, list[Frame]], path: Path) -> None:
-    """Consecutive frames of each, and below them four times the difference from one to the next."""
+    """Consecutive frames of each video, above four times the difference between them."""
     cells = []
     for name, frames in videos.items():
         middle = len(frames) // 2
@@ -136,15 +143,15 @@ def draw(videos: dict[str, list[Frame]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("videos", nargs="*", help="FILM or FILM@FIRST, the number of the first frame")
+    parser.add_argument("videos", nargs="*", help="VIDEO or VIDEO@FIRST, with the number of the first frame")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--style", default="starry_night")
     parser.add_argument("--unsteady", default=str(ROOT / "benchmarks" / "starry_night_unsteady.safetensors"))
     parser.add_argument("--inertia", type=float, default=0.5)
     parser.add_argument("--steady", type=float, default=0.7)
-    parser.add_argument("--painting", type=Path, help="of both styles")
+    parser.add_argument("--painting", type=Path, help="painting of both styles")
     parser.add_argument("--sheet", type=Path, help="PNG for consecutive frames and their differences")
-    parser.add_argument("--flow", type=Path, help="folder with the clip's flow; rendered anew by default")
+    parser.add_argument("--flow", type=Path, help="folder with the clip's flow; by default it is rendered")
     options = parser.parse_args()
     shares = {}
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,10 +1,10 @@
-"""How much faster our style network is than Johnson's on this CPU: `python benchmarks/style_cpu.py`.
+"""Speed of our style network relative to Johnson's on this CPU: `python benchmarks/style_cpu.py`.
 
-Both run in one process, in eager PyTorch and single precision, one frame at a time, taking turns, so
-that what else the machine does hits both; medians are compared. Other ways of running our network are
-rows of the same table where their packages can be imported. Speed does not depend on the weights, so
-none are loaded. Waiting threads sleep, as in the program `streamstyle`: where they spin instead
-(OMP_WAIT_POLICY=ACTIVE), a busy neighbor slows many small layers tenfold and few large ones twofold.
+Both run in one process, in eager PyTorch and single precision, one frame at a time, taking turns, so that
+other load on the machine affects both; medians are compared. Other runtimes for our network are rows of the
+same table if their packages are installed. Speed does not depend on the weights, so none are loaded. Waiting
+threads sleep, as in the program `streamstyle`. If they spin instead (OMP_WAIT_POLICY=ACTIVE), a busy neighbor
+slows many small layers tenfold and few large ones twofold.
 The last line is `ratio_640x480: N`, from the row that `streamstyle` uses by default.
 """
 
@@ -39,7 +39,7 @@ def eager(network: nn.Module, channels_last: bool) -> Runner:
 
 
 def openvino(network: nn.Module, image: Tensor) -> Runner:
-    """The network converted for OpenVINO, single precision; its default, bfloat16, is visibly off."""
+    """The network in OpenVINO, in single precision; its default, bfloat16, is visibly inexact."""
     import openvino as ov
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
@@ -48,7 +48,7 @@ def openvino(network: nn.Module, image: Tensor) -> Runner:
 
 
 def onnx_runtime(network: nn.Module, image: Tensor) -> Runner:
-    """The network exported to ONNX, which also needs the packages onnx and onnxscript."""
+    """The network in ONNX Runtime; the export also needs the packages onnx and onnxscript."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -61,14 +61,14 @@ def onnx_runtime(network: nn.Module, image: Tensor) -> Runner:
     return lambda picture: session.run(None, {name: picture.numpy()})
 
 
-def runners(image: Tensor, wanted: bool) -> dict[str, Runner]:
-    """All rows of the table; those that need other packages or long preparation only if `wanted`."""
+def runners(image: Tensor, backends: bool) -> dict[str, Runner]:
+    """All rows of the table; those that need other packages or long preparation only with `backends`."""
     rows = {
         REFERENCE: eager(Johnson().eval(), False),
         "style_net eager": eager(StyleNet().eval(), False),
         DEFAULT: eager(StyleNet().eval(), True),
     }
-    if not wanted:
+    if not backends:
         return rows
     rows["style_net torch.compile"] = torch.compile(eager(StyleNet().eval(), True))
     if importlib.util.find_spec("openvino"):
@@ -79,7 +79,7 @@ def runners(image: Tensor, wanted: bool) -> dict[str, Runner]:
 
 
 def measure(rows: dict[str, Runner], image: Tensor, rounds: int) -> dict[str, float]:
-    """Median milliseconds of each row; one frame of each in turn, after two to warm up."""
+    """Median milliseconds of each row; rows take turns frame by frame, after two warm-up frames."""
     times: dict[str, list[float]] = {name: [] for name in rows}
     for index in range(rounds + 2):
         for name, run in rows.items():

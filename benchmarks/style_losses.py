@@ -1,9 +1,9 @@
-"""What to ask of a style network: `python benchmarks/style_losses.py --photos DIR --painting FILE -o DIR`.
+"""Ablation of losses and network: `python benchmarks/style_losses.py --photos DIR --painting FILE -o DIR`.
 
-Each variant changes one thing of the default recipe or of the network, and trains for the same time: its
-first steps are timed, a slower one gets fewer. Leave the machine alone meanwhile. All are then judged alike,
-on photographs kept back, by one measure of each kind whatever they were trained with, and stylized on a sheet
-each. Numbers say what was gained; only the sheets say whether it is a painting.
+Each variant changes one thing in the default recipe or the network, and trains for the same time: the first
+steps are timed, and a slower variant gets fewer steps. Keep the machine idle otherwise. All variants are then
+evaluated on held-out photographs with the same measures, whatever they were trained with, and each gets a
+sheet of stylized images. The measures show what improved; only the sheets show whether it looks painted.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from streamstyle.losses import luma, total_variation
 from streamstyle.networks import StyleNet, style_net
 from streamstyle.networks.style_net import Shuffle
 from streamstyle.styles import load_style
-from streamstyle.training import Photographs, Recipe, Training, painting_for, perceptual_loss as judging
+from streamstyle.training import Photographs, Recipe, Training, painting_for, perceptual_loss as losses_module
 from streamstyle.training.data import read_rgb, split, to_tensor
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import CUT
 from streamstyle.training.synthetic_motion import move
 from streamstyle.weights import load_features
 
-HELD_BACK = 60  # as for the base; the first 40 of them are judged on
-JUDGED, SIDE = 40, 256
+HELD_BACK = 60  # as for the base; the first 40 of them are used for evaluation
+EVALUATED, SIDE = 40, 256
 PERIOD, RING = 8, 4  # pixels
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing that is done otherwise.
+    """One change from the default.
 
     Attributes:
         recipe: what changes in the recipe.
-        network: what changes in the network; it is then trained from random weights.
-        padding: how the network continues the image beyond its border.
-        cut: pixels by which the scored part is smaller than what the network sees.
-        outlier: difference in a style from which on it counts linearly.
+        network: changes the network, which is then trained from random weights.
+        padding: padding mode of the network.
+        cut: pixels by which the scored crop is smaller than the network's input.
+        outlier: style difference above which the loss is linear.
     """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -61,30 +61,30 @@ class Variant:
 
 
 def unchanged(network: StyleNet) -> None:
-    """The network as it is, but from random weights."""
+    """The same network, but from random weights."""
 
 
 def without_blur(network: StyleNet) -> None:
-    """Pixel-shuffles whose blur passes everything."""
+    """Pixel-shuffles without blur."""
     for shuffle in (network.to_half, network.to_full):
         shuffle.blur.zero_()
         shuffle.blur[..., 1, 1] = 1
 
 
 def random_phases(network: StyleNet) -> None:
-    """Pixel-shuffles whose four phases start unlike one another."""
+    """Pixel-shuffles whose four phases are initialized independently."""
     for shuffle in (network.to_half, network.to_full):
         shuffle.conv.reset_parameters()
 
 
 def plain_shuffle(network: StyleNet) -> None:
-    """Neither blur nor equal phases: the pixel-shuffle as it was published."""
+    """Neither blur nor equal phases: the pixel-shuffle as published."""
     without_blur(network)
     random_phases(network)
 
 
 def large_kernel(network: StyleNet) -> None:
-    """A last convolution of 5x5 in place of 3x3."""
+    """A last convolution of 5x5 instead of 3x3."""
     network.to_full = Shuffle(network.detail, 3, 5)
 
 
@@ -121,12 +121,12 @@ VARIANTS = {
 }
 
 
-def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recipe, judge: str) -> Training:
-    """A training of the variant, at its end."""
+def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recipe, features: str) -> Training:
+    """The finished training of a variant."""
     recipe = replace(recipe, **variant.recipe)
     base = None if variant.network else load_style("base").network
     assert base is None or isinstance(base, StyleNet)
-    training = Training(painting_for(painting, recipe), photos, load_features(judge), recipe, base=base)
+    training = Training(painting_for(painting, recipe), photos, load_features(features), recipe, base=base)
     if variant.network:
         variant.network(training.network)
         training.network.to(memory_format=torch.channels_last)
@@ -137,24 +137,26 @@ def trained(variant: Variant, painting: Path, photos: Photographs, recipe: Recip
 
 @contextmanager
 def patched(variant: Variant) -> Iterator[None]:
-    """Padding, cut and outliers as the variant has them."""
-    kept = style_net.padded, judging.CUT, losses.OUTLIER
+    """A context with the variant's padding, cut and outlier threshold."""
+    kept = style_net.padded, losses_module.CUT, losses.OUTLIER
     style_net.padded = lambda x, margin: F.pad(x, [margin] * 4, mode=variant.padding)
-    judging.CUT, losses.OUTLIER = variant.cut, variant.outlier
+    losses_module.CUT, losses.OUTLIER = variant.cut, variant.outlier
     try:
         yield
     finally:
-        style_net.padded, judging.CUT, losses.OUTLIER = kept
+        style_net.padded, losses_module.CUT, losses.OUTLIER = kept
 
 
 @torch.no_grad()
-def judged(network: StyleNet, judge: PerceptualLoss, photos: Sequence[Tensor]) -> dict[str, float]:
-    """Measures of a network, a mean over photographs, the same for all variants."""
+def evaluated(
+    network: StyleNet, perceptual_loss: PerceptualLoss, photos: Sequence[Tensor]
+) -> dict[str, float]:
+    """Measures of a network, averaged over photographs; the same for all variants."""
     found: dict[str, list[float]] = {}
     rings = torch.zeros(3)
     for number, photo in enumerate(photos):
         result = network(photo)
-        found_losses = judge.style(result, photo)
+        found_losses = perceptual_loss.style(result, photo)
         pair = move(photo, np.random.default_rng(number), margin=8)
         error = warp_error((photo, pair.current), (result, network(pair.current)), pair.flow, pair.confidence)
         values = {name: found_losses[name].item() for name in ("style", "content", "brightness")}
@@ -168,14 +170,14 @@ def judged(network: StyleNet, judge: PerceptualLoss, photos: Sequence[Tensor]) -
 
 
 def grid_of(result: Tensor) -> float:
-    """Strength of what repeats every 8 pixels, at a fixed place, in one image: its deviation."""
+    """Strength of a grid pattern: standard deviation of the fine structure that repeats every 8 pixels."""
     fine = luma(result) - F.avg_pool2d(luma(result), 9, 1, 4, count_include_pad=False)
     phases = fine.unfold(2, PERIOD, PERIOD).unfold(3, PERIOD, PERIOD).mean(dim=(0, 1, 2, 3))
     return phases.std().item()
 
 
 def ring_of(image: Tensor) -> Tensor:
-    """Mean color of the outermost pixels less that of the ring inside: (3,)."""
+    """Mean color of the outermost ring of pixels minus that of the next ring, (3,)."""
     inner = image[..., RING:-RING, RING:-RING]
     parts = (image, inner, inner[..., RING:-RING, RING:-RING])
     sums = [part.sum(dim=(0, 2, 3)) for part in parts]
@@ -189,10 +191,12 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--painting", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for sheets and weights")
-    parser.add_argument("--minutes", type=float, default=2.0, help="to train each variant")
+    parser.add_argument("--minutes", type=float, default=2.0, help="training time of each variant")
     parser.add_argument("--features", default="distilled")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="of the default recipe")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="changes to the default recipe"
+    )
     parser.add_argument("--shown", type=Path, nargs="*", default=[], help="images for the sheets")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -200,16 +204,18 @@ def main() -> None:
     recipe = replace(Recipe(minutes=options.minutes), **changes)
     photos = Photographs(options.photos)
     photos.files, held_back = split(photos.files, HELD_BACK)
-    judged_on = [to_tensor(ImageOps.fit(read_rgb(path), (SIDE, SIDE))) for path in held_back[:JUDGED]]
+    validation = [to_tensor(ImageOps.fit(read_rgb(path), (SIDE, SIDE))) for path in held_back[:EVALUATED]]
     shown = [ImageOps.fit(read_rgb(path), (384, 288)) for path in options.shown or held_back[40:45]]
     plain = Recipe(style_weight=1, content_weight=1, brightness_weight=1)
-    judge = PerceptualLoss(load_features(options.features), plain, painting_for(options.painting, recipe))
+    perceptual_loss = PerceptualLoss(
+        load_features(options.features), plain, painting_for(options.painting, recipe)
+    )
     for name in options.only:
         with patched(VARIANTS[name]):
             training = trained(VARIANTS[name], options.painting, photos, recipe, options.features)
             network = training.network.eval()
-            losses.OUTLIER = Variant.outlier  # judged alike
-            measures = judged(network, judge, judged_on)
+            losses.OUTLIER = Variant.outlier  # the same for all variants
+            measures = evaluated(network, perceptual_loss, validation)
             with torch.no_grad():
                 stylized = [download(network(to_tensor(picture))[0]) for picture in shown]
         rows = [np.concatenate([np.asarray(picture) for picture in row], 1) for row in (shown, stylized)]

@@ -1,9 +1,9 @@
-"""How smoothly a look changes: `python benchmarks/timeline.py PICTURE|FILM -o plot.png --at 4s=great_wave …`.
+"""Smoothness of transitions: `python benchmarks/timeline.py IMAGE|VIDEO -o plot.png --at 4s=great_wave …`.
 
-Stylizes each frame and plots the mean difference of neighboring frames, in units of 1/255, with the source's
-own below it. An image stands still, so that all change is the keyframes's; there the largest difference is
-compared with what a fade of that length must have at least: the whole way, divided by its frames. A cosine
-is at most pi / 2 times as fast as that; more is a jump.
+Stylizes each frame and plots the mean difference of consecutive frames, in units of 1/255, for the result and
+the source. With an image, all change comes from the keyframes. For each fade, the largest difference is
+compared with that of an even fade: the total difference divided by the number of frames. A cosine fade is at
+most pi / 2 times as fast; anything above is a jump.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WIDTH, HEIGHT, MARGIN = 1200, 300, 30  # of the plot, in pixels
 
 
 def frames_of(path: Path, seconds: float, rate: float) -> list[np.ndarray]:
-    """Frames of a video, or an image again and again."""
+    """Frames of a video, or an image repeated."""
     with open_source(path) as source:
         frames = [item.pixels for item in source if isinstance(item, Frame)]
         still = source.info.kind == "still"
@@ -34,7 +34,7 @@ def frames_of(path: Path, seconds: float, rate: float) -> list[np.ndarray]:
 
 
 def plot(path: Path, curves: dict[str, list[float]], times: list[float], rate: float) -> None:
-    """Draws curves over the frames, and a line at each time in seconds."""
+    """Plots curves over the frames, with a line at each of `times` in seconds."""
     page = Image.new("RGB", (WIDTH, HEIGHT), "white")
     draw = ImageDraw.Draw(page)
     top = max(max(values) for values in curves.values()) or 1.0
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--at", action="append", default=[], help="as for `streamstyle stylize`")
     parser.add_argument("--fade", type=float, default=FADE)
     parser.add_argument("--mix-by", default="pictures")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for an image")
+    parser.add_argument("--seconds", type=float, default=20.0, help="duration, for an image")
     parser.add_argument("--rate", type=float, default=24.0, help="frames per second")
     options = parser.parse_args()
     keyframes = keyframes_of(options.style, at=options.at, fade=options.fade)
@@ -74,7 +74,7 @@ def main() -> None:
     ]
     curves = {
         name: [float(np.abs(b.astype(np.int16) - a).mean()) for a, b in pairwise(video)]
-        for name, video in (("painted", results), ("source", frames))
+        for name, video in (("stylized", results), ("source", frames))
     }
     begins = [change.seconds for change in keyframes.changes]
     plot(options.output, curves, begins, options.rate)
@@ -85,9 +85,9 @@ def main() -> None:
             min(round(seconds * options.rate), len(frames) - 1) for seconds in (change.seconds, until)
         )
         whole = float(np.abs(results[last].astype(np.int16) - results[first]).mean())
-        step = max(curves["painted"][first:last], default=0.0)
+        step = max(curves["stylized"][first:last], default=0.0)
         even = whole / max(last - first, 1)
-        print(f"at {change.seconds:g} s: way {whole:.1f}, largest step {step:.2f}, even steps {even:.2f}")
+        print(f"at {change.seconds:g} s: total {whole:.1f}, largest step {step:.2f}, even steps {even:.2f}")
     print(f"largest_step: {max(curves['stylized']):.2f}")
 
 

@@ -1,14 +1,14 @@
-"""Transfer by optimization: images with the curves of their losses, and a video with and without memory.
+"""Style transfer by optimization: images with their loss curves, and a video with and without warm start.
 
     python benchmarks/transfer.py PAINTING [PAINTING ...] [--photo P ...] [--video F] -o sheet.png
 
-Every painting is laid onto every photograph (by default onto the project's own still), and the losses of the
-last size are drawn over its steps, on a logarithmic scale. The first seconds of the video (by default the
-sample clip, 320 pixels wide) are stylized with the first painting in three ways: each frame by itself, each
-starting from the last one, and held to it as well. Reported for each: the change along the motion beyond what
-the source changes (mean square, and as a share of the first way), and milliseconds a frame.
+The style of every painting is transferred to every photograph (by default a sample image), and the losses of
+the last size are plotted over its steps on a logarithmic scale. The first frames of the video (by default the
+sample clip, 320 pixels wide) are stylized with the first painting in three ways: frame by frame, with warm
+start from the previous result, and with temporal loss as well. Reported for each: excess warp error beyond
+the source's (mean squared, and as a share of frame by frame), and milliseconds a frame.
 
-The last line is the share that is left of the warp error.
+The last line is the remaining share of the warp error.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ from PIL import Image, ImageDraw
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
 from streamstyle.effects.transfer.transfer import Optimization, Transfer
-from streamstyle.evaluation import evaluate
+from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Frame, Moment, OptimizationStep
-from streamstyle.jobs.build import first_picture
 from streamstyle.keyframes import keyframes_of
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
 from streamstyle.sinks.memory import MemorySink
-from streamstyle.sources import ReadOptions, open_source
+from streamstyle.sources import ReadOptions, first_frame, open_source
 from streamstyle.sources.memory import MemorySource
 from streamstyle.training import Recipe
 from streamstyle.training.data import painting_for
@@ -41,9 +40,9 @@ ROOT = Path(__file__).parents[1]
 SIDE = 320  # pixels, of the video
 COLORS = {"style": "#c0392b", "content": "#2471a3", "variation": "#7d8a2e"}
 WAYS = {
-    "each frame by itself": None,
-    "from the last one": Optimization(temporal_weight=0.0),
-    "and held to it": Optimization(),
+    "frame by frame": None,
+    "warm start": Optimization(temporal_weight=0.0),
+    "and temporal loss": Optimization(),
 }
 
 
@@ -65,7 +64,7 @@ def curves(steps: list[OptimizationStep], size: tuple[int, int]) -> np.ndarray:
 
 
 def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]:
-    """Each painting on each photograph, with its curves below."""
+    """Each photograph in the style of each painting, above the loss curves."""
     cells, plots = [], []
     for path in paintings:
         painting = painting_for(path, Recipe())[0]
@@ -73,7 +72,7 @@ def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]
             steps: list[OptimizationStep] = []
             effect = Transfer(keyframes_of("a"), {"a": painting}, on_step=steps.append)
             begin = time.perf_counter()
-            image = upload(first_picture(str(photo), side), effect.device)
+            image = upload(first_frame(photo, max_size=side).pixels, effect.device)
             pixels = download(effect(image, Moment(0, 0.0)))
             seconds = time.perf_counter() - begin
             name = f"{path.stem} on {photo.stem}"
@@ -91,7 +90,7 @@ def pictures(paintings: list[Path], photos: list[Path], side: int) -> list[Cell]
 
 
 def video_ways(video: Path, painting: Path, count: int) -> tuple[float, list[Cell]]:
-    """Prints the table; gives the share of the warp error that is left, and stills."""
+    """Prints the table; returns the remaining share of the warp error, and some frames."""
     with open_source(video, ReadOptions(max_size=SIDE)) as source:
         taken = list(islice((item for item in source if isinstance(item, Frame)), count))
     frames = [replace(frame, reset=index == 0) for index, frame in enumerate(taken)]
@@ -104,7 +103,7 @@ def video_ways(video: Path, painting: Path, count: int) -> tuple[float, list[Cel
         motion = None if how is None else FlowEstimation("medium", device=choose())
         run(MemorySource(frames), effect, [sink], motion=motion)
         ms = 1000 * (time.perf_counter() - begin) / count
-        found = evaluate(MemorySource(frames), MemorySource(sink.frames), FlowEstimation("medium"))
+        found = evaluate_frames(MemorySource(frames), MemorySource(sink.frames), FlowEstimation("medium"))
         error = found.summary["excess_warp_error"]
         base = base or error
         share = error / base
@@ -118,10 +117,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paintings", nargs="+", type=Path)
     parser.add_argument("--photo", dest="photos", nargs="+", type=Path)
-    parser.add_argument("--film", type=Path, default=ROOT / "samples" / "harbour.mp4")
+    parser.add_argument("--video", type=Path, default=ROOT / "samples" / "harbour.mp4")
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--side", type=int, default=512, help="longer side of the photographs")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="sheets: this, and one for videos")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="sheet to write; that of the video is written next to it",
+    )
     options = parser.parse_args()
     photos = options.photos or [ROOT / "samples" / "lighthouse.png"]
     cells = pictures(options.paintings, photos, options.side)

@@ -4,26 +4,26 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from streamstyle.effects.style import Style
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import download, upload
 from streamstyle.effects.composite import Composite
+from streamstyle.effects.stylize.style import Style
 from streamstyle.frames import Frame, Moment
 from streamstyle.keyframes import NONE, keyframes_of
 from streamstyle.sources import open_source
 from streamstyle.weights import STYLES
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "streamstyle" / "web" / "page"
+PAGE = HERE.parent / "streamstyle" / "apps" / "web" / "page"
 SAMPLES = HERE.parent / "samples"
-FRAME = 60  # of the clip
+FRAME = 60  # number of the clip's frame to show
 STRIP = 200  # pixels, the height of the thumbnails
 COLUMNS, SIDE = 4, 400  # of the gallery, and pixels along the longer side of each of its images
 
 
 def stills() -> list[np.ndarray]:
-    """The project's own images: a frame of the clip, the lighthouse, the still life."""
+    """The sample images: a frame of the clip, the lighthouse, the still life."""
     with open_source(SAMPLES / "harbour.mp4") as clip:
         frames = [item.pixels for item in clip if isinstance(item, Frame)]
     pictures = [frames[FRAME]]
@@ -42,7 +42,7 @@ def stylized(pixels: np.ndarray, style: str) -> np.ndarray:
 
 
 def strip(pictures: list[np.ndarray]) -> np.ndarray:
-    """Images of one height beside each other."""
+    """Images side by side, scaled to the same height."""
     scaled = []
     for pixels in pictures:
         size = round(pixels.shape[1] * STRIP / pixels.shape[0]), STRIP

@@ -1,8 +1,8 @@
 """A canvas in scene units: smooth shapes, gradients, dabs and soft noise.
 
-Everything in the samples is painted with these few strokes. One scene unit is one pixel of the clip at
-zoom 1; `density` says how many canvas pixels lie along one unit, so the same painter serves a small clip
-and a large still. Colours are RGB floats in [0, 1], as displayed (gamma-coded), premultiplied by alpha.
+All samples are drawn with these primitives. One scene unit is one pixel of the clip at zoom 1; `density` is
+the number of canvas pixels along one unit, so the same code draws a small clip and a large still image.
+Colors are RGB floats in [0, 1], as displayed (gamma-coded), premultiplied by alpha.
 """
 
 import math
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Colour = tuple[float, float, float]
-Paint = Colour | Callable[[Array, Array], Array]  # one colour, or (x, y) in scene units -> (h, w, 3)
+Paint = Colour | Callable[[Array, Array], Array]  # one color, or (x, y) in scene units -> (h, w, 3)
 Points = Sequence[tuple[float, float]] | NDArray[np.floating]
 
 EDGE_SAMPLES = 4  # sub-pixels along each side of a pixel when a shape's edge is drawn
@@ -24,12 +24,12 @@ LATTICE = 256  # the noise repeats after so many cells
 
 
 def rgb(code: str) -> Colour:
-    """The colour "rrggbb" as three floats in [0, 1]."""
+    """The color "rrggbb" as three floats in [0, 1]."""
     return (int(code[0:2], 16) / 255, int(code[2:4], 16) / 255, int(code[4:6], 16) / 255)
 
 
 def mix(a: Colour, b: Colour, amount: float) -> Colour:
-    """The colour that lies `amount` of the way from `a` (0) to `b` (1)."""
+    """The color that lies `amount` of the way from `a` (0) to `b` (1)."""
     return (a[0] + (b[0] - a[0]) * amount, a[1] + (b[1] - a[1]) * amount, a[2] + (b[2] - a[2]) * amount)
 
 
@@ -40,13 +40,13 @@ def smoothstep(low: float, high: float, x: Array) -> Array:
 
 
 def blend(a: Array | Colour, b: Array | Colour, amount: Array) -> Array:
-    """Colours `a` to `b` (each (h, w, 3) or one colour) by an (h, w) map in [0, 1]."""
+    """Colors `a` to `b` (each (h, w, 3) or one color) by an (h, w) map in [0, 1]."""
     first, second = np.asarray(a, np.float32), np.asarray(b, np.float32)
     return (first + (second - first) * amount[..., None]).astype(np.float32)
 
 
 def ramp(x: Array, stops: Sequence[tuple[float, str]]) -> Array:
-    """Colours (h, w, 3) along a gradient: `stops` are (position, "rrggbb"), positions rising."""
+    """Colors (h, w, 3) along a gradient: `stops` are (position, "rrggbb"), positions rising."""
     places = [place for place, _ in stops]
     colours = np.array([rgb(code) for _, code in stops])
     channels = [np.interp(x, places, colours[:, channel]) for channel in range(3)]
@@ -54,13 +54,13 @@ def ramp(x: Array, stops: Sequence[tuple[float, str]]) -> Array:
 
 
 def down(top: float, bottom: float, *codes: str) -> Callable[[Array, Array], Array]:
-    """A paint that runs through the colours `codes` from height `top` down to `bottom`."""
+    """A paint that runs through the colors `codes` from height `top` down to `bottom`."""
     places = np.linspace(top, bottom, len(codes))
     return lambda x, y: ramp(y, list(zip(places, codes, strict=True)))
 
 
 def across(left: float, right: float, *codes: str) -> Callable[[Array, Array], Array]:
-    """A paint that runs through the colours `codes` from `left` to `right`."""
+    """A paint that runs through the colors `codes` from `left` to `right`."""
     places = np.linspace(left, right, len(codes))
     return lambda x, y: ramp(x, list(zip(places, codes, strict=True)))
 
@@ -205,7 +205,7 @@ class Canvas:
         colours += light * np.asarray(colour, np.float32) * (1 - colours)  # screen: never beyond white
 
     def tint(self, factor: Callable[[Array, Array], Array]) -> None:
-        """Multiply the colours by `factor(x, y)`, (h, w) or (h, w, 3)."""
+        """Multiply the colors by `factor(x, y)`, (h, w) or (h, w, 3)."""
         value = factor(*self.grid())
         value = value if value.ndim == 3 else value[..., None]
         self.pixels[..., :3] = np.minimum(self.pixels[..., :3] * value, self.pixels[..., 3:])

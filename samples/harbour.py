@@ -1,4 +1,4 @@
-"""The clip's scene: an evening harbour seen from a terrace, and how camera and boats move.
+"""The clip's scene, an evening harbor seen from a terrace, and the motion of camera and boats.
 
 The camera pans and travels to the right and zooms in a little. A pan moves all layers alike; travel moves
 a layer by its nearness; on the water, nearness grows evenly from the horizon down, so travel shears it. All
@@ -27,7 +27,7 @@ Map = NDArray[np.float64]
 
 
 def progress(frame: float) -> float:
-    """How far the camera has come, -0.5 to 0.5: a slow start and a slow end."""
+    """Camera progress, -0.5 to 0.5, with a slow start and end."""
     share = frame / (FRAMES - 1)
     return share - 0.5 - 0.7 * math.sin(2 * math.pi * share) / (2 * math.pi)
 

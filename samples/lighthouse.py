@@ -23,7 +23,7 @@ NIGHT = Light(
 
 
 def paint_lighthouse() -> Array:
-    """The picture, (640, 960, 3) float RGB in [0, 1]."""
+    """The image, (640, 960, 3) float RGB in [0, 1]."""
     density = SIZE[1] / VIEW[2]
     right, bottom = VIEW[0] + SIZE[0] / density, VIEW[1] + VIEW[2]
     sheets = [Canvas(VIEW[0], VIEW[1], right, bottom, density=density) for _ in range(4)]
@@ -45,7 +45,7 @@ def paint_lighthouse() -> Array:
 
 
 def _moonlight(x: Array, y: Array) -> Array:
-    """Factor (h, w, 3) that turns evening colours to night: cool, darker away from the moon."""
+    """Factor (h, w, 3) that turns evening colors to night: cool, darker away from the moon."""
     depth = smoothstep(520, 740, x) * 0.3 + np.zeros_like(y)
     factor = np.array([0.60, 0.78, 1.06], np.float32)
     return factor * (1 - depth)[..., None]

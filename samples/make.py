@@ -1,4 +1,4 @@
-"""Paint the samples anew: `python samples/make.py`, or only the clip's exact flow with `--flow FOLDER`."""
+"""Render the samples: `python samples/make.py`, or only the clip's exact flow with `--flow FOLDER`."""
 
 import argparse
 from collections.abc import Iterable, Iterator
@@ -21,12 +21,12 @@ from still_life import paint_still_life
 from techniques import TECHNIQUES
 
 HERE = Path(__file__).parent
-TECHNIQUE_SIDE = 600  # pixels, the longer side of the pictures that show a technique
+TECHNIQUE_SIDE = 600  # pixels, the longer side of the images that show a technique
 FLO_MAGIC = 202021.25  # first number of a Middlebury flow file
 
 
 def main() -> None:
-    """Write the clip, the stills, the painting and the techniques, or the flow."""
+    """Write the clip, the still images, the painting and the technique images; or the flow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=HERE, help="folder for the samples")
     parser.add_argument(
@@ -63,7 +63,7 @@ def clip_frames(layers: list[Layer]) -> Iterator[NDArray[np.uint8]]:
 
 
 def reduced(picture: Array, side: int) -> Array:
-    """A picture whose longer side is `side` pixels."""
+    """An image whose longer side is `side` pixels."""
     height, width = picture.shape[:2]
     size = round(width * side / max(height, width)), round(height * side / max(height, width))
     smaller: Array = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -71,12 +71,12 @@ def reduced(picture: Array, side: int) -> Array:
 
 
 def eight_bit(picture: Array) -> NDArray[np.uint8]:
-    """A picture in [0, 1] as bytes."""
+    """An image in [0, 1] as bytes."""
     return np.round(picture * 255).astype(np.uint8)
 
 
 def write_picture(path: Path, picture: Array) -> None:
-    """Write an (h, w, 3) RGB picture in [0, 1] as PNG, with one channel where it is grey."""
+    """Write an (h, w, 3) RGB image in [0, 1] as PNG, with one channel where it is gray."""
     pixels = eight_bit(picture)[..., ::-1]
     if (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
@@ -98,7 +98,7 @@ def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]]) -> None:
         audio = film.add_stream("aac", rate=RATE, layout="stereo")
         audio.bit_rate = 128_000
         for number, pixels in enumerate(frames):
-            # The matrix must be named: tags alone would leave BT.601 numbers under a BT.709 label.
+            # Name the matrix: tags alone would leave BT.601 values labeled as BT.709.
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
                 format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG"
             )
@@ -115,7 +115,7 @@ def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]]) -> None:
 
 
 def write_flows(folder: Path, layers: list[Layer]) -> None:
-    """Write flow_0001.flo, visible_0001.png, flow_0002.flo ... into `folder`, a pair per frame t >= 1."""
+    """Write flow_0001.flo, visible_0001.png, flow_0002.flo ... into `folder`, a pair per frame from 1."""
     folder.mkdir(parents=True, exist_ok=True)
     for frame in range(1, harbour.FRAMES):
         flow, seen = backward_flow(layers, frame, width=harbour.WIDTH, height=harbour.HEIGHT)

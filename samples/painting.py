@@ -1,8 +1,8 @@
 """The painting: thousands of curved brush strokes over a designed landscape.
 
-A composition says which colour belongs where and which way the brush runs there. Strokes of falling size
-follow that field, as in Hertzmann (1998), "Painterly Rendering with Curved Brush Strokes of Multiple Sizes";
-each is a bundle of bristles that leave ridges, and a light from the upper left falls on the ridges.
+A composition defines the color and the brush direction at each point. Strokes of decreasing size follow that
+field, as in Hertzmann (1998), "Painterly Rendering with Curved Brush Strokes of Multiple Sizes". Each is a
+bundle of bristles that leave ridges, lit from the upper left.
 """
 
 import cv2
@@ -11,15 +11,15 @@ from canvas import Array, blend, noise, ramp, rgb, smoothstep
 
 SIZE = 768  # pixels along each side
 PAINTED = 2 * SIZE  # painted at twice the size, so that single bristles survive
-SUN = (0.69, 0.25)  # in shares of the picture
+SUN = (0.69, 0.25)  # in shares of the image
 STROKES = ((24, 1900, 15), (13, 5200, 17), (7.5, 9000, 15), (4.5, 5200, 12))  # width in pixels, number, steps
 
 
 def composition(x: Array, y: Array) -> tuple[Array, Array]:
-    """What is to be painted at (x, y), each (h, w) in shares of the picture.
+    """The composition at (x, y), each (h, w) as shares of the image.
 
     Returns:
-        Colours (h, w, 3), and the brush's direction (h, w) in radians.
+        Colors (h, w, 3), and the brush's direction (h, w) in radians.
     """
     distance = np.hypot(x - SUN[0], y - SUN[1])
     around = np.arctan2(y - SUN[1], x - SUN[0]) + np.pi / 2
@@ -36,7 +36,7 @@ def composition(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _sky(x: Array, y: Array, distance: Array, swirl: Array) -> tuple[Array, Array]:
-    """Cobalt and turquoise wind round a sun with rings of yellow and orange."""
+    """Cobalt and turquoise wind around a sun with rings of yellow and orange."""
     bands = np.sin(2 * np.pi * (2.6 * y + 0.55 * x + 1.5 * swirl))
     colour = ramp(
         y + 0.14 * bands,
@@ -61,7 +61,7 @@ def _sky(x: Array, y: Array, distance: Array, swirl: Array) -> tuple[Array, Arra
 
 
 def _grounds(x: Array) -> list[tuple[Array, float, tuple[tuple[float, str], ...]]]:
-    """Mountains and hills, far to near: height of the crest, direction of the brush, colours downwards."""
+    """Mountains and hills, far to near: height of the crest, direction of the brush, colors downwards."""
     wave = np.sin
     return [
         (
@@ -126,7 +126,7 @@ def _trees(x: Array, y: Array, colour: Array, turn: Array) -> tuple[Array, Array
 
 
 def paint_landscape(side: int) -> Array:
-    """The composition in smooth colours, (side, side, 3) float RGB in [0, 1]."""
+    """The composition in smooth colors, (side, side, 3) float RGB in [0, 1]."""
     places = (np.arange(side, dtype=np.float32) + 0.5) / side
     return np.clip(composition(*np.meshgrid(places, places))[0], 0, 1)
 
@@ -146,7 +146,7 @@ def paint_picture(*, seed: int = 4) -> Array:
         error = np.abs(paint - smooth).sum(-1)
         for _ in range(number):
             start = rng.random(2) * PAINTED
-            # Small brushes go where the picture is still wrong; half of them anyway, for the surface's sake.
+            # Small brushes go where the error is large; half of them anywhere, for an even surface.
             if width < 20 and error[int(start[1]), int(start[0])] < 0.16 and rng.random() < 0.55:
                 continue
             path = _path(start, turn, smooth, steps, width)
@@ -155,7 +155,7 @@ def paint_picture(*, seed: int = 4) -> Array:
 
 
 def _path(start: Array, turn: Array, target: Array, steps: int, width: float) -> Array:
-    """Places (n, 2) of a stroke from `start` along the field, ending where the colour becomes another."""
+    """Points (n, 2) of a stroke from `start` along the field, ending where the color changes."""
     first = target[int(start[1]), int(start[0])]
     path, heading = [start], None
     for _ in range(steps):
@@ -185,7 +185,7 @@ def _stroke(
     along /= np.maximum(np.hypot(along[:, 0], along[:, 1])[:, None], 1e-6)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
     body = np.clip(colour * rng.normal(1, 0.075) + rng.normal(0, 0.028, 3), 0, 1)
-    second = np.clip(body + rng.normal(0, 0.06, 3), 0, 1)  # a brush seldom holds one colour
+    second = np.clip(body + rng.normal(0, 0.06, 3), 0, 1)  # a brush seldom holds one color
     count = max(int(width / 1.5), 4)
     lift = float(rng.uniform(0.5, 1.0))
     for offset, wobble in zip(np.linspace(-1, 1, count), rng.normal(0, 1, count), strict=True):
@@ -202,7 +202,7 @@ def _stroke(
 
 
 def _lit(paint: Array, relief: Array) -> Array:
-    """Light the ridges from the upper left, with a little gloss, and bring the picture to its size."""
+    """Light the ridges from the upper left, with a little gloss, and bring the image to its size."""
     surface = cv2.GaussianBlur(relief, (0, 0), 1.1)
     slope_x, slope_y = cv2.Sobel(surface, -1, 1, 0), cv2.Sobel(surface, -1, 0, 1)
     facing = np.clip((slope_x + 1.2 * slope_y) * 0.2, -1, 1)

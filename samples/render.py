@@ -1,11 +1,11 @@
-"""Layers that move exactly, the pictures they give, and their exact flow.
+"""Moving layers: their rendered frames and exact optical flow.
 
-A shot is a pile of painted layers, far to near. Each moves by an affine map that is known for every frame,
-after an optional sideways sway that depends on height alone. Both can be inverted on paper, so the flow is
-computed, not estimated: a pixel is traced down to its layer's paint and up again to the frame before.
+A shot is a stack of painted layers, far to near. Each moves by an affine map that is known for every frame,
+after an optional sideways sway that depends only on height. Both are invertible, so the flow is computed, not
+estimated: a pixel is traced to its point on the layer, and from there to the previous frame.
 
-Screen positions are (x, y) in clip pixels with (0, 0) at the picture's upper left corner, not at the first
-pixel's centre; frames are counted from 0.
+Screen positions are (x, y) in clip pixels with (0, 0) at the image's upper left corner, not at the first
+pixel's center; frames are counted from 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def still(y: Array, frame: float) -> Array:
 
 @dataclass(frozen=True)
 class Layer:
-    """A painted sheet and its motion.
+    """A painted layer and its motion.
 
     Attributes:
         name: what it shows.
@@ -42,13 +42,13 @@ class Layer:
     sway: Callable[[Array, float], Array] = still
 
     def to_scene(self, x: Array, y: Array, frame: float) -> tuple[Array, Array]:
-        """Where on the unmoved layer the screen positions (x, y) lie in `frame`."""
+        """Positions on the unmoved layer of the screen positions (x, y) in `frame`."""
         (a, b, c), (d, e, f) = cv2.invertAffineTransform(self.place(frame))
         u, v = a * x + b * y + c, d * x + e * y + f
         return u - self.sway(v, frame), v
 
     def to_screen(self, u: Array, v: Array, frame: float) -> tuple[Array, Array]:
-        """Where on the screen the layer's positions (u, v) lie in `frame`; undoes `to_scene`."""
+        """Screen positions of the layer's positions (u, v) in `frame`; the inverse of `to_scene`."""
         (a, b, c), (d, e, f) = self.place(frame)
         u = u + self.sway(v, frame)
         return a * u + b * v + c, d * u + e * v + f
@@ -62,13 +62,13 @@ class Layer:
 
 
 def pixel_centres(width: int, height: int, *, scale: float) -> tuple[Array, Array]:
-    """Screen positions x, y, each (height, width), of a picture's pixels; `scale` = its size / the clip's."""
+    """Screen positions x, y, each (height, width), of an image's pixels; `scale` = image size / clip size."""
     x, y = (np.arange(width) + 0.5) / scale, (np.arange(height) + 0.5) / scale
     return tuple(np.meshgrid(x, y))
 
 
 def render(layers: Sequence[Layer], frame: float, *, width: int, height: int, scale: float = 1.0) -> Array:
-    """The picture of `frame`: (height, width, 3) float RGB in [0, 1]."""
+    """The image of `frame`: (height, width, 3) float RGB in [0, 1]."""
     fine = SUPERSAMPLING
     x, y = pixel_centres(width * fine, height * fine, scale=scale * fine)
     picture = colours(layers, x, y, frame)
@@ -76,7 +76,7 @@ def render(layers: Sequence[Layer], frame: float, *, width: int, height: int, sc
 
 
 def colours(layers: Sequence[Layer], x: Array, y: Array, frame: float) -> Array:
-    """Colours (h, w, 3) at the screen positions (x, y), each (h, w), not averaged over a pixel."""
+    """Colors (h, w, 3) at the screen positions (x, y), each (h, w), not averaged over a pixel."""
     picture = np.zeros((*x.shape, 3), np.float32)
     for layer in layers:
         rows, columns = _touched(layer, x, y, frame)
@@ -90,7 +90,7 @@ def colours(layers: Sequence[Layer], x: Array, y: Array, frame: float) -> Array:
 
 
 def _touched(layer: Layer, x: Array, y: Array, frame: float) -> tuple[slice, slice]:
-    """Rows and columns of the positions that the layer can reach: sampling the rest would only cost time."""
+    """Rows and columns of the positions that the layer can cover, to save time in sampling."""
     canvas = layer.canvas
     v = np.linspace(canvas.top, canvas.bottom, 64)
     sides = [layer.to_screen(np.full_like(v, side), v, frame) for side in (canvas.left, canvas.right)]
@@ -100,7 +100,7 @@ def _touched(layer: Layer, x: Array, y: Array, frame: float) -> tuple[slice, sli
 
 
 def _span(flags: NDArray[np.bool_]) -> slice:
-    """The range from the first to the last True."""
+    """The slice from the first to the last True."""
     places = np.flatnonzero(flags)
     return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
 
@@ -116,11 +116,11 @@ def visible_layer(layers: Sequence[Layer], x: Array, y: Array, frame: float) -> 
 def trace(
     layers: Sequence[Layer], start: float, end: float, *, width: int, height: int, scale: float = 1.0
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Motion of what the pixels of frame `start` show, from there to frame `end`.
+    """Motion of the surface points visible in frame `start`, from there to frame `end`.
 
     Returns:
         Flow (height, width, 2) float32 in output pixels, channel 0 = x right, 1 = y down, and a mask
-        (height, width), True where the same surface point is seen in `end`, inside the picture.
+        (height, width), True where the same surface point is seen in `end`, inside the image.
     """
     x, y = pixel_centres(width, height, scale=scale)
     shown = visible_layer(layers, x, y, start)
@@ -130,7 +130,7 @@ def trace(
         if own.any():
             there_x[own], there_y[own] = layer.to_screen(*layer.to_scene(x[own], y[own], start), end)
     flow = np.stack([there_x - x, there_y - y], axis=-1) * scale
-    half = 0.5 / scale  # beyond the outermost pixel centres there is nothing to interpolate
+    half = 0.5 / scale  # beyond the outermost pixel centers there is nothing to interpolate
     inside = (there_x >= half) & (there_x <= width / scale - half)
     inside &= (there_y >= half) & (there_y <= height / scale - half)
     seen = inside & (visible_layer(layers, there_x, there_y, end) == shown)
@@ -140,5 +140,5 @@ def trace(
 def backward_flow(
     layers: Sequence[Layer], frame: int, *, width: int, height: int, scale: float = 1.0
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Flow of `frame` to the frame before, and where that point was visible; see `trace`."""
+    """Flow from `frame` to the previous frame, and mask of the points visible there; see `trace`."""
     return trace(layers, frame, frame - 1, width=width, height=height, scale=scale)

@@ -1,4 +1,4 @@
-"""Sky, mountains and water: everything far away, and what mirrors it.
+"""Sky, mountains and water: the distant scenery and its reflections.
 
 Heights are scene units, y down; `HORIZON` is where the sea ends.
 """
@@ -23,15 +23,15 @@ LENS = (
 
 @dataclass(frozen=True)
 class Light:
-    """The hour: a sky's colours from top to horizon, and its sun (or moon).
+    """The light at a time of day: a sky's colors from top to horizon, and its sun (or moon).
 
     Attributes:
         sky: gradient stops (height in scene units, "rrggbb").
-        sun: centre (x, y) and radius in scene units.
-        disc, glow: colours of the sun and of the air around it.
-        cloud_lit, cloud_shade: colours of the clouds on the sun's side and on the other.
+        sun: center (x, y) and radius in scene units.
+        disc, glow: colors of the sun and of the air around it.
+        cloud_lit, cloud_shade: colors of the clouds on the sun's side and on the other.
         water: gradient stops (height, "rrggbb") of open water.
-        glitter: colour of the sun's path on the water.
+        glitter: color of the sun's path on the water.
         cloudiness: share of the sky that is not cloud; lower means more cloud.
     """
 
@@ -64,7 +64,7 @@ def paint_sky(canvas: Canvas, light: Light) -> None:
 
 
 def _sky(x: Array, y: Array, light: Light) -> Array:
-    """Colours (h, w, 3) of the sky at scene positions (x of shape (1, w), y of shape (h, 1))."""
+    """Colors (h, w, 3) of the sky at scene positions (x of shape (1, w), y of shape (h, 1))."""
     sun_x, sun_y, radius = light.sun
     x, y = np.broadcast_arrays(x, y)
     distance = np.hypot(x - sun_x, (y - sun_y) * 1.25)
@@ -131,7 +131,7 @@ def paint_mountains(
 
 
 def mirrored(source: Canvas, waterline: float, *, squash: float = 1.0) -> Canvas:
-    """What calm water shows of `source`: upside down below the `waterline`, `squash` times as tall."""
+    """Reflection of `source` in calm water: upside down below the `waterline`, `squash` times as tall."""
     row = round((waterline - source.top) * source.density)
     upper = source.pixels[:row][::-1]
     height = round(upper.shape[0] * squash)
@@ -144,7 +144,7 @@ def mirrored(source: Canvas, waterline: float, *, squash: float = 1.0) -> Canvas
 
 
 def paint_water(canvas: Canvas, light: Light, mirrors: list[Canvas], *, seed: int = 3) -> None:
-    """Open water: colour by distance, mirror images, then ripples and the sun's path, all in perspective."""
+    """Open water: color by distance, mirror images, then ripples and the sun's path, all in perspective."""
     canvas.shape(
         [
             (canvas.left, HORIZON),
@@ -160,7 +160,7 @@ def paint_water(canvas: Canvas, light: Light, mirrors: list[Canvas], *, seed: in
 
 
 def _water(x: Array, y: Array, light: Light) -> Array:
-    """Colours of open water: the sky's, mirrored, under a gradient of its own."""
+    """Colors of open water: the sky's, mirrored, under a gradient of its own."""
     x, y = np.broadcast_arrays(x, y)
     own = ramp(y, light.water)
     sky = _sky(x, np.minimum(2 * HORIZON - y, HORIZON), light)

@@ -3,7 +3,7 @@
 import numpy as np
 from canvas import Array, smoothstep
 
-RATE = 48_000  # samples a second
+RATE = 48_000  # samples per second
 CHORDS = (
     ("A2", "E3", "C4", "B4"),
     ("F2", "C3", "A3", "E4"),

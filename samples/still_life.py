@@ -12,7 +12,7 @@ from canvas import Array, blend, noise, ramp, rgb, smoothstep
 from numpy.typing import NDArray
 
 SIZE = (960, 640)  # width, height in pixels
-EYE, LOOK_AT, FOCAL = (0.3, 3.1, -8.2), (0.3, 1.12, 0.0), 2.7  # focal length in half picture heights
+EYE, LOOK_AT, FOCAL = (0.3, 3.1, -8.2), (0.3, 1.12, 0.0), 2.7  # focal length in half image heights
 WINDOW = np.array([-0.62, 0.62, -0.48], np.float32) / np.linalg.norm([0.62, 0.62, 0.48]).astype(np.float32)
 FAR, STEPS = 18.0, 120
 TABLE, JUG, ORANGE, PEAR, GRAPE, STALK, WALL = range(7)
@@ -23,7 +23,7 @@ PEARS = ((1.45, 0.25, -0.55), (2.35, -0.5, -0.95))  # (x, lean, z)
 
 
 def _grapes() -> list[tuple[float, float, float, float]]:
-    """Centres and radii of a heap of grapes."""
+    """Centers and radii of a heap of grapes."""
     rng = np.random.default_rng(3)
     heap = []
     for layer, (count, reach, height) in enumerate(((15, 0.72, 0.19), (9, 0.45, 0.46), (3, 0.2, 0.7))):
@@ -136,7 +136,7 @@ def _distance(p: Array) -> Array:
 
 
 def _march(start: Array, ray: Array, *, reach: float = FAR, stride: float = 1.0) -> tuple[Array, Array]:
-    """Walk along the rays until they touch, each step the `stride`-th part of the room there is.
+    """Sphere tracing: walk along the rays until they hit; a step is `stride` times the distance left.
 
     Returns:
         How far each went (n,), and how clear of everything it stayed (n,), 0 = touched, for soft shadows.
@@ -172,7 +172,7 @@ def _dimpled(p: Array, normal: Array) -> Array:
 
 
 def _colours(p: Array, normal: Array, thing: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Own colour (n, 3) and gloss (n,) of the surface points."""
+    """Own color (n, 3) and gloss (n,) of the surface points."""
     x, y, z = p[:, 0], p[:, 1], p[:, 2]
     wall = blend(rgb("4f6b66"), rgb("93a58c"), noise(x, y, cell=1.6, seed=5, octaves=5))
     colour, gloss = wall, np.zeros(len(p), np.float32)
@@ -213,7 +213,7 @@ def _cloth(x: Array, y: Array, z: Array) -> Array:
 
 
 def _glaze(p: Array) -> Array:
-    """White glaze painted in cobalt: bands, and leaves round the belly."""
+    """White glaze painted in cobalt: bands, and leaves around the belly."""
     y = p[:, 1]
     angle = np.arctan2(p[:, 2] - 0.75, p[:, 0] + 0.25)
     band = np.zeros_like(y)
@@ -232,7 +232,7 @@ def _glaze(p: Array) -> Array:
 
 
 def _rays(width: int, height: int) -> Array:
-    """Unit directions (height * width, 3) of the view through each pixel's centre."""
+    """Unit directions (height * width, 3) of the view through each pixel's center."""
     eye, target = np.asarray(EYE, np.float32), np.asarray(LOOK_AT, np.float32)
     ahead = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross((0, 1, 0), ahead)
@@ -246,7 +246,7 @@ def _rays(width: int, height: int) -> Array:
 
 
 def _shade(ray: Array) -> Array:
-    """Colour (n, 3) seen along the rays from the eye."""
+    """Color (n, 3) seen along the rays from the eye."""
     gone, _ = _march(np.broadcast_to(np.asarray(EYE, np.float32), ray.shape), ray)
     p = np.asarray(EYE, np.float32) + ray * gone[:, None]
     thing = np.argmin([form(p) for _, form in FORMS], axis=0)
@@ -262,7 +262,7 @@ def _shade(ray: Array) -> Array:
     )[1]
     room = np.mean([np.clip(_distance(p + normal * step) / step, 0, 1) for step in (0.12, 0.35, 0.8)], axis=0)
     room = 0.2 + 0.8 * room
-    # The window's light reaches less of the wall further right; that leaves the picture a dark side.
+    # The window lights less of the wall further right, which leaves that side of the image dark.
     fall = np.where(thing == WALL, np.clip(1.0 - 0.2 * (p[:, 0] + 2), 0.12, 1), 1.0)
     sun = (1.18 * lit * clear * fall)[:, None] * np.asarray(rgb("ffe6bd"), np.float32)
     sky = (0.36 * room**1.4 * (0.65 + 0.35 * normal[:, 1]))[:, None] * np.asarray(rgb("a9bede"), np.float32)
@@ -288,10 +288,10 @@ def _reflection(ray: Array, normal: Array, gloss: Array, *, clear: Array, room: 
 
 
 def paint_still_life(*, supersampling: int = 2) -> Array:
-    """The picture, (640, 960, 3) float RGB in [0, 1]."""
+    """The image, (640, 960, 3) float RGB in [0, 1]."""
     width, height = SIZE[0] * supersampling, SIZE[1] * supersampling
     rays = _rays(width, height)
-    strip = width * 40  # as many rays at a time as the processor's cache likes
+    strip = width * 40  # a number of rays that fits the processor's cache
     light = np.concatenate([_shade(rays[first : first + strip]) for first in range(0, len(rays), strip)])
     shown = 1 - np.exp(-1.55 * np.clip(light, 0, None))  # film-like shoulder instead of clipped highlights
     picture = np.clip(shown, 0, 1) ** (1 / 1.6)

@@ -1,6 +1,6 @@
-"""Techniques to learn a style from: one scene each, in glass, ink, wood and dots.
+"""Techniques as style images, one scene each: stained glass, ink, woodcut and pointillism.
 
-Each takes an (h, w, 3) RGB picture in [0, 1] and gives one of the same size.
+Each function takes an (h, w, 3) RGB image in [0, 1] and returns one of the same size.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from canvas import Array, blend, noise, rgb, smoothstep
 
 
 def stained_glass(picture: Array, *, seed: int = 5) -> Array:
-    """Panes of coloured glass between leads; each pane has one colour, streaked, brighter in its middle."""
+    """Panes of colored glass between leads; each pane has one color, streaked, brighter in its middle."""
     height, width = picture.shape[:2]
     rng = np.random.default_rng(seed)
     points = rng.random((420, 2)) * (width, height)
     labels = np.zeros((height, width), np.int32)
-    for _ in range(4):  # Lloyd's steps make panes of like size; the picture's edges pull them along
+    for _ in range(4):  # Lloyd's steps make panes of similar size; the image's edges attract them
         labels = _nearest(points, height, width)
         places = np.indices((height, width)).reshape(2, -1)[::-1].T
         counts = np.maximum(np.bincount(labels.ravel(), minlength=len(points)), 1)
@@ -87,7 +87,7 @@ def woodcut(picture: Array) -> Array:
 
 
 def pointillism(picture: Array, *, seed: int = 7) -> Array:
-    """Dabs of pure colour on a pale ground, laid so that only the eye mixes them."""
+    """Dabs of pure color on a pale ground, laid so that only the eye mixes them."""
     height, width = picture.shape[:2]
     rng = np.random.default_rng(seed)
     canvas = np.ones((height, width, 3), np.float32) * np.float32(rgb("efe6d2"))
@@ -98,7 +98,7 @@ def pointillism(picture: Array, *, seed: int = 7) -> Array:
             colour = vivid[int(py), int(px)]
             shift = rng.normal(0, 0.16, 3)
             colour = np.clip(colour + shift - shift.mean(), 0, 1)
-            if rng.random() < 0.16:  # a complement, to make its neighbours glow
+            if rng.random() < 0.16:  # a complement, to make its neighbors glow
                 colour = np.clip(1.15 - colour, 0, 1)
             centre = int(px * 16), int(py * 16)
             size = int(radius * 16 * rng.uniform(0.75, 1.1)), int(radius * 16 * rng.uniform(0.6, 0.9))
@@ -120,7 +120,7 @@ def _contours(tone: Array, least: float) -> Array:
     return smoothstep(least, 2 * least, coarse - fine)
 
 
-TECHNIQUES: dict[str, tuple[Callable[[Array], Array], str]] = {  # what makes it, of which scene
+TECHNIQUES: dict[str, tuple[Callable[[Array], Array], str]] = {  # function, and name of the scene
     "stained_glass": (stained_glass, "landscape"),
     "ink": (ink, "still_life"),
     "woodcut": (woodcut, "lighthouse"),

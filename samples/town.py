@@ -100,7 +100,7 @@ def house(canvas: Canvas, x: float, base: float, w: float, h: float, rng: np.ran
 
 
 def _plaster(colour: Colour, seed: int) -> Paint:
-    """A wall's paint: the colour with stains and faint courses of stone."""
+    """A wall's paint: the color with stains and faint courses of stone."""
 
     def paint(x: Array, y: Array) -> Array:
         x, y = np.broadcast_arrays(x, y)
@@ -315,5 +315,5 @@ def moored_boat(canvas: Canvas, x: float, size: float, rng: np.random.Generator)
 
 
 def _code(colour: Colour) -> str:
-    """The colour as "rrggbb"."""
+    """The color as "rrggbb"."""
     return "".join(f"{round(255 * channel):02x}" for channel in colour)

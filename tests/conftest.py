@@ -1,4 +1,4 @@
-"""What tests share: real videos, devices, fixed seeds."""
+"""Shared fixtures: real videos, devices, fixed seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, befo
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the fixture `media` bears the mark `media`."""
+    """Mark tests that use the fixture `media` with the marker `media`."""
     for item in items:
         if "media" in getattr(item, "fixturenames", ()):
             item.add_marker("media")
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _seeds() -> None:
     random.seed(0)
     np.random.seed(0)
-    if "torch" in sys.modules:  # not imported for the sake of tests that do without
+    if "torch" in sys.modules:  # do not import it for tests that do not need it
         sys.modules["torch"].manual_seed(0)
 
 
@@ -42,7 +42,7 @@ def media() -> Path:
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def device(request: pytest.FixtureRequest) -> str:
-    """Each device in turn; without CUDA its turn is skipped, or fails where FAIL_WITHOUT_CUDA=1."""
+    """Each device in turn; without CUDA, its tests are skipped, or fail if FAIL_WITHOUT_CUDA=1."""
     import torch
 
     if request.param == "cuda" and not torch.cuda.is_available():
@@ -54,7 +54,7 @@ def device(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory) -> Path:
-    """Two photographs, a file that is none, and a painting beside the folder."""
+    """Two photographs, a file that is not an image, and a painting next to the folder."""
     root = tmp_path_factory.mktemp("training")
     rng = np.random.default_rng(0)
     (root / "photos").mkdir()

@@ -1,4 +1,4 @@
-"""Made motion: textures that are moved by a known flow, and videos of them."""
+"""Synthetic motion: textures moved by a known flow, and videos of them."""
 
 from collections.abc import Iterator
 from fractions import Fraction

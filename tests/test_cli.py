@@ -66,7 +66,7 @@ def test_a_preview_writes_a_sheet_only(video: Path, tmp_path: Path) -> None:
         "stylize", video, tmp_path / "o.mp4", "--preview", 2, "--style", "none", "--style", "great_wave"
     )
     assert result.exit_code == 0, result.stderr
-    assert "great_wave: the whole takes about" in result.stderr
+    assert "great_wave: the whole render takes about" in result.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "o.preview.png"}
 
 
@@ -265,7 +265,7 @@ def test_a_stopped_run_is_resumed_to_the_same_video(name: str, long_video: Path,
         assert b"streamstyle resume" in errors.splitlines()[-1]
     assert len(times_of(tmp_path / "out.mp4.part" / "000000.mp4")) == 100
     result = call("resume", tmp_path / "out.mp4")
-    assert result.exit_code == 0 and "going on after" in result.stderr
+    assert result.exit_code == 0 and "resuming after" in result.stderr
     assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
     assert sound_of(tmp_path / "out.mp4") == sound_of(long_video)
 

@@ -97,7 +97,7 @@ def test_a_recipe_for_another_painting_is_used_with_a_warning(
         (["--photos", "absent"], 3, "absent: no such folder"),
         (["--film", "absent.mp4"], 3, "absent.mp4"),
         (["--photos", "a", "--film", "b"], 2, "photos and video are both given"),
-        (["--recipe", "absent.toml"], 3, "absent.toml: no training recipe"),
+        (["--recipe", "absent.toml"], 3, "absent.toml: not a training recipe"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_a_line(painting: Path, tmp_path: Path, arguments, code, message):

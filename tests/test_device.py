@@ -26,7 +26,7 @@ def test_auto_takes_what_is_there():
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "cuda:", "cuda:-1", "CPU "])
 def test_an_unknown_device_is_refused_with_those_that_are_there(name):
-    with pytest.raises(UsageError, match=r"there is: auto, cpu"):
+    with pytest.raises(UsageError, match=r"available: auto, cpu"):
         devices.choose(name)
 
 

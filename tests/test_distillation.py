@@ -57,23 +57,23 @@ def test_the_same_seed_gives_the_same_plain_network(photos, teacher):
     assert first.state_dict().keys() == Distilled().state_dict().keys()
     for key, value in first.state_dict().items():
         assert torch.equal(again.state_dict()[key], value)
-    assert len(seen) == 3 and seen[0].keys() == distillation.ANSWERS.keys()
+    assert len(seen) == 3 and seen[0].keys() == distillation.LAYER_PAIRS.keys()
 
 
 def test_errors_are_0_for_the_truth_and_1_for_the_mean():
-    wanted = torch.rand(2, 5, 4, 4)
-    assert (distillation.misses(wanted, wanted) == 0).all()
-    mean = wanted.mean(dim=(0, 2, 3), keepdim=True).expand_as(wanted)
-    spread = wanted.var(dim=(0, 2, 3), keepdim=True, correction=0)
-    torch.testing.assert_close(distillation.misses(mean, wanted), spread)
+    target = torch.rand(2, 5, 4, 4)
+    assert (distillation.channel_errors(target, target) == 0).all()
+    mean = target.mean(dim=(0, 2, 3), keepdim=True).expand_as(target)
+    spread = target.var(dim=(0, 2, 3), keepdim=True, correction=0)
+    torch.testing.assert_close(distillation.channel_errors(mean, target), spread)
 
 
 def test_beyond_where_the_teacher_is_cut_off_is_as_good():
-    wanted = torch.tensor([0.0, 6.0, 3.0]).view(1, 1, 1, 3)
+    target = torch.tensor([0.0, 6.0, 3.0]).view(1, 1, 1, 3)
     beyond = torch.tensor([-4.0, 9.0, 3.0]).view(1, 1, 1, 3)
     short = torch.tensor([1.0, 5.0, 3.0]).view(1, 1, 1, 3)
-    assert distillation.misses(beyond, wanted).item() == 0
-    assert distillation.misses(short, wanted).item() == pytest.approx(2 / 3)
+    assert distillation.channel_errors(beyond, target).item() == 0
+    assert distillation.channel_errors(short, target).item() == pytest.approx(2 / 3)
 
 
 def test_the_student_learns(photos, teacher):
@@ -86,7 +86,7 @@ def test_the_student_learns(photos, teacher):
 @torch.no_grad()
 def test_errors_are_measured_at_each_depth(photos, teacher):
     errors = distillation.errors_on(photos, Distilled().eval(), teacher, side=64)
-    assert errors.keys() == distillation.ANSWERS.keys()
+    assert errors.keys() == distillation.LAYER_PAIRS.keys()
     assert all(error > 0 for error in errors.values())
 
 
@@ -106,7 +106,7 @@ class Choices:
 def test_a_dream_moves_a_picture_up_the_features(teacher):
     torch.manual_seed(0)
     student, images = Distilled(), torch.rand(2, 3, 32, 32)
-    moved = distillation.dreamed(images, teacher, student, Choices())
+    moved = distillation.dreamed_images(images, teacher, student, Choices())
     before, after = (student(image, ["texture"])["texture"].square().mean() for image in (images, moved))
     assert after > 1.1 * before
     assert moved.min() >= 0 and moved.max() <= 1

@@ -1,4 +1,4 @@
-"""Measures of steadiness, on motion that is known."""
+"""Measures of temporal consistency, on known motion."""
 
 import math
 
@@ -128,8 +128,8 @@ def test_the_result_may_have_another_size():
 
 def test_style_is_compared_with_that_of_frames_painted_by_themselves():
     source = pan(3)
-    same = evaluated(source, source, alone=Identity()).summary["style_loss"]
-    other = evaluated(source, grainy_video(source, 0.1), alone=Identity()).summary["style_loss"]
+    same = evaluated(source, source, frame_by_frame=Identity()).summary["style_loss"]
+    other = evaluated(source, grainy_video(source, 0.1), frame_by_frame=Identity()).summary["style_loss"]
     assert same < 1e-3 < 0.05 < other
     assert math.isnan(evaluated(source, source).summary["style_loss"])
 
@@ -138,7 +138,7 @@ def test_the_worst_frames_are_shown_with_their_motion_and_error():
     result = pan(8)
     result[5] = np.clip(result[5].astype(int) + 60, 0, 255).astype(np.uint8)
     evaluation = evaluated(pan(8), result)
-    assert {5, 6} <= {shown.frame for shown in evaluation.shown} and len(evaluation.shown) == 4
+    assert {5, 6} <= {shown.frame for shown in evaluation.worst} and len(evaluation.worst) == 4
     page = evaluation_sheet(evaluation)
     assert page is not None and page.ndim == 3 and page.shape[1] > 5 * 320
     assert evaluation_sheet(evaluated(pan(1), pan(1))) is None

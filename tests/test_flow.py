@@ -88,12 +88,12 @@ def test_what_a_file_marks_as_unknown_is_nan(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.flo", b"", "does not begin as a .flo file"),
+        ("a.flo", b"", "does not begin like a .flo file"),
         ("a.flo", b"PIEH" + (4).to_bytes(4, "little") * 2 + b"short", "17 bytes, expected 140 for 4x4"),
         ("a.flo", b"PIEH" + b"\xff" * 8, "size -1x-1"),
-        ("a.npy", b"no array", "not a flow that can be read"),
-        ("a.npy", b"", "not a flow that can be read"),
-        ("a.npy", b"PK\x03\x04 an archive", "not a flow that can be read"),
+        ("a.npy", b"no array", "not a readable flow file"),
+        ("a.npy", b"", "not a readable flow file"),
+        ("a.npy", b"PK\x03\x04 an archive", "not a readable flow file"),
         ("a.txt", b"1 2", "expected a name that ends in .flo or .npy"),
     ],
 )
@@ -110,5 +110,5 @@ def test_odd_arrays_and_missing_files_are_named(tmp_path):
     np.save(tmp_path / "text.npy", np.full((4, 4, 2), "x"))
     with pytest.raises(InputError, match="numbers of type"):
         read_flow(tmp_path / "text.npy")
-    with pytest.raises(InputError, match=r"absent\.flo: not a flow that can be read"):
+    with pytest.raises(InputError, match=r"absent\.flo: not a readable flow file"):
         read_flow(tmp_path / "absent.flo")

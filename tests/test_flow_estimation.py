@@ -1,4 +1,4 @@
-"""Estimated flow: motion that is known is found, and what hides or appears is not trusted."""
+"""Flow estimation: known motion is found, and occluded or newly exposed pixels are not trusted."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from streamstyle.frames import Frame, Packet
 from streamstyle.optical_flow import FLOWS, FlowEstimation, FlowSequence, resized_flow, warp
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.files import FlowFolder
-from streamstyle.optical_flow.occlusion import feathered, in_bounds, looks_alike, returns
+from streamstyle.optical_flow.occlusion import color_consistent, feathered, flow_consistent, in_bounds
 from streamstyle.optical_flow.warping import warped_pixels
 from tests.motions import HEIGHT, WIDTH, affine, moved, pan, texture, video
 
@@ -61,11 +61,11 @@ def test_known_motion_is_found(preset, name):
 
 
 def motion_of(previous: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The flow, and where it holds."""
+    """The flow and its confidence mask."""
     dis = Dis("medium")
     flow, reverse = dis(current, previous), dis(previous, current)
-    holds = in_bounds(flow) & returns(flow, reverse)
-    return flow, holds & looks_alike(current, warped_pixels(previous, flow))
+    holds = in_bounds(flow) & flow_consistent(flow, reverse)
+    return flow, holds & color_consistent(current, warped_pixels(previous, flow))
 
 
 def test_what_is_newly_exposed_is_not_trusted_and_the_rest_is():
@@ -95,7 +95,7 @@ def test_the_way_back_is_read_where_the_flow_arrives():
     reverse = np.zeros_like(flow)
     flow[:, 40:60, 0] = -20  # what lies at 40..59 came from 20..39
     reverse[:, 20:40, 0] = 20
-    assert returns(flow, reverse)[:, 41:59].all()
+    assert flow_consistent(flow, reverse)[:, 41:59].all()
 
 
 def test_a_still_picture_is_trusted_everywhere():
@@ -210,8 +210,8 @@ def test_a_mask_that_cannot_be_read_is_named(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("names", "shape", "message"),
     [
-        ([], None, "holds no flow"),
-        (["a1.npy", "b1.npy"], (HEIGHT, WIDTH, 2), "has the number of"),
+        ([], None, "contains no flow"),
+        (["a1.npy", "b1.npy"], (HEIGHT, WIDTH, 2), "has the same number as"),
         (["2.npy"], (HEIGHT, WIDTH, 2), "no flow of frame 1"),
         (["1.npy"], (20, 30, 2), "30x20 pixels, the frames have 320x240"),
     ],

@@ -164,7 +164,7 @@ def test_a_run_resumed_with_motion_gives_the_same_moments() -> None:
 def test_an_error_of_the_flow_reaches_the_caller_and_ends_all_threads(tmp_path) -> None:
     np.save(tmp_path / "2.npy", np.zeros((240, 320, 2), np.float32))
     sink, before = MemorySink(), threading.active_count()
-    with pytest.raises(InputError, match="holds no flow of frame 1"):
+    with pytest.raises(InputError, match="contains no flow of frame 1"):
         source = MemorySource(list(video(pan(4))))
         run(source, Count(), [sink], motion=FlowEstimation(tmp_path), device="cpu")
     assert sink.aborted

@@ -107,9 +107,9 @@ def test_what_cannot_be_previewed_is_said(tmp_path: Path):
 
 
 def test_promises_read_well():
-    assert str(RenderEstimate("a", 4000, 1_500_000)) == "the whole takes about 1:06:40 and 1.5 MB"
-    assert str(RenderEstimate("a", 4, None)) == "the whole takes about 4.0 s"
-    assert "cannot be told" in str(RenderEstimate("a", None, None))
+    assert str(RenderEstimate("a", 4000, 1_500_000)) == "the whole render takes about 1:06:40 and 1.5 MB"
+    assert str(RenderEstimate("a", 4, None)) == "the whole render takes about 4.0 s"
+    assert "cannot be estimated" in str(RenderEstimate("a", None, None))
     assert readable_time(83) == "1:23"
     assert sheet_path("film.mp4") == Path("film.preview.png")
     assert sheet_path("-") == Path("-.preview.png")

@@ -33,7 +33,7 @@ def test_the_first_free_tag_takes_the_recipe_and_comments_stay():
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm", "out.avi"])
 def test_a_video_tells_how_it_was_made(tmp_path: Path, name: str):
-    video = make_video(tmp_path / "film.mp4", 3)
+    video = make_video(tmp_path / "video.mp4", 3)
     settings = SETTINGS.model_copy(update={"preset": None})
     render(video, tmp_path / name, settings)
     again = settings_of_output(tmp_path / name)
@@ -65,7 +65,7 @@ def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path, mo
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "plain.png")
     with pytest.raises(InputError, match=r"plain\.png: was not made by streamstyle"):
         read_provenance(tmp_path / "plain.png")
-    video = make_video(tmp_path / "film.mp4", 2)
+    video = make_video(tmp_path / "video.mp4", 2)
     with pytest.raises(InputError, match=r"video\.mp4: was not made by streamstyle"):
         read_provenance(video)
     with pytest.raises(InputError, match=r"absent\.png: cannot be read"):
@@ -77,12 +77,12 @@ def test_other_weights_and_files_without_a_recipe_are_refused(tmp_path: Path, mo
     exif = Image.Exif()
     exif[270] = json.dumps({"streamstyle": "1", "settings": {"style": "none"}, "weights": {"mona": "00"}})
     Image.new("RGB", (8, 8)).save(tmp_path / "other.png", exif=exif)
-    with pytest.raises(InputError, match="other weights of mona"):
+    with pytest.raises(InputError, match="a version of mona that differs"):
         settings_of_output(tmp_path / "other.png")
 
 
 def test_painting_an_output_again_keeps_the_latest_recipe_only(tmp_path: Path):
-    video = make_video(tmp_path / "film.mp4", 2)
+    video = make_video(tmp_path / "video.mp4", 2)
     render(video, tmp_path / "a.mp4", SETTINGS)
     render(tmp_path / "a.mp4", tmp_path / "b.mp4", SETTINGS.model_copy(update={"keep_colors": 1.0}))
     assert settings_of_output(tmp_path / "b.mp4").keep_colors == 1

@@ -52,7 +52,7 @@ def test_other_weights_are_refused_on_resume(tmp_path: Path, monkeypatch: pytest
     text = manifest.read_text()
     weights = STYLES["starry_night"].sha256
     manifest.write_text(text.replace(weights, "0" * 64))
-    with pytest.raises(UsageError, match=r"starry_night: has changed since .*out\.mp4 was begun"):
+    with pytest.raises(UsageError, match=r"starry_night: has changed since .*out\.mp4 was started"):
         resume(tmp_path / "out.mp4")
     manifest.write_text(text)
     assert resume(tmp_path / "out.mp4").frames_out == 300

@@ -54,9 +54,9 @@ def warp_error(previous, current, flow):
 
 def test_the_clip_has_its_size_length_color_tags_and_sound():
     """640x360, 120 frames at 24 fps, BT.709 limited range, stereo AAC at 48 kHz as long as the image."""
-    with av.open(str(SAMPLES / "harbour.mp4")) as video:
-        video, audio = video.streams.video[0], video.streams.audio[0]
-        frames = list(video.decode(video))
+    with av.open(str(SAMPLES / "harbour.mp4")) as clip:
+        video, audio = clip.streams.video[0], clip.streams.audio[0]
+        frames = list(clip.decode(video))
         assert (video.width, video.height, video.average_rate, len(frames)) == (640, 360, 24, 120)
         assert (video.codec_context.name, video.pix_fmt) == ("h264", "yuv420p")
         tags = (frames[0].colorspace, frames[0].color_primaries, frames[0].color_trc, frames[0].color_range)
@@ -118,10 +118,10 @@ def test_the_flow_leads_each_visible_pixel_to_the_same_point_of_paint(painters, 
     x, y = render.pixel_centres(320, 180, scale=SCALE)
     flow, seen = render.backward_flow(layers, FRAME, **SIZE)
     there_x, there_y = x + flow[..., 0] / SCALE, y + flow[..., 1] / SCALE
-    now = render.colors(layers, x, y, FRAME)
+    now = render.colours(layers, x, y, FRAME)
 
     def error(shift):
-        then = render.colors(layers, there_x + shift / SCALE, there_y, FRAME - 1)
+        then = render.colours(layers, there_x + shift / SCALE, there_y, FRAME - 1)
         return np.abs(now - then).max(-1)[seen]
 
     exact = error(0.0)

@@ -1,4 +1,4 @@
-"""Scene cuts: found where they are; pans, flashes, fades and dissolves are none."""
+"""Scene cuts are found; pans, flashes, fades and dissolves are not taken for cuts."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 from streamstyle.frames import Frame
 from streamstyle.optical_flow import FlowEstimation
-from streamstyle.optical_flow.scene_cuts import AS_BEFORE, Similarity, is_cut
+from streamstyle.optical_flow.scene_cuts import UNCHANGED, Similarity, is_cut
 from tests.motions import affine, moved, pan, texture, video
 
 LENGTH = 12
@@ -74,10 +74,10 @@ def test_a_light_that_goes_on_for_good_is_none():
 
 def test_a_cut_stands_alone():
     sure = Similarity(0.05, 0.5)
-    assert is_cut(sure, AS_BEFORE, AS_BEFORE)
-    assert not is_cut(sure, AS_BEFORE, Similarity(0.08, 0.1)), "the image stays as unlike: a shaken camera"
-    assert is_cut(Similarity(0.05, 0.02), AS_BEFORE, AS_BEFORE), "in the same light"
-    assert not is_cut(Similarity(0.3, 0.5), AS_BEFORE, Similarity(0.9, 0.4)), (
-        "the histogram leaps twice: a flash"
+    assert is_cut(sure, UNCHANGED, UNCHANGED)
+    assert not is_cut(sure, UNCHANGED, Similarity(0.08, 0.1)), "continuity stays low: a shaky camera"
+    assert is_cut(Similarity(0.05, 0.02), UNCHANGED, UNCHANGED), "in the same light"
+    assert not is_cut(Similarity(0.3, 0.5), UNCHANGED, Similarity(0.9, 0.4)), (
+        "the histogram changes twice: a flash"
     )
-    assert not is_cut(Similarity(0.3, 0.02), AS_BEFORE, AS_BEFORE), "the same light: something came near"
+    assert not is_cut(Similarity(0.3, 0.02), UNCHANGED, UNCHANGED), "the same light: something came near"

@@ -66,7 +66,7 @@ def test_a_span_rendered_alone_has_the_segments_of_the_whole(
     segments: int, first: int, end: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In another process, from the recorded state; segments and states are the same to the byte."""
-    kept = kept_job(slow_video(tmp_path / "film.mp4"), tmp_path / "kept.mp4", monkeypatch)
+    kept = kept_job(slow_video(tmp_path / "video.mp4"), tmp_path / "kept.mp4", monkeypatch)
     whole = files_of(kept)
     assert sorted(name for name in whole if name.endswith("mp4")) == [
         "000000.mp4",
@@ -83,7 +83,7 @@ def test_a_span_rendered_alone_has_the_segments_of_the_whole(
 
 
 def test_the_result_counts_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    video = slow_video(tmp_path / "film.mp4")
+    video = slow_video(tmp_path / "video.mp4")
     assert render(video, tmp_path / "whole.mp4", SETTINGS).frames_out == 12
     kept_job(video, tmp_path / "out.mp4", monkeypatch)
     runner = RUNNERS["local"]
@@ -106,7 +106,7 @@ def test_a_broken_state_falls_back_a_segment(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    video = slow_video(tmp_path / "film.mp4")
+    video = slow_video(tmp_path / "video.mp4")
     render(video, tmp_path / "whole.mp4", SETTINGS)
     folder = kept_job(video, tmp_path / "out.mp4", monkeypatch)
     manifest = (folder / "manifest.jsonl").read_text().splitlines(keepends=True)
@@ -125,7 +125,7 @@ def test_a_broken_state_falls_back_a_segment(
 
 
 def test_a_refused_resume_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    video = slow_video(tmp_path / "film.mp4")
+    video = slow_video(tmp_path / "video.mp4")
     folder = kept_job(video, tmp_path / "out.mp4", monkeypatch)
     (folder / "000004.mp4").write_bytes(b"damaged")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -70,7 +70,7 @@ def test_an_interrupted_training_resumed_gives_the_same_file(order, tmp_path, mo
     with pytest.raises(Interrupted):
         train(order, halves, QUICK, on_progress=interrupt_at(2))
     assert not halves.exists()
-    with pytest.raises(UsageError, match="unfinished training is there; `streamstyle resume`"):
+    with pytest.raises(UsageError, match="has an unfinished training; `streamstyle resume`"):
         train(order, halves, QUICK)
     seen: list[TrainingProgress] = []
     resume_training(halves, on_progress=seen.append)
@@ -109,7 +109,7 @@ def test_what_changed_meanwhile_is_named(order, pictures, tmp_path, monkeypatch)
     with pytest.raises(Interrupted):
         train(replace(order, photos=str(photos)), output, QUICK, on_progress=interrupt_at(2))
     (photos / "b.jpg").unlink()
-    with pytest.raises(InputError, match="contents is not what the unfinished training began with"):
+    with pytest.raises(InputError, match="content images changed since the training was started"):
         resume_training(output)
 
 
@@ -117,7 +117,7 @@ def test_a_state_that_is_none_is_named(tmp_path):
     output = tmp_path / "mine.safetensors"
     PartFolder(output, job.MANIFEST).create({})
     save_file({"step": torch.tensor(1)}, job.state_of(output), metadata={"order": "{}"})
-    with pytest.raises(InputError, match="no state of a training"):
+    with pytest.raises(InputError, match="not a training state"):
         resume_training(output)
     job.state_of(output).unlink()
     with pytest.raises(UsageError, match=r"mine\.safetensors: no unfinished training"):
@@ -169,7 +169,7 @@ def test_a_training_that_diverges_keeps_its_last_good_network(order, tmp_path, m
     def break_at_step_4(self: Training) -> dict[str, float]:
         if self.step == 3:
             monkeypatch.setattr(
-                self.judge,
+                self.perceptual_loss,
                 "losses",
                 lambda *_: {"style": sum(w.sum() for w in self.network.parameters()) * float("nan")},
             )

@@ -1,4 +1,4 @@
-"""How steady a stylized video is, and what the steadiness cost."""
+"""Measures of a stylized video: temporal consistency, sharpness, drift and style."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Renders as jobs: built from their settings, run, resumed, and run again."""
+"""Render jobs: built from settings, run, resumed, and rerun from an output's provenance."""

@@ -1,4 +1,4 @@
-"""Builds what settings ask for: the source, the effect, the optical flow."""
+"""Builds the effect and the optical flow estimation from settings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from streamstyle.optical_flow import FLOWS, FlowEstimation
 def open_effect(
     settings: RenderSettings, kind: str, on_step: Callable[[OptimizationStep], None] | None = None
 ) -> Iterator[Effect]:
-    """The effect for a source of that kind; the files that it reads are open meanwhile."""
+    """Open the effect for a source of that kind; files that it reads stay open within the context."""
     with ExitStack() as files:
         device = choose(settings.device)
         yield settings.compose(EffectContext(kind, settings.keyframes(), device, files, on_step=on_step))
 
 
 def open_flow(settings: RenderSettings, kind: str) -> FlowEstimation | None:
-    """What estimates the optical flow, where the effect on a source of that kind needs it."""
+    """The optical flow estimation, or None if the effect needs none for a source of that kind."""
     if not settings.needs_flow(kind):
         return None
     return FlowEstimation(

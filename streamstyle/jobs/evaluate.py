@@ -1,4 +1,4 @@
-"""Measures the temporal consistency of a stylized video, by the names of both videos."""
+"""Measures the temporal consistency of a stylized video, given the paths of both videos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamstyle.jobs.provenance import settings_of_output
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.sources import open_source
 
-ALONE = {"flow": "none", "device": "cpu"}  # each frame by itself
+FRAME_BY_FRAME = {"flow": "none", "device": "cpu"}
 
 
 def evaluate(
@@ -29,10 +29,10 @@ def evaluate(
     flow_weights: str | Path | None = None,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> Evaluation:
-    """Measure what a stylized video changes along the optical flow of its source.
+    """Measure the temporal consistency of a stylized video along the optical flow of its source.
 
-    Where the result tells how it was made, the source is read in the same way, and the result's style is
-    compared with that of frames stylized by themselves.
+    If the result contains its provenance, the source is read with the same settings, and the style of the
+    result is compared with that of frames stylized one by one.
 
     Example:
         from streamstyle import evaluate
@@ -44,7 +44,7 @@ def evaluate(
         source: the video that was stylized.
         result: the stylized video.
         start, length: the part of the source that was stylized, in seconds.
-        flow: a name of FLOWS, or a folder of exact flow.
+        flow: a name from FLOWS, or a folder of exact flow.
         flow_size: longer side in pixels at which flow is estimated.
         flow_weights: file of RAFT's weights.
         on_progress: called after each frame with the number of frames measured and expected.
@@ -60,24 +60,24 @@ def evaluate(
     )
     with ExitStack() as files:
         stylized = files.enter_context(open_source(result))
-        made = how_it_was_made(Path(result))
-        read = (made or StylizeSettings()).model_copy(update={"start": start, "length": length})
-        opened = files.enter_context(read.open_source(str(source)))
-        alone = None
-        if made is not None:
-            alone = files.enter_context(open_effect(made.model_copy(update=ALONE), "still"))
+        settings = known_settings(Path(result))
+        read_settings = (settings or StylizeSettings()).model_copy(update={"start": start, "length": length})
+        opened = files.enter_context(read_settings.open_source(str(source)))
+        effect = None
+        if settings is not None:
+            effect = files.enter_context(open_effect(settings.model_copy(update=FRAME_BY_FRAME), "still"))
         total = opened.info.frames
         return evaluate_frames(
             opened,
             stylized,
             motion,
-            alone=alone,
+            frame_by_frame=effect,
             on_frame=lambda frame: on_progress(frame.frame + 1, total) if on_progress else None,
         )
 
 
-def how_it_was_made(result: Path) -> RenderSettings | None:
-    """The settings that a result keeps, where it keeps any that can be used here."""
+def known_settings(result: Path) -> RenderSettings | None:
+    """The settings in a result's provenance, or None if there are none that can be used here."""
     try:
         return settings_of_output(result)
     except StreamstyleError:

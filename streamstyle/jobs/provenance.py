@@ -1,6 +1,6 @@
-"""What made an output: the effect, its settings, and the files that decide the result, by their hashes.
+"""Provenance: the effect, its settings, and the hashes of the files that determine an output.
 
-Outputs keep it among their own tags, and `rerun` reads it there; unfinished jobs keep it in their manifests.
+It is stored in the output's metadata, where `rerun` reads it, and in the manifest of an unfinished job.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from streamstyle.settings import make_settings
 from streamstyle.video.tags import read_provenance
 from streamstyle.weights import WEIGHTS, downloaded
 
-OF_ONE_RUN = {"start", "length", "threads", "device", "provenance"}  # belong to one video or machine
-FORMER_NAMES = {"style": "stylize"}  # of effects, in what version 0.1 wrote
+# Settings that belong to one video or machine, and are not stored.
+OF_ONE_RUN = {"start", "length", "threads", "device", "provenance"}
+FORMER_NAMES = {"style": "stylize"}  # of effects, as written by version 0.1
 
 
 def name_of_effect(settings: RenderSettings) -> str:
-    """The name under which the settings' effect stands in EFFECTS."""
+    """The name in EFFECTS of the effect that these settings configure."""
     return next(name for name, kind in EFFECTS.items() if type(settings) is kind)
 
 
 def file_hashes(settings: RenderSettings) -> dict[str, str]:
-    """SHA-256 of each style, network, file and folder that decides the result, by the settings' names."""
+    """SHA-256 of each style, network, file and folder that determines the result, by its name in settings."""
     return {name: sha256 for name in settings.files() if (sha256 := hash_of(name))}
 
 
 def hash_of(name: str) -> str:
-    """SHA-256 of bundled or downloaded weights, of a file, or of a folder's files; "" where there is none."""
+    """SHA-256 of bundled or downloaded weights, a file, or a folder's files; "" if there is none."""
     if name in WEIGHTS:
         return WEIGHTS[name].sha256
     path = downloaded(name) or Path(name)
@@ -42,42 +43,43 @@ def hash_of(name: str) -> str:
         return sha256_of(path)
     if not path.is_dir():
         return ""
-    # Frames of a mask or a flow; whatever else lies there decides nothing.
+    # Only mask frames and flow files count; other files do not affect the result.
     files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES or is_image(file)]
     listing = (f"{file.name} {sha256_of(file)}\n" for file in files)
     return hashlib.sha256("".join(listing).encode()).hexdigest()
 
 
 def provenance_of(settings: RenderSettings) -> str:
-    """What `rerun` needs to make a second output alike, as a line of JSON for the output's tags; "" for none.
+    """The provenance for an output's metadata, as one line of JSON; "" if it is turned off.
 
-    Files are named as the user named them: whoever gets the output learns nothing of other folders.
+    Files are named as the user named them, so the output does not reveal absolute paths.
     """
     if not settings.provenance:
         return ""
-    told = settings.model_dump(mode="json", exclude_defaults=True)
-    told = {name: value for name, value in told.items() if name not in OF_ONE_RUN and value is not None}
-    if settings.MIXTURE:  # whatever the default is at that time
-        told = {settings.MIXTURE: settings.mixture} | told
-    provenance = {"streamstyle": __version__, "effect": name_of_effect(settings), "settings": told}
+    values = settings.model_dump(mode="json", exclude_defaults=True)
+    values = {name: value for name, value in values.items() if name not in OF_ONE_RUN and value is not None}
+    if settings.MIXTURE:  # stored even if it is the default, which may change
+        values = {settings.MIXTURE: settings.mixture} | values
+    provenance = {"streamstyle": __version__, "effect": name_of_effect(settings), "settings": values}
     return json.dumps(provenance | {"weights": file_hashes(settings)})
 
 
 def settings_of_output(path: Path) -> RenderSettings:
-    """The settings that a video or image was made with.
+    """The settings in the provenance of a video or image.
 
     Raises:
-        InputError: the file cannot be read, was not made by streamstyle, or with other files than are here.
-        UsageError: the provenance is of a version with other settings.
+        InputError: the file cannot be read, has no provenance, or was made with files that differ from
+            those on this machine.
+        UsageError: the provenance is from a version with other settings.
     """
     provenance = read_provenance(path)
     effect = str(provenance.get("effect", "style"))
     kind = EFFECTS.get(FORMER_NAMES.get(effect, effect))
     if kind is None:
-        raise InputError(f"{path}: was made with an effect that is not known here: {effect}")
+        raise InputError(f"{path}: was made with an unknown effect: {effect}")
     settings = make_settings(provenance["settings"], kind, str(path))
-    here = file_hashes(settings)
+    local = file_hashes(settings)
     for name, sha256 in provenance.get("weights", {}).items():
-        if here.get(name) != sha256:
-            raise InputError(f"{path}: was made with other weights of {name} than there are here")
+        if local.get(name) != sha256:
+            raise InputError(f"{path}: was made with a version of {name} that differs from the one here")
     return settings

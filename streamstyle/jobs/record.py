@@ -1,4 +1,4 @@
-"""What an unfinished video was begun with, as its manifest keeps it: input, settings, device and files."""
+"""The record of a render in its manifest: input, settings, device and file hashes, for resuming."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from streamstyle.video.job_folder import MANIFEST, JobFolder
 
 @dataclass(frozen=True)
 class Record:
-    """What a resumed run needs of the first one; stored in the manifest.
+    """What a resumed run needs to know of the first one; stored in the manifest.
 
     Attributes:
-        input: name of the input, absolute: the run may be resumed in another folder.
+        input: absolute path of the input, as the run may be resumed from another folder; or a URL.
         effect: key into EFFECTS.
-        settings: all of them.
-        provenance: how the output is made, for its tags.
+        settings: all settings.
+        provenance: of the output, for its metadata.
         device: "cpu" or "cuda", as they round differently.
-        files: SHA-256 of each file that decides the result, by name.
+        files: SHA-256 of each file that determines the result, by name.
     """
 
     input: str
@@ -45,10 +45,10 @@ _RECORD = TypeAdapter(Record)
 
 
 def record_of(source: str, settings: RenderSettings, provenance: str, device: torch.device) -> Record:
-    """What a later run needs to go on with this one.
+    """The record from which a later run can resume this one.
 
     Raises:
-        InputError: a file that decides the result cannot be read.
+        InputError: a file that determines the result cannot be read.
     """
     return Record(
         input=str(Path(source).absolute()) if is_path(source) else source,
@@ -61,16 +61,16 @@ def record_of(source: str, settings: RenderSettings, provenance: str, device: to
 
 
 def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
-    """What the first run recorded, and its settings.
+    """The record of the first run, and its settings.
 
     Raises:
-        UsageError: the record is damaged; or what decides the result is not what it was then: the version of
-            the program, the kind of device, or a file.
+        UsageError: the record is damaged; or something that determines the result has changed: the version
+            of the program, the kind of device, or a file.
     """
     output, manifest = folder.output, folder.path / MANIFEST
     version = folder.head.get("streamstyle")
     if version != __version__:
-        raise UsageError(f"{output}: was begun by version {version} of streamstyle, this is {__version__}")
+        raise UsageError(f"{output}: was started by version {version} of streamstyle, this is {__version__}")
     try:
         record = _RECORD.validate_python(folder.head)
     except ValidationError as error:
@@ -82,12 +82,12 @@ def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
     settings = make_settings(record.settings, EFFECTS[record.effect], str(manifest))
     device = choose(settings.device).type
     if device != record.device:
-        raise UsageError(f"{output}: was begun on {record.device}, but would go on on {device}")
-    if changed := _differing(record.files, file_hashes(settings)):
-        raise UsageError(f"{changed}: has changed since {output} was begun; start anew with -y")
+        raise UsageError(f"{output}: was started on {record.device}, but would resume on {device}")
+    if changed := _first_difference(record.files, file_hashes(settings)):
+        raise UsageError(f"{changed}: has changed since {output} was started; start anew with -y")
     return record, settings
 
 
-def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """The first name of which the values differ."""
+def _first_difference(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """The first name whose values differ."""
     return next((name for name in {**before, **now} if before.get(name) != now.get(name)), None)

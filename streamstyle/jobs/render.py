@@ -1,11 +1,11 @@
-"""Renders a video, image or folder: opens source, effect and sink by their settings and runs them.
+"""Renders a video, image or folder: opens source, effect and sink from settings and runs them.
 
-from streamstyle.jobs.render import render
-from streamstyle.effects import StylizeSettings
+    from streamstyle.jobs.render import render
+    from streamstyle.effects import StylizeSettings
 
-render("holiday.mp4", "stylized.mp4", StylizeSettings(style="great_wave"))
+    render("holiday.mp4", "stylized.mp4", StylizeSettings(style="great_wave"))
 
-A video is planned in spans, a runner renders them into segments, and the segments are joined.
+A video is planned in spans; a runner renders them into segments, and the segments are joined.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ def render(
     Args:
         source: path, folder, URL, or "-" for stdin.
         output: path, folder, URL, or "-" for stdout; its ending chooses the format.
-        settings: of the effect, as `StylizeSettings` or `DreamSettings`; by default those of `stylize`.
-        overwrite: replace what is there.
-        runner: who renders the spans of a video, a name of RUNNERS.
+        settings: of the effect, such as `StylizeSettings` or `DreamSettings`; by default those of `stylize`.
+        overwrite: replace an existing output.
+        runner: how the spans of a video are rendered, a name from RUNNERS.
         on_progress: called a few times a second.
         on_step: called after each step of a transfer.
 
     Raises:
-        StreamstyleError: with a message of one line; see `streamstyle.errors`.
+        StreamstyleError: with a one-line message; see `streamstyle.errors`.
     """
     settings = settings or StylizeSettings()
     provenance, settings = provenance_of(settings), settings.absolute()
-    for read in (source, *settings.files()):
-        refuse_same_file(read, output)
+    for file in (source, *settings.files()):
+        refuse_same_file(file, output)
     kind, options = sink_for(output), settings.write_options(overwrite)
     if not (PipeSink.accepts(str(output)) or Path(output).is_dir()):
         target = ordinary_target(Path(output))
@@ -78,7 +78,7 @@ def render(
             refuse_overwrite(target, overwrite)
     with open_render(str(source), settings, provenance, on_step) as opened:
         if kind.SEGMENTED:
-            # All that can be refused is, before the folder of an unfinished run is touched.
+            # Everything is checked before the folder of an unfinished run is touched.
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)
             record = asdict(record_of(str(source), settings, provenance, opened.device))
             with JobFolder.start(Path(output), opened.info, record, overwrite) as folder:
@@ -93,7 +93,7 @@ def resume(
     runner: str = "local",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """Go on with an unfinished video; the result is the one an uninterrupted run gives.
+    """Resume an unfinished video; the result is the same as that of an uninterrupted run.
 
     Finished parts are decoded again, so that later frames match exactly, but not stylized again.
 
@@ -108,9 +108,9 @@ def resume(
         on_progress: called a few times a second.
 
     Raises:
-        UsageError: there is nothing to go on with, or something else has changed: the version of this
-            program, the kind of device, or a file that decides the result.
-        InputError: the input is not that of the first run.
+        UsageError: there is nothing to resume, or something has changed: the version of this program, the
+            kind of device, or a file that determines the result.
+        InputError: the input differs from that of the first run.
         StreamstyleError: as `render`.
     """
     with JobFolder.reopen(Path(output)) as folder:
@@ -120,27 +120,27 @@ def resume(
             options = settings.write_options(overwrite=True)
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)
             if folder.segments:
-                _log.info("%s: going on after %d frames", output, folder.frames)
+                _log.info("%s: resuming after %d frames", output, folder.frames)
             return _complete(opened, video, folder, on_progress, runner)
 
 
 def refuse_same_file(source: str | Path, output: str | Path) -> None:
-    """Make sure that the original is not overwritten, under whatever name.
+    """Check that the output does not overwrite an input, even under another name.
 
     Raises:
-        UsageError: both are the same file.
+        UsageError: both are the same file or folder.
     """
-    with suppress(OSError):  # one of them is missing: they cannot be the same
+    with suppress(OSError):  # one of them is missing, so they cannot be the same
         if Path(source).samefile(output) and not Path(source).is_dir():
-            raise UsageError(f"{output}: is the input itself; name another output")
+            raise UsageError(f"{output}: is the input itself; choose another output")
         if Path(source).is_dir() and Path(source).samefile(output):
-            raise UsageError(f"{output}: is the folder of the input images; name another one")
+            raise UsageError(f"{output}: is the folder of the input images; choose another output")
 
 
 def _complete(
     opened: OpenRender, video: VideoFormat, folder: JobFolder, on_progress: OnProgress, runner: str
 ) -> Result:
-    """Render what is missing in the folder, and join it."""
+    """Render the missing segments, and join all of them."""
     with closing(PacketLog(folder.tracks, opened.info.tracks)) as log:
         job = VideoJob(opened, video, folder, log)
         result = RUNNERS[runner](job, plan(folder), on_progress)

@@ -1,4 +1,4 @@
-"""Who renders the spans of a video. A new way is one function and one line in RUNNERS."""
+"""Runners, which render the spans of a video. A new one is one function and one line in RUNNERS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Runner = Callable[[VideoJob, Sequence[Span], OnProgress], Result]
 
 
 def render_here(job: VideoJob, spans: Sequence[Span], on_progress: OnProgress = None) -> Result:
-    """Render the only span in this process, from the input that is open: a pipe can be read only once."""
+    """Render the only span in this process, from the open input, since a pipe can be read only once."""
     (span,) = spans
     return render_span(job, span, on_progress)
 

@@ -1,7 +1,7 @@
-"""A video is rendered in spans, each by itself: in this process, in another one, or on another machine.
+"""Spans: parts of a video that are rendered independently, in this process or elsewhere.
 
-A span needs the settings, the input and the effect's state at its start, nothing of the spans before it. Its
-segments are those, byte for byte, that one run over the whole video writes in its place.
+A span needs the settings, the input and the effect's state at its start, but nothing from earlier spans.
+Its segments are byte for byte those that one run over the whole video writes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Span:
 
     Attributes:
         first: number of the first frame, from 0.
-        end: number of the frame after the last one, at which a segment begins; None for the end of the video.
+        end: number of the frame after the last one, which starts a new segment; None = the end of the video.
         state: the effect's state before the first frame, from its checkpoint.
     """
 
@@ -43,14 +43,14 @@ class Span:
 
 @dataclass(frozen=True)
 class OpenRender:
-    """What a render needs, open.
+    """An open source and effect, ready to render.
 
     Attributes:
-        source: of the frames.
+        source: source of the frames.
         info: of the source, with the provenance of the output.
         effect: on the device.
-        motion: estimates the optical flow, or None where the effect needs none.
-        device: where the effect computes.
+        motion: estimates the optical flow, or None if the effect needs none.
+        device: where the effect runs.
     """
 
     source: Source
@@ -62,7 +62,7 @@ class OpenRender:
     def run(self, sink: Sink, on_progress: OnProgress, span: Span | None = None) -> Result:
         """Send the frames of a span, by default all, through the effect into a sink.
 
-        The input is decoded from its beginning: nothing else gives the same frames.
+        The input is decoded from the start, since decoding after a seek may give other frames.
         """
         span = span or Span()
         return run(
@@ -85,12 +85,12 @@ def open_render(
     provenance: str,
     on_step: Callable[[OptimizationStep], None] | None = None,
 ) -> Iterator[OpenRender]:
-    """Open the input and the effect that settings ask for.
+    """Open the input and the effect.
 
     Args:
         name: of the input: a path, folder or URL, or "-" for stdin.
-        settings: with absolute names of files.
-        provenance: how the output is made, for its tags.
+        settings: with absolute file names.
+        provenance: of the output, for its metadata.
         on_step: called after each step of a transfer.
 
     Raises:
@@ -102,8 +102,10 @@ def open_render(
         open_effect(settings, source.info.kind, on_step) as effect,
     ):
         motion = open_flow(settings, source.info.kind)
-        beside = 1 if source.info.kind == "video" else 0  # decoder and encoder work beside the network
-        with shared_cores(device, beside):
+        reserved = (
+            1 if source.info.kind == "video" else 0
+        )  # decoder and encoder run in parallel to the network
+        with shared_cores(device, reserved):
             yield OpenRender(source, replace(source.info, provenance=provenance), effect, motion, device)
 
 
@@ -113,9 +115,9 @@ class VideoJob:
 
     Attributes:
         opened: source and effect.
-        video: how it is written.
-        folder: takes the segments.
-        log: takes the packets of the other tracks, from a span that goes to the end of the video; or None.
+        video: the format of the output.
+        folder: where segments are written.
+        log: stores the packets of the other tracks, from a span that ends with the video; or None.
     """
 
     opened: OpenRender
@@ -125,10 +127,10 @@ class VideoJob:
 
 
 def plan(folder: JobFolder) -> list[Span]:
-    """What is left to render: one span, from the first missing frame to the end.
+    """The spans left to render: one, from the first missing frame to the end.
 
-    Only a run that has come to a checkpoint knows the effect's state there, so a single process gains nothing
-    from shorter spans.
+    The effect's state at a checkpoint is known only once a run has reached it, so a single process gains
+    nothing from shorter spans.
     """
     return [Span(folder.frames, None, folder.state())]
 
@@ -137,8 +139,8 @@ def render_span(job: VideoJob, span: Span, on_progress: OnProgress = None) -> Re
     """Render the frames of one span into segments.
 
     Args:
-        job: its folder gets the segments of this span.
-        span: which frames.
+        job: its folder receives the segments of this span.
+        span: the frames to render.
         on_progress: called a few times a second.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Optical flow: estimating it, trusting it, and moving images along it.
+"""Optical flow: estimation, confidence masks, scene cuts, and warping.
 
-Flow is backward and lies on the grid of the current frame: (2, H, W) in pixels, channel 0 = x to the right,
-1 = y down; at a pixel of the current frame it points to where that came from in the previous one. So
-`warp(previous, flow)` lines up with the current frame. Negating the flow from the previous frame to the
-current one is not the same: it is right at the pixels where things were.
+Flow is backward and on the grid of the current frame: (2, H, W) in pixels, channel 0 = x to the right,
+1 = y down. At each pixel of the current frame it points to the position in the previous frame from which
+that pixel came, so `warp(previous, flow)` aligns with the current frame. The negated forward flow is not
+the same: it is on the grid of the previous frame.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The motion of a video, frame by frame: flow, where it holds, and cuts. A stage of `run`.
+"""Optical flow of a video, frame by frame, with confidence masks and scene cuts. A stage of `run`.
 
-Whether there is a cut before a frame shows only in the frame behind it, so the stage is one frame late.
+Deciding whether a cut precedes a frame needs the next frame, so the stage lags by one frame.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from streamstyle.errors import UsageError
 from streamstyle.frames import Frame, Item, Motion
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.files import FlowFolder
-from streamstyle.optical_flow.occlusion import feathered, in_bounds, looks_alike, returns
-from streamstyle.optical_flow.scene_cuts import AS_BEFORE, Similarity, collapsed, is_cut, similarity
+from streamstyle.optical_flow.occlusion import color_consistent, feathered, flow_consistent, in_bounds
+from streamstyle.optical_flow.scene_cuts import UNCHANGED, Similarity, is_break, is_cut, similarity
 from streamstyle.optical_flow.warping import warped_pixels
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def raft(weights: Path | None, device: torch.device) -> Estimator:
-    """The network, whose module takes a second to import."""
+    """The RAFT network; its module is imported late because that takes a second."""
     from streamstyle.optical_flow.raft import Raft
 
     return Raft(weights, device)
@@ -38,10 +38,10 @@ class FlowMethod:
     """A way to estimate optical flow; each has one line in FLOWS.
 
     Attributes:
-        open: makes the estimator, given the file of its weights, if any, and the device. The estimator is
-            given the current and the previous frame, (H, W, 3) uint8 RGB, and returns (H, W, 2) float32:
-            where each pixel of the current one lay in the previous one.
-        size: longer side in pixels to which frames are reduced for it.
+        open: makes the estimator, given the file of its weights, if any, and the device. The estimator
+            takes the current and the previous frame, (H, W, 3) uint8 RGB, and returns the backward flow,
+            (H, W, 2) float32 in pixels.
+        size: longer side in pixels to which frames are reduced for the estimator.
     """
 
     open: Callable[[Path | None, torch.device], Estimator]
@@ -56,16 +56,16 @@ FLOWS: dict[str, FlowMethod] = {
 
 
 class FlowEstimation:
-    """Estimates how each frame of a video moved from the one before.
+    """Estimates the optical flow from each frame of a video to the previous one.
 
     Args:
         flow: "fast", "medium" or "raft"; or a folder of flow files, see `FlowFolder`.
         size: longer side in pixels to which frames are reduced; by default that of the method.
         weights: file of RAFT's weights.
-        device: where RAFT computes, and where motions are put.
+        device: where RAFT runs, and where the flow is stored.
 
     Raises:
-        UsageError: there is no such flow.
+        UsageError: the flow method is unknown.
         InputError: the folder or the weights cannot be read.
     """
 
@@ -88,24 +88,24 @@ class FlowEstimation:
         self.size = size or FLOWS.get(str(flow), FLOWS["fast"]).size
 
     def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[FlowItem]:
-        """Each item, frames with what is known of their motion.
+        """Yields each item; frames come with their optical flow.
 
         Args:
             items: in order.
-            first: number of frames that need no motion, since they are done already.
+            first: number of leading frames that need no flow because they are already processed.
         """
-        waiting: deque[Item] = deque()  # the last frame, and what came behind it
+        buffered: deque[Item] = deque()  # the last frame, and the packets after it
         frames, index = FlowSequence(self), 0
         for item in items:
             if isinstance(item, Frame):
                 pair, before, after = frames.pair, frames.before, UNKNOWN_PAIR
-                # One pair more than is needed: it decides whether the next one is a cut.
+                # One extra pair, which helps to decide whether the next one is a cut.
                 if index >= first - 2:
                     after = frames.add(item.pixels, index=index, continues=not item.reset)
-                yield from moved(waiting, pair, before, after, item)
+                yield from flow_items(buffered, pair, before, after, item)
                 index += 1
-            waiting.append(item)
-        yield from moved(waiting, frames.pair, frames.before, UNKNOWN_PAIR, None)
+            buffered.append(item)
+        yield from flow_items(buffered, frames.pair, frames.before, UNKNOWN_PAIR, None)
 
     def reduced(self, pixels: np.ndarray) -> Reduced:
         """The frame, (H, W, 3) uint8 RGB, at the size in which flow is estimated."""
@@ -116,34 +116,34 @@ class FlowEstimation:
             return Reduced(pixels, (height, width))
         return Reduced(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), (height, width))
 
-    def compared(
+    def compare(
         self, current: Reduced, previous: Reduced, index: int, *, forward_motion: bool = True
     ) -> FramePair:
-        """Flow between two frames, and how similar they are.
+        """The flow between two frames, and their similarity.
 
         Args:
             current, previous: of the same shape.
             index: number of the current frame.
-            onward: also the motion from the previous frame to the current one.
+            forward_motion: also return the flow from the previous frame to the current one.
         """
         flow = self.estimate(current.pixels, previous.pixels)
         reverse = self.estimate(previous.pixels, current.pixels)
-        confidence = in_bounds(flow) & returns(flow, reverse)
-        alike = similarity(current.pixels, previous.pixels, flow, confidence)
+        confidence = in_bounds(flow) & flow_consistent(flow, reverse)
+        similar = similarity(current.pixels, previous.pixels, flow, confidence)
         if self.folder is not None:
-            # Exact flow is not doubted; what is hidden shows by its looks.
+            # Exact flow needs no consistency check; the color check finds what is occluded.
             flow, confidence = self.folder.at(index, current.pixels.shape[:2], current.shape)
             confidence &= in_bounds(flow)
-        confidence &= looks_alike(current.pixels, warped_pixels(previous.pixels, flow))
+        confidence &= color_consistent(current.pixels, warped_pixels(previous.pixels, flow))
         motion = self.motion(flow, confidence)
         if not forward_motion:
-            return FramePair(motion, None, alike)
-        confidence = in_bounds(reverse) & returns(reverse, flow)
-        confidence &= looks_alike(previous.pixels, warped_pixels(current.pixels, reverse))
-        return FramePair(motion, self.motion(reverse, confidence), alike)
+            return FramePair(motion, None, similar)
+        confidence = in_bounds(reverse) & flow_consistent(reverse, flow)
+        confidence &= color_consistent(previous.pixels, warped_pixels(current.pixels, reverse))
+        return FramePair(motion, self.motion(reverse, confidence), similar)
 
     def motion(self, flow: np.ndarray, confidence: np.ndarray) -> Motion:
-        """(H, W, 2) and (H, W) bool as tensors on the device."""
+        """Flow, (H, W, 2), and confidence mask, (H, W) bool, as tensors on the device."""
         return Motion(
             torch.from_numpy(flow).permute(2, 0, 1).to(self.device),
             torch.from_numpy(feathered(confidence))[None].to(self.device),
@@ -152,7 +152,7 @@ class FlowEstimation:
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """A frame at the size in which flow is estimated, and the shape that it had."""
+    """A frame at the size at which flow is estimated, and its original (height, width)."""
 
     pixels: np.ndarray
     shape: tuple[int, int]
@@ -160,78 +160,84 @@ class Reduced:
 
 @dataclass(frozen=True, slots=True)
 class FramePair:
-    """What is known of a frame and the one before it: the motion back, the motion onward, the likeness."""
+    """Two consecutive frames: backward flow, forward flow, and similarity.
+
+    Attributes:
+        motion: from the current frame to the previous one.
+        forward_motion: from the previous frame to the current one.
+        similarity: of both frames.
+    """
 
     motion: Motion | None = None
     forward_motion: Motion | None = None
-    similarity: Similarity = AS_BEFORE
+    similarity: Similarity = UNCHANGED
 
 
 UNKNOWN_PAIR = FramePair()
 
 
 class FlowSequence:
-    """Frames that are given one after the other, each compared with the one before it.
+    """A sequence of frames, each compared with the previous one.
 
-    With a look ahead the motion of a frame is known once the next frame is given, and cuts for sure;
-    `FlowEstimation` works so. Without one, as for a camera, `motion` gives it at once.
+    With lookahead, as in `FlowEstimation`, the flow of a frame is known once the next frame is added, and
+    cuts are certain. Without it, as for a camera, `motion` gives the flow at once.
 
     Args:
         estimation: compares two frames.
-        onward: also the motion to the next frame is estimated.
+        forward_motion: also estimate the flow to the next frame.
 
     Attributes:
-        pair: the last two frames; UNKNOWN_PAIR where the last one does not continue.
-        before: how similar the two frames before it were.
+        pair: the last two frames; UNKNOWN_PAIR where the last one does not continue the sequence.
+        before: similarity of the pair before `pair`.
     """
 
     def __init__(self, estimation: FlowEstimation, *, forward_motion: bool = True) -> None:
-        self._estimation, self._onward = estimation, forward_motion
+        self._estimation, self._forward_motion = estimation, forward_motion
         self.forget()
 
     def forget(self) -> None:
-        """The next frame does not continue."""
+        """Start a new sequence with the next frame."""
         self._last: Reduced | None = None
-        self.pair, self.before = UNKNOWN_PAIR, AS_BEFORE
+        self.pair, self.before = UNKNOWN_PAIR, UNCHANGED
 
     def add(self, pixels: np.ndarray, *, index: int = 0, continues: bool = True) -> FramePair:
-        """Give the next frame.
+        """Add the next frame, and compare it with the last one.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB; a frame of another size does not continue.
-            index: its number; only a folder of flow files asks for it.
-            continues: it may continue the one before it.
+            pixels: (H, W, 3) uint8 RGB; a frame of another size starts a new sequence.
+            index: its number, which only a folder of flow files needs.
+            continues: the frame may continue the previous one.
         """
         current, last = self._estimation.reduced(pixels), self._last
         pair = UNKNOWN_PAIR
         if last is not None and continues and current.shape == last.shape:
-            pair = self._estimation.compared(current, last, index, forward_motion=self._onward)
+            pair = self._estimation.compare(current, last, index, forward_motion=self._forward_motion)
         self._last, self.before, self.pair = current, self.pair.similarity, pair
         return pair
 
     @property
     def motion(self) -> Motion | None:
-        """How the last frame moved, without a look ahead; None where it does not continue.
+        """The flow of the last frame, without lookahead; None where it does not continue the sequence.
 
-        Only the next frame tells a cut from a flash. Here the next frame is taken to be similar, so a flash
-        may pass for a cut: one frame is not stabilized then.
+        Only the next frame distinguishes a cut from a flash. Here the next frame is assumed to be similar,
+        so a flash may be taken for a cut; one frame is not stabilized then.
         """
-        return continued(self.pair, self.before, AS_BEFORE)
+        return motion_unless_cut(self.pair, self.before, UNCHANGED)
 
 
-def continued(pair: FramePair, before: Similarity, after: Similarity) -> Motion | None:
-    """The motion between two frames, None across a cut, given how similar the frames around them are."""
+def motion_unless_cut(pair: FramePair, before: Similarity, after: Similarity) -> Motion | None:
+    """The flow between two frames, or None across a cut, given the similarity of the neighboring pairs."""
     return None if is_cut(pair.similarity, before, after) else pair.motion
 
 
 class FlowItem(NamedTuple):
-    """An item and its motion.
+    """An item and its optical flow.
 
     Attributes:
-        item: a frame or packet; packets have no motion.
-        motion: of the frame since the one before; None where that does not continue, as across a cut.
-        following: the frame behind it, where that seems to continue it, and ...
-        onward: ... how this frame moves to it.
+        item: a frame or packet; packets have no flow.
+        motion: flow from this frame to the previous one; None where it does not continue, as after a cut.
+        next_frame: the next frame, where it seems to continue this one.
+        forward_motion: flow from this frame to the next one.
     """
 
     item: Item
@@ -240,17 +246,17 @@ class FlowItem(NamedTuple):
     forward_motion: Motion | None = None
 
 
-def moved(
-    waiting: deque[Item], pair: FramePair, before: Similarity, after: FramePair, next_frame: Frame | None
+def flow_items(
+    buffered: deque[Item], pair: FramePair, before: Similarity, after: FramePair, next_frame: Frame | None
 ) -> Iterator[FlowItem]:
-    """What has waited until the frame behind it was known; nothing waits then."""
-    while waiting:
-        item = waiting.popleft()
+    """Yields the buffered items once the next frame is known, and empties the buffer."""
+    while buffered:
+        item = buffered.popleft()
         if not isinstance(item, Frame):
             yield FlowItem(item)
             continue
-        motion = continued(pair, before, after.similarity)
-        if after.forward_motion is None or collapsed(after.similarity, pair.similarity):
+        motion = motion_unless_cut(pair, before, after.similarity)
+        if after.forward_motion is None or is_break(after.similarity, pair.similarity):
             yield FlowItem(item, motion)
         else:
             yield FlowItem(item, motion, next_frame, after.forward_motion)

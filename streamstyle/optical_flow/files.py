@@ -22,11 +22,11 @@ def read_flow(path: Path) -> Tensor:
     """Read the flow of a file: Middlebury `.flo`, or `.npy` of shape (H, W, 2) or (2, H, W).
 
     Returns:
-        (2, H, W) float32 in pixels. What the file marks as unknown (beyond 1e9) is NaN.
+        (2, H, W) float32 in pixels. Values that the file marks as unknown (beyond 1e9) become NaN.
 
     Raises:
-        InputError: it is missing, damaged, or of another format or shape.
-        OutOfMemoryError: it does not fit into main memory.
+        InputError: the file is missing, damaged, or of another format or shape.
+        OutOfMemoryError: the flow does not fit into main memory.
     """
     try:
         if path.suffix.lower() == ".flo":
@@ -44,7 +44,7 @@ def read_flow(path: Path) -> Tensor:
         raise OutOfMemoryError(f"{path}: does not fit into main memory") from exc
     except (OSError, ValueError, EOFError) as exc:
         text = getattr(exc, "strerror", None) or " ".join(str(exc).split())
-        raise InputError(f"{path}: not a flow that can be read: {text}") from exc
+        raise InputError(f"{path}: not a readable flow file: {text}") from exc
     if flow.shape[2] == 2:
         flow = flow.transpose(2, 0, 1)
     flow = np.ascontiguousarray(flow, np.float32)
@@ -59,12 +59,12 @@ def read_flo(path: Path) -> np.ndarray:
     https://vision.middlebury.edu/flow/code/flow-code/README.txt
 
     Raises:
-        ValueError: it is not such a file.
-        OSError: it cannot be read.
+        ValueError: the file is not in this format.
+        OSError: the file cannot be read.
     """
     data = path.read_bytes()
     if len(data) < 12 or np.frombuffer(data, "<f4", 1)[0] != np.float32(FLO_MAGIC):
-        raise ValueError("it does not begin as a .flo file")
+        raise ValueError("it does not begin like a .flo file")
     width, height = (int(side) for side in np.frombuffer(data, "<i4", 2, offset=4))
     if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
         raise ValueError(f"size {width}x{height}")
@@ -74,16 +74,16 @@ def read_flo(path: Path) -> np.ndarray:
 
 
 class FlowFolder:
-    """Exact flow from elsewhere, as from a 3D renderer: one file for each frame.
+    """A folder of exact flow, for example from a 3D renderer: one file for each frame.
 
-    The last number in a file's name is that of the frame whose flow it holds, counted from 0; the first
-    frame needs none. A mask of the same name that ends in `.png` is white where the flow is valid.
+    The last number in a file name is the number of the frame, counted from 0; the first frame needs no
+    file. A `.png` mask of the same name is white where the flow is valid.
 
     Args:
         path: folder with `.flo` or `.npy` files.
 
     Raises:
-        InputError: it cannot be read, holds no flow, or two files of one number.
+        InputError: the folder cannot be read, contains no flow, or has two files of the same number.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,13 +98,13 @@ class FlowFolder:
             if file.suffix.lower() not in SUFFIXES or not numbers:
                 continue
             if (number := int(numbers[-1])) in self.files:
-                raise InputError(f"{file}: has the number of {self.files[number].name}")
+                raise InputError(f"{file}: has the same number as {self.files[number].name}")
             self.files[number] = file
         if not self.files:
-            raise InputError(f"{path}: holds no flow, files named as 0001.flo or flow_12.npy")
+            raise InputError(f"{path}: contains no flow; expected files such as 0001.flo or flow_12.npy")
 
     def at(self, index: int, shape: tuple[int, int], full: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """The flow of a frame and where it is valid, scaled to a size.
+        """The flow of a frame and its validity mask, scaled to a size.
 
         Args:
             index: number of the frame.
@@ -112,13 +112,13 @@ class FlowFolder:
             full: (height, width) of the frames as they are read, and of the files.
 
         Returns:
-            Flow, (*shape, 2) float32 in pixels of the result, and where it is valid, (*shape) bool.
+            Flow, (*shape, 2) float32 in pixels of the result, and mask, (*shape) bool, True where valid.
 
         Raises:
-            InputError: there is no file of that number, it cannot be read, or is of another size.
+            InputError: the file for the frame is missing, cannot be read, or has another size.
         """
         if index not in self.files:
-            raise InputError(f"{self.path}: holds no flow of frame {index}")
+            raise InputError(f"{self.path}: contains no flow of frame {index}")
         file = self.files[index]
         flow = read_flow(file).permute(1, 2, 0).numpy()
         refuse_other_size(file, flow.shape, full)
@@ -132,16 +132,16 @@ class FlowFolder:
             return flow, known
         scale = np.array([shape[1] / full[1], shape[0] / full[0]], np.float32)
         flow = cv2.resize(flow, shape[::-1], interpolation=cv2.INTER_AREA) * scale
-        # Valid where all pixels that were averaged are.
+        # Valid where all averaged pixels are.
         share = cv2.resize(known.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
         return flow, share > 0.99
 
 
 def refuse_other_size(file: Path, shape: tuple[int, ...], full: tuple[int, int]) -> None:
-    """Make sure that a file has the size of the frames.
+    """Check that a file has the size of the frames.
 
     Raises:
-        InputError: it has not.
+        InputError: it has another size.
     """
     if shape[:2] != full:
         raise InputError(f"{file}: {shape[1]}x{shape[0]} pixels, the frames have {full[1]}x{full[0]}")

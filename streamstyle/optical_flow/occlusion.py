@@ -1,7 +1,7 @@
-"""Where a flow can be trusted: the pixel was in the image, was not hidden, and looks the same.
+"""Confidence of optical flow: the pixel was inside the image, was not occluded, and has the same color.
 
-Arrays here lie as OpenCV has them, (H, W) and (H, W, 2): that takes a twentieth of the time of torch's
-pooling, and the maps are small.
+Arrays have OpenCV's layout, (H, W) and (H, W, 2): OpenCV takes a twentieth of the time of torch's pooling,
+and the maps are small.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import numpy as np
 
 from streamstyle.optical_flow.warping import warped_pixels
 
-RELATIVE, ABSOLUTE = 0.01, 0.5  # of the forward-backward check: share of the lengths, and square pixels
-BRIGHTER = 0.10  # mean difference of a pixel from where it came from, of the full range, that is allowed
-ERODED, FEATHERED = 5, 5  # sides in pixels of the windows
+RELATIVE, ABSOLUTE = 0.01, 0.5  # forward-backward tolerance: share of the squared lengths, square pixels
+COLOR_TOLERANCE = 0.10  # mean difference between a pixel and its origin, as a share of the full range
+ERODED, FEATHERED = 5, 5  # window sides in pixels
 
 
 def in_bounds(flow: np.ndarray) -> np.ndarray:
@@ -25,11 +25,11 @@ def in_bounds(flow: np.ndarray) -> np.ndarray:
     return within
 
 
-def returns(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
-    """Whether who goes along the flow and back along the reverse flow comes home.
+def flow_consistent(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
+    """Forward-backward consistency: True where following both flows returns close to the start.
 
-    What is newly exposed has no place in the previous frame: the flow there points to whatever hid it, and
-    that goes elsewhere.
+    Newly exposed pixels have no position in the previous frame: their flow points to whatever occluded them,
+    and that moves elsewhere.
 
     Reference: Sundaram et al. (2010), Dense point trajectories by GPU-accelerated large displacement optical
     flow, equation 5; as used by Ruder et al. (2016), https://arxiv.org/abs/1604.08610, equation 8.
@@ -41,33 +41,33 @@ def returns(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) bool.
     """
-    back = warped_pixels(reverse, flow)  # the reverse flow where the flow arrives: never added unwarped
+    back = warped_pixels(reverse, flow)  # the reverse flow must be sampled at the end of the flow
     lengths = squared_length(flow) + squared_length(back)
-    home: np.ndarray = squared_length(flow + back) < RELATIVE * lengths + ABSOLUTE
-    return home
+    consistent: np.ndarray = squared_length(flow + back) < RELATIVE * lengths + ABSOLUTE
+    return consistent
 
 
 def squared_length(flow: np.ndarray) -> np.ndarray:
-    """(H, W, 2) to (H, W)."""
+    """Squared length of each vector, (H, W, 2) to (H, W)."""
     x, y = cv2.split(flow)
     return x * x + y * y
 
 
-def looks_alike(current: np.ndarray, carried: np.ndarray) -> np.ndarray:
-    """(H, W) bool: pixels of the current frame that hardly differ from what was carried there.
+def color_consistent(current: np.ndarray, warped: np.ndarray) -> np.ndarray:
+    """(H, W) bool: pixels of the current frame that hardly differ from the warped previous frame.
 
     Args:
-        current, carried: (H, W, 3) uint8.
+        current, warped: (H, W, 3) uint8.
     """
-    off = cv2.transform(cv2.absdiff(current, carried), np.full((1, 3), 1 / 3, np.float32))
-    alike: np.ndarray = cv2.blur(off, (3, 3)) < 255 * BRIGHTER
-    return alike
+    difference = cv2.transform(cv2.absdiff(current, warped), np.full((1, 3), 1 / 3, np.float32))
+    consistent: np.ndarray = cv2.blur(difference, (3, 3)) < 255 * COLOR_TOLERANCE
+    return consistent
 
 
 def feathered(confidence: np.ndarray) -> np.ndarray:
-    """A mask, (H, W) bool, as (H, W) float32 in [0, 1] that is 0 near what is 0, and rises softly.
+    """A soft mask, (H, W) float32 in [0, 1], from an (H, W) bool mask: eroded, then blurred.
 
-    Flow is least exact beside what it got wrong (Ruder et al. 2018, https://arxiv.org/abs/1708.04538,
+    Flow is least exact next to where it is wrong (Ruder et al. 2018, https://arxiv.org/abs/1708.04538,
     shrink the mask likewise).
     """
     safe = cv2.erode(confidence.astype(np.uint8), np.ones((ERODED, ERODED), np.uint8))

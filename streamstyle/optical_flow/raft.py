@@ -1,4 +1,4 @@
-"""Flow by a recurrent network, for GPUs: finer at the edges of what moves.
+"""RAFT: optical flow by a recurrent network, for GPUs; more exact at the edges of moving objects.
 
 Reference: Teed and Deng (2020), RAFT: recurrent all-pairs field transforms for optical flow,
 https://arxiv.org/abs/2003.12039, in torchvision's implementation, with its weights.
@@ -32,8 +32,8 @@ class Raft:
         device: where to compute.
 
     Raises:
-        InputError: the file is missing, damaged or holds other weights; or the download failed, with the
-            place where to put the file.
+        InputError: the file is missing, damaged or contains other weights; or the download failed, and the
+            message says where to put the file.
     """
 
     def __init__(self, weights: Path | None = None, device: torch.device | None = None) -> None:
@@ -48,24 +48,24 @@ class Raft:
         self.network = network.to(self.device).eval().requires_grad_(False)
 
     def __call__(self, current: np.ndarray, previous: np.ndarray) -> np.ndarray:
-        """Where each pixel of `current` lay in `previous`.
+        """The backward flow from `current` to `previous`.
 
         Args:
-            current, previous: (H, W, 3) uint8 RGB, of one size.
+            current, previous: (H, W, 3) uint8 RGB, of the same size.
 
         Returns:
             (H, W, 2) float32: x and y in pixels.
         """
         height, width = current.shape[:2]
         with torch.inference_mode(), low_precision(self.device):
-            pair = [fitted(upload(picture, self.device)[None] * 2 - 1) for picture in (current, previous)]
+            pair = [padded(upload(frame, self.device)[None] * 2 - 1) for frame in (current, previous)]
             flow: Tensor = self.network(*pair, num_flow_updates=UPDATES)[-1]
-            cut = flow[0, :, :height, :width].float().permute(1, 2, 0)
-            return np.ascontiguousarray(cut.cpu().numpy())
+            cropped = flow[0, :, :height, :width].float().permute(1, 2, 0)
+            return np.ascontiguousarray(cropped.cpu().numpy())
 
 
-def fitted(image: Tensor) -> Tensor:
-    """(1, 3, H, W), its border repeated to the right and below until the network takes it."""
+def padded(image: Tensor) -> Tensor:
+    """(1, 3, H, W) with its border repeated to the right and below, to a size that the network accepts."""
     height, width = image.shape[-2:]
     right = -(-max(width, SMALLEST_SIDE) // MULTIPLE) * MULTIPLE - width
     below = -(-max(height, SMALLEST_SIDE) // MULTIPLE) * MULTIPLE - height

@@ -1,1 +1,1 @@
-"""Contact sheets that show what an effect does before anything is rendered."""
+"""Contact sheets that preview an effect before anything is rendered."""

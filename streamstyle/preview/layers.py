@@ -1,4 +1,4 @@
-"""What a network has to dream of: each layer, or each channel of one, dreamed on one image."""
+"""A contact sheet of dreams: each layer of a network, or each channel of a layer, on one image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = 6
 
 
 def names_of(features: str) -> dict[str, int]:
-    """The layers of a network, from the image upwards, and how many channels each has.
+    """The layers of a network, from the input upwards, with their numbers of channels.
 
     Raises:
         UsageError, InputError: as `weights.load_features`.
@@ -45,20 +45,20 @@ def atlas(
     device: str = "auto",
     overwrite: bool = False,
 ) -> None:
-    """Writes a labelled sheet.
+    """Writes a labeled contact sheet of dreams.
 
     Args:
         output: image to write.
-        features: network, a name or file.
-        image: to dream on; None: gray with a little noise.
-        layer: whose channels to show; None: each layer as a whole.
-        channels: numbers of them; those that there are not are left out.
+        features: feature network, a name or file.
+        image: the image to dream on; None = gray with a little noise.
+        layer: the layer whose channels to show; None = each layer as a whole.
+        channels: numbers of the channels; those that do not exist are skipped.
         device: see `device.choose`.
         overwrite: replace the output.
 
     Raises:
-        UsageError: the output is there, or there is no such layer or channel.
-        InputError: image or network cannot be read.
+        UsageError: the output exists, or there is no such layer or channel.
+        InputError: the image or the network cannot be read.
         OutputError: the sheet cannot be written.
     """
     if output.exists() and not overwrite:
@@ -70,18 +70,18 @@ def atlas(
         if not names:
             raise UsageError(f"{layer} has channels 0 to {known[layer] - 1}")
     elif layer is not None:
-        names = [layer]  # whatever it is, the objective explains what is wrong with it
-    picture = upload(still(image), chosen)
-    cells = [Cell(download(picture), "source")]
+        names = [layer]  # `Dream` accepts it, or explains what is wrong with it
+    source = upload(source_pixels(image), chosen)
+    cells = [Cell(download(source), "source")]
     with StillSink(output) as sink:
         for name in names:
             dream = Dream(name, Ascent(), features=features, device=chosen)
-            cells.append(Cell(download(dream(picture, Moment(0, 0.0))), name))
+            cells.append(Cell(download(dream(source, Moment(0, 0.0))), name))
         sink.write(Frame(sheet(cells, COLUMNS, SIDE), 0, Fraction(1)))
 
 
-def still(image: Path | None) -> np.ndarray:
-    """(H, W, 3) uint8, at most SIDE pixels along its longer side."""
+def source_pixels(image: Path | None) -> np.ndarray:
+    """The image to dream on, (H, W, 3) uint8, at most SIDE pixels along its longer side."""
     if image is None:
         noise = np.random.default_rng(0).normal(128, 12, (SIDE, SIDE, 3))
         return np.clip(noise, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A look at a video before it is stylized: frames from all over it, and what the whole will take."""
+"""A preview of a video: some stylized frames, and an estimate of the time and size of the whole."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from streamstyle.sources.video import VideoSource
 from streamstyle.video.codecs import CONTAINERS
 from streamstyle.video.segments import packet_bytes
 
-SNIPPET = 10  # consecutive frames at each place; the first is shown, all tell time and size
+SNIPPET = 10  # consecutive frames at each position; the first is shown, all serve to estimate time and size
 
 
 @dataclass(frozen=True)
 class RenderEstimate:
-    """What one style promises.
+    """Expected time and size of a whole render.
 
     Attributes:
-        style: as it was asked for.
-        seconds: that the whole will take on this machine, or None where its length is unknown.
-        bytes: that its images will have, or None where that is unknown; sound comes on top.
+        style: as requested.
+        seconds: expected render time on this machine, or None if the length of the video is unknown.
+        bytes: expected size of the video track, without audio, or None if unknown.
     """
 
     style: str
@@ -46,20 +46,20 @@ class RenderEstimate:
 
     def __str__(self) -> str:
         if self.seconds is None:
-            return "how long the whole takes cannot be told"
+            return "the render time cannot be estimated: the length is unknown"
         size = "" if self.bytes is None else f" and {self.bytes / 1e6:.1f} MB"
-        return f"the whole takes about {readable_time(self.seconds)}{size}"
+        return f"the whole render takes about {readable_time(self.seconds)}{size}"
 
 
 @dataclass(frozen=True)
-class Places:
-    """What is stylized for a preview.
+class Samples:
+    """The frames that are stylized for a preview.
 
     Attributes:
-        frames: those of all places, with their times in the video.
-        shown: which of them are on the sheet.
-        seconds: it took to read one of them.
-        total: frames of the whole, or None.
+        frames: from all positions, with their times in the video.
+        shown: indices of the frames on the sheet.
+        seconds: time to read one frame.
+        total: number of frames of the whole video, or None if unknown.
     """
 
     frames: list[Frame]
@@ -69,7 +69,7 @@ class Places:
 
 
 def sheet_path(output: str) -> Path:
-    """Where the sheet goes: OUT where it is an image, else NAME.preview.png beside it."""
+    """Path of the sheet: OUT if it is an image, else NAME.preview.png next to it."""
     path = Path(output)
     if path.suffix.lower() in FORMATS:
         return path
@@ -85,15 +85,16 @@ def preview(
     *,
     overwrite: bool = False,
 ) -> list[RenderEstimate]:
-    """Stylizes some frames of a video and lays them out as a sheet, each style in a row of its own.
+    """Stylizes some frames of a video and writes a contact sheet, one row for each style.
 
     Args:
         source: as for `render`.
-        output: the video to be; it decides codec and container, and is not written. An image: the sheet.
+        output: the planned video, which decides codec and container and is not written; or an image, which
+            becomes the sheet.
         styles: names or mixtures.
-        settings: all else; they hold for each style.
-        count: frames, taken evenly from the whole.
-        overwrite: replace a sheet that has the name of an image that was asked for.
+        settings: all other settings, the same for each style.
+        count: number of frames, taken evenly from the whole.
+        overwrite: replace an existing sheet that `output` names.
 
     Raises:
         StreamstyleError: as `render`.
@@ -101,32 +102,32 @@ def preview(
     target = sheet_path(output)
     if target == Path(output) and target.exists() and not overwrite:
         raise UsageError(f"{target}: exists; -y overwrites it")
-    cells, promises = [], []
+    cells, estimates = [], []
     with StillSink(target) as sink:
         with settings.open_source(source) as opened:
             info = opened.info
-            places = places_in(opened, source, settings, count)
+            samples = sample_frames(opened, source, settings, count)
         for style in styles:
             chosen = {settings.MIXTURE: style} if settings.MIXTURE else {}
-            asked = settings.model_copy(update=chosen).absolute()
-            frames, seconds, size = stylized(places, info, output, asked)
-            whole = None if places.total is None else seconds * places.total
-            promises.append(RenderEstimate(style, whole, size))
+            style_settings = settings.model_copy(update=chosen).absolute()
+            frames, seconds, size = stylized(samples, info, output, style_settings)
+            whole = None if samples.total is None else seconds * samples.total
+            estimates.append(RenderEstimate(style, whole, size))
             title = "source" if style == NONE else style
-            for frame in (frames[index] for index in places.shown):
+            for frame in (frames[index] for index in samples.shown):
                 where = readable_time(frame.seconds) if info.kind == "video" else frame.name
                 cells.append(Cell(frame.pixels, f"{where}  {title}".strip()))
-        alone = len(styles) == 1 or len(places.shown) == 1
-        columns = math.ceil(math.sqrt(len(cells))) if alone else len(places.shown)
+        square = len(styles) == 1 or len(samples.shown) == 1
+        columns = math.ceil(math.sqrt(len(cells))) if square else len(samples.shown)
         sink.write(Frame(sheet(cells, columns), 0, Fraction(1, 25)))
-    return promises
+    return estimates
 
 
-def places_in(opened: Source, source: str, settings: RenderSettings, count: int) -> Places:
-    """Frames from all over a video or folder.
+def sample_frames(opened: Source, source: str, settings: RenderSettings, count: int) -> Samples:
+    """Frames taken evenly from a video or folder.
 
     Raises:
-        UsageError: the video can be read once only.
+        UsageError: the video can be read only once.
         InputError: no frame can be read.
     """
     info, begin = opened.info, time.perf_counter()
@@ -135,21 +136,21 @@ def places_in(opened: Source, source: str, settings: RenderSettings, count: int)
         chosen = {(2 * number + 1) * total // (2 * count) for number in range(count)}
         items = (item for item in opened if isinstance(item, Frame))
         frames = [frame for index, frame in enumerate(items) if index in chosen]
-        return Places(frames, list(range(len(frames))), (time.perf_counter() - begin) / total, info.frames)
+        return Samples(frames, list(range(len(frames))), (time.perf_counter() - begin) / total, info.frames)
     if not info.replayable:
         raise UsageError(f"{source}: can be read only once; --preview needs a file")
     rate = float(info.rate or 25)
     length = settings.length or max((info.length or 0) - settings.start, 0)
-    long = min(SNIPPET, max(int(length * rate / count), 1))  # frames at each place, so that none comes twice
+    snippet_frames = min(SNIPPET, max(int(length * rate / count), 1))  # so that snippets do not overlap
     frames, shown, spent = [], [], 0.0
     for number in range(count):
         seconds = (number + 0.5) * length / count
         part = settings.model_copy(update={"start": settings.start + seconds, "length": SNIPPET / rate})
         with part.open_source(source) as snippet:
             items = (item for item in snippet if isinstance(item, Frame))
-            read = list(islice(items, 1))  # not timed: it has to be looked for
+            read = list(islice(items, 1))  # not timed, as it includes seeking
             begin = time.perf_counter()
-            read += islice(items, long - 1)
+            read += islice(items, snippet_frames - 1)
             spent += time.perf_counter() - begin
         if read:
             shown.append(len(frames))
@@ -158,39 +159,39 @@ def places_in(opened: Source, source: str, settings: RenderSettings, count: int)
                 for index, frame in enumerate(read)
             ]
     if not frames:
-        raise InputError(f"{source}: no frame can be read at {count} places")
-    return Places(frames, shown, spent / max(len(frames) - len(shown), 1), info.frames)
+        raise InputError(f"{source}: no frame can be read at any of {count} positions")
+    return Samples(frames, shown, spent / max(len(frames) - len(shown), 1), info.frames)
 
 
 def stylized(
-    places: Places, info: StreamInfo, output: str, settings: RenderSettings
+    samples: Samples, info: StreamInfo, output: str, settings: RenderSettings
 ) -> tuple[list[Frame], float, int | None]:
-    """The frames, stylized; seconds for each in the whole; and bytes of the whole, where it is a video."""
-    kept = MemorySink()
+    """The stylized frames, seconds per frame of the whole, and bytes of the whole if it is a video."""
+    memory = MemorySink()
     device = choose(settings.device)
-    beside = 1 if info.kind == "video" else 0
+    reserved = 1 if info.kind == "video" else 0
     with (
         tempfile.TemporaryDirectory() as folder,
         open_effect(settings, info.kind) as effect,
-        shared_cores(device, beside),
+        shared_cores(device, reserved),
     ):
-        source = MemorySource(places.frames, replace(info, tracks={}, container=None, frames=None))
+        source = MemorySource(samples.frames, replace(info, tracks={}, container=None, frames=None))
         if info.kind != "video":
-            result = run(source, effect, [kept], device=device)
-            return kept.frames, 1 / result.fps + places.seconds, None
-        first = places.frames[0]
-        effect(upload(first.pixels, device), Moment(0, first.seconds))  # makes kernels, is not timed
+            result = run(source, effect, [memory], device=device)
+            return memory.frames, 1 / result.fps + samples.seconds, None
+        first = samples.frames[0]
+        effect(upload(first.pixels, device), Moment(0, first.seconds))  # warm-up, not timed
         suffix = Path(output).suffix.lower()
         video = Path(folder) / f"video{suffix if suffix in CONTAINERS else '.mp4'}"
         sink = VideoSink(video, source.info, settings.write_options().encoding, audio="none")
-        result = run(source, effect, [sink, kept], motion=open_flow(settings, info.kind), device=device)
-        # Reading goes on beside painting; the slower of both decides.
-        seconds = max(1 / result.fps, places.seconds)
-        return kept.frames, seconds, expected_bytes(video, info, places.total)
+        result = run(source, effect, [sink, memory], motion=open_flow(settings, info.kind), device=device)
+        # Reading and stylizing run in parallel, so the slower one decides.
+        seconds = max(1 / result.fps, samples.seconds)
+        return memory.frames, seconds, expected_bytes(video, info, samples.total)
 
 
 def expected_bytes(video: Path, info: StreamInfo, total: int | None) -> int | None:
-    """Bytes of the whole, of which `video` holds samples: a key frame in each segment, others between."""
+    """Expected bytes of the whole, from samples in `video`: one keyframe in each segment, others between."""
     if total is None:
         return None
     keys, others = packet_bytes(video)

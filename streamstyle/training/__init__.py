@@ -1,7 +1,8 @@
-"""Training of networks: a painting and images to paint make a style, in minutes.
+"""Training: a style painting and content images give a style network, in minutes.
 
-`Training` is the loop, `job` keeps it safe on disk, `judge` says what is asked of a network, `contents` and
-`scenes` are what it looks at. `base` and `distillation` make the bundled networks that all styles stand on.
+`loop` is the training loop, and `job` saves its state to disk. `perceptual_loss` defines the losses; `data`
+and `scenes` provide the content images. `base` and `distillation` train the bundled networks on which all
+styles are based.
 """
 
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for

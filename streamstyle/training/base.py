@@ -1,4 +1,4 @@
-"""Training of the base network: it reproduces photographs, and every bundled style is fine-tuned from it.
+"""Training of the base network, which reproduces photographs and from which styles are fine-tuned.
 
 Run it with `python -m streamstyle.training.base PHOTOS RECIPE OUTPUT`.
 """
@@ -21,13 +21,13 @@ from streamstyle.training.loop import Training, TrainingProgress
 from streamstyle.training.recipe import read_recipe
 from streamstyle.weights import load_features
 
-HELD_BACK = 60  # photographs kept out of training, for measuring; the same as for the feature network
+HELD_BACK = 60  # photographs held out for validation; the same as for the feature network
 LOG = logging.getLogger("streamstyle")
 
 
 @torch.no_grad()
 def peak_signal_to_noise(network: nn.Module, photos: list[Path]) -> float:
-    """Mean over photographs of -10 log10 of the mean square error, in decibels."""
+    """Mean PSNR over photographs, -10 log10 of the mean squared error, in decibels."""
     values = []
     for path in photos:
         image = to_tensor(read_rgb(path))
@@ -38,11 +38,11 @@ def peak_signal_to_noise(network: nn.Module, photos: list[Path]) -> float:
 
 
 def main() -> None:
-    """The command line: train, measure on the photographs held back, save."""
+    """The command line: train, validate on the held-out photographs, save."""
     parser = argparse.ArgumentParser(description="Train the base of all styles.")
     for name, text in (
         ("photos", "folder of photographs"),
-        ("recipe", "TOML file, as configs/styles/base.toml"),
+        ("recipe", "TOML file, such as configs/styles/base.toml"),
         ("output", "weights file to write"),
     ):
         parser.add_argument(name, type=Path, help=text)
@@ -60,7 +60,7 @@ def main() -> None:
     training = Training(None, photos, load_features(), recipe)
     network = training.run(log)
     decibels = peak_signal_to_noise(network, held_back)
-    LOG.info("%d photographs held back: %.2f dB", len(held_back), decibels)
+    LOG.info("%d held-out photographs: %.2f dB", len(held_back), decibels)
     about = {"painting": "", "painter": "", "year": "0", "licence": "MIT", "decibels": f"{decibels:.2f}"}
     save_style(options.output, network, {**about, "recipe": json.dumps(asdict(training.recipe))})
 

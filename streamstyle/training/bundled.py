@@ -1,7 +1,7 @@
 """Training of the bundled styles: `python -m streamstyle.training.bundled PAINTINGS PHOTOS [NAME ...]`.
 
-Each recipe of configs/styles names its painting by its hash; it is looked up in the given folder and in
-samples/. Keep photographs that measure styles out of PHOTOS.
+Each recipe in configs/styles identifies its painting by its hash; the file is looked up in PAINTINGS and in
+samples/. Do not put photographs with which you evaluate styles into PHOTOS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streamstyle.weights import parameters_of
 from streamstyle.weights.table import FOLDER, Entry, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
-BASE = "base"  # has a recipe in the same folder, and a program of its own
+BASE = "base"  # its recipe is in the same folder, but `training.base` trains it
 LOG = logging.getLogger("streamstyle")
 
 
@@ -40,10 +40,10 @@ def find_painting(sha256: object, folders: Iterable[Path]) -> Path:
 
 
 def entry_of(name: str, folder: Path = FOLDER) -> Entry:
-    """The line of the table for a trained style.
+    """The table entry of a trained style.
 
     Raises:
-        InputError: the file is missing or no style network.
+        InputError: the file is missing or is not a style network.
     """
     path = folder / f"{name}.safetensors"
     loaded = load_style(path)
@@ -63,31 +63,31 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
     """Trains one style into `folder`.
 
     Raises:
-        StreamstyleError: as `train`, or the painting is not there.
+        StreamstyleError: as `train`, or the painting is not found.
     """
     settings, about = read_recipe(recipe)
     painting = find_painting(about.pop("sha256", ""), (paintings, ROOT / "samples"))
     named = {name: str(value) for name, value in about.items()}
-    order = TrainingJob(painting=str(painting), photos=str(photos), about=named)
+    job = TrainingJob(painting=str(painting), photos=str(photos), about=named)
 
     def log(progress: TrainingProgress) -> None:
         if progress.step % 500 == 0:
             LOG.info("%s: step %d of %s", recipe.stem, progress.step, progress.steps)
 
     output = folder / f"{recipe.stem}.safetensors"
-    train(order, output, settings, overwrite=True, on_progress=log)
+    train(job, output, settings, overwrite=True, on_progress=log)
     output.with_suffix(".preview.png").unlink(missing_ok=True)
     return entry_of(recipe.stem, folder)
 
 
 def main() -> None:
-    """The program: trains, and writes the table anew after each style."""
+    """The command line: train the styles, and rewrite the table after each one."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("paintings", type=Path, help="folder in which the paintings are looked for")
-    parser.add_argument("photos", type=Path, help="folder of photographs to learn on")
-    parser.add_argument("names", nargs="*", help="of the styles; all by default")
+    parser.add_argument("paintings", type=Path, help="folder that contains the paintings")
+    parser.add_argument("photos", type=Path, help="folder of photographs to train on")
+    parser.add_argument("names", nargs="*", help="names of the styles; by default all")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipes = {path.stem: path for path in sorted((ROOT / "configs" / "styles").glob("*.toml"))}

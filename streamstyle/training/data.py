@@ -1,7 +1,7 @@
 """Training data: random crops of content images, and the style painting.
 
-Every random choice depends only on the recipe's seed and the number of the step, so that training can resume
-at any step as if it had never stopped.
+Every random choice depends only on the recipe's seed and the step number, so that training can resume at any
+step with the same result.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from streamstyle.training.recipe import Recipe
 
 CONTENT_SIDE = 512  # shorter side in pixels to which content images are scaled down; crops are smaller
 VIDEO_FRAMES = 96  # taken evenly from a video
-LONG_VIDEO = 60.0  # seconds; in longer videos the frames are sought
-KEPT = 600  # decoded images, some 0.5 GB
+LONG_VIDEO = 60.0  # seconds; longer videos are sampled by seeking
+CACHED_IMAGES = 600  # decoded images, about 0.5 GB
 
 _log = logging.getLogger("streamstyle")
 
@@ -40,7 +40,7 @@ class TrainingImages(Protocol):
     """Content images for training, each RGB and upright.
 
     Attributes:
-        identity: changes with the images, so that an unfinished training resumes only with its own.
+        identity: changes with the images, so that an unfinished training resumes only with the same images.
     """
 
     identity: str
@@ -53,10 +53,10 @@ class Photographs:
     """The photographs of a folder, sorted by name.
 
     Args:
-        folder: where they are; its subfolders are skipped.
+        folder: their folder, without subfolders.
 
     Raises:
-        InputError: as `photograph_files`; on taking a photograph, the file cannot be read.
+        InputError: as `photograph_files`; or, when a photograph is accessed, its file cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Photographs:
         self._notices = Notices()
         listing = "".join(f"{path.name} {path.stat().st_size}\n" for path in self.files)
         self.identity = hashlib.sha256(listing.encode()).hexdigest()
-        self._decoded = lru_cache(KEPT)(self._read)
+        self._decoded = lru_cache(CACHED_IMAGES)(self._read)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -83,7 +83,7 @@ class VideoFrames:
         path: the video.
 
     Raises:
-        InputError: it cannot be read or has no frame.
+        InputError: the video cannot be read or has no frame.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,13 +94,13 @@ class VideoFrames:
             if seconds <= LONG_VIDEO:
                 step = max((info.frames or 0) // VIDEO_FRAMES, 1)
                 taken = (item for item in source if isinstance(item, Frame))
-                last = step * 2 * VIDEO_FRAMES  # where the number of frames was not known or wrong
+                last = step * 2 * VIDEO_FRAMES  # a limit, if the number of frames is unknown or wrong
                 self.frames = [as_content(frame) for frame in islice(taken, 0, last, step)]
                 return
-        places = (seconds * (number + 0.5) / VIDEO_FRAMES for number in range(VIDEO_FRAMES))
-        self.frames = [as_content(frame) for place in places if (frame := frame_at(path, place))]
+        times = (seconds * (number + 0.5) / VIDEO_FRAMES for number in range(VIDEO_FRAMES))
+        self.frames = [as_content(frame) for time in times if (frame := frame_at(path, time))]
         if not self.frames:
-            raise InputError(f"{path}: no frame could be read at any of {VIDEO_FRAMES} places")
+            raise InputError(f"{path}: no frame could be read at any of {VIDEO_FRAMES} positions")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -110,12 +110,12 @@ class VideoFrames:
 
 
 def frame_at(path: Path, seconds: float) -> Frame | None:
-    """The first frame of a video at or after a time, or None where none can be read."""
+    """The first frame of a video at or after a time, or None if none can be read."""
     try:
         with open_source(path, ReadOptions(max_size=2 * CONTENT_SIDE, start=seconds, length=1.0)) as source:
             return next((item for item in source if isinstance(item, Frame)), None)
     except InputError:
-        return None  # after the end; the container may claim a longer video
+        return None  # beyond the end: containers may state too long a duration
 
 
 def as_content(frame: Frame) -> Image.Image:
@@ -127,7 +127,7 @@ def photograph_files(folder: Path) -> list[Path]:
     """The photographs of a folder, sorted by name. Images of unsupported formats are skipped with a warning.
 
     Raises:
-        InputError: it is not a folder, or has no image that can be read.
+        InputError: it is not a folder, or contains no image that can be read.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of photographs")
@@ -136,7 +136,7 @@ def photograph_files(folder: Path) -> list[Path]:
         try:
             supported_format(path)
         except InputError as exc:
-            _log.warning("left out: %s", exc)
+            _log.warning("skipped: %s", exc)
         else:
             files.append(path)
     if not files:
@@ -145,14 +145,14 @@ def photograph_files(folder: Path) -> list[Path]:
 
 
 def split(files: Sequence[Path], held_back: int) -> tuple[list[Path], list[Path]]:
-    """Files to train on, and `held_back` others to measure on, taken evenly from all of them."""
-    kept = {round(index * len(files) / held_back) for index in range(held_back)}
-    training = [path for index, path in enumerate(files) if index not in kept]
-    return training, [path for index, path in enumerate(files) if index in kept]
+    """Files to train on, and `held_back` others for validation, taken evenly from all of them."""
+    held_out = {round(index * len(files) / held_back) for index in range(held_back)}
+    training = [path for index, path in enumerate(files) if index not in held_out]
+    return training, [path for index, path in enumerate(files) if index in held_out]
 
 
 def read_rgb(path: Path, notices: Notices | None = None) -> Image.Image:
-    """An image file as a Pillow image: upright, in sRGB, transparent parts white.
+    """An image file as a Pillow image: upright, in sRGB, with a white background.
 
     Args:
         path, notices: as for `read_image`.
@@ -179,37 +179,37 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 def painting_for(path: Path, recipe: Recipe) -> Tensor:
-    """The style painting as the recipe asks for it; see `paintings.read_painting`."""
+    """The style painting, prepared according to the recipe; see `paintings.read_painting`."""
     return read_painting(
         path, stroke_size=recipe.stroke_size, part=recipe.part, grain=recipe.grain, levels=recipe.levels
     )
 
 
-def random_crops(contents: TrainingImages, side: int, step: int, recipe: Recipe) -> Tensor:
-    """The content crops of a step: (batch, 3, side, side) float in [0, 1].
+def random_crops(images: TrainingImages, side: int, step: int, recipe: Recipe) -> Tensor:
+    """The content crops of a step, (batch, 3, side, side) float in [0, 1].
 
-    All content images are used once, in random order, before one is used again.
+    Each epoch uses every content image once, in random order.
     """
     rng = np.random.default_rng((recipe.seed, step))
     crops = []
     for number in range((step - 1) * recipe.batch, step * recipe.batch):
-        epoch, index = divmod(number, len(contents))
-        order = np.random.default_rng((recipe.seed, 0, epoch)).permutation(len(contents))
-        crops.append(random_crop(contents[int(order[index])], side, rng))
+        epoch, index = divmod(number, len(images))
+        order = np.random.default_rng((recipe.seed, 0, epoch)).permutation(len(images))
+        crops.append(random_crop(images[int(order[index])], side, rng))
     return torch.cat(crops)
 
 
 def random_crop(
     image: Image.Image, side: int, rng: np.random.Generator, smallest: float | None = None
 ) -> Tensor:
-    """(1, 3, side, side) float in [0, 1] from a square of the image, mirrored half of the time.
+    """A random square of the image, (1, 3, side, side) float in [0, 1], mirrored half of the time.
 
     Args:
         image: RGB, of any size.
         side: of the crop in pixels.
         rng: source of randomness.
-        smallest: least side of the square, as a share of the image's shorter side. By default the square is
-            hardly enlarged.
+        smallest: minimum side of the square, as a share of the image's shorter side. By default the crop is
+            enlarged by at most a tenth.
     """
     shortest = min(image.size)
     least = min(side, shortest) * 0.9 if smallest is None else shortest * smallest

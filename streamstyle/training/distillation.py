@@ -1,11 +1,12 @@
-"""Training of the bundled feature network: a small plain one learns what a deep one sees.
+"""Distillation of the bundled feature network: a small plain network learns the features of a deep one.
 
 `python -m streamstyle.training.distillation PHOTOS TEACHER RECIPE OUTPUT` trains it.
-A quarter of each batch are dreams: photographs moved a few steps up the features of teacher or student.
-Dreams lead away from photographs, where a student trained only on those knows nothing.
+A quarter of each batch are dreams: photographs after a few steps of gradient ascent on the features of
+teacher or student. Dreams leave the distribution of photographs, where a student trained only on
+photographs is undefined.
 
-Reference: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network; features in place
-of answers after Romero et al. (2015), FitNets; identity branches after Ding et al. (2021), RepVGG.
+Reference: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network; features instead of
+outputs after Romero et al. (2015), FitNets; identity branches after Ding et al. (2021), RepVGG.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ from streamstyle.networks.features import BRANCHES, TRUNK
 from streamstyle.training.data import photograph_files, random_crop, read_rgb, split, to_tensor
 from streamstyle.weights import load_features, save_features
 
-ANSWERS = {
+LAYER_PAIRS = {
     "texture": "6",
     "pattern": "10",
     "part": "14",
     "thing": "20",
 }  # student's branch -> teacher's layer
-CEILING = 6.0  # where the teacher's activations are cut off
+CEILING = 6.0  # the teacher's activations are clipped here (ReLU6)
 WARM_UP = 200  # steps until the learning rate is reached
-LARGEST_DREAM = 4  # steps up the features
-LEAST_VARIANCE = 1e-3  # channels that vary less are silent and count by this
+LARGEST_DREAM = 4  # steps of gradient ascent
+LEAST_VARIANCE = 1e-3  # lower bound, for channels that hardly vary
 LOG = logging.getLogger("streamstyle")
 
 
@@ -53,10 +54,10 @@ class Distillation:
         steps: number of batches.
         batch: crops in a batch.
         crop: side of a crop in pixels, a multiple of 16.
-        learning_rate: of AdamW at its highest; it falls to 0 along a cosine.
-        dreamed: share of a batch that is moved up the features.
-        held_back: photographs that are kept out of training, for measuring.
-        seed: of everything random.
+        learning_rate: maximum, for AdamW; it decays to 0 along a cosine.
+        dreamed: share of a batch that consists of dreams.
+        held_back: number of photographs held out for validation.
+        seed: of all random choices.
     """
 
     steps: int = 6000
@@ -69,16 +70,16 @@ class Distillation:
 
 
 class Branched(nn.Module):
-    """A convolution with batch normalization, and an identity beside it where shapes allow.
+    """A convolution with batch normalization, and a parallel identity branch where shapes allow.
 
-    What it computes is one convolution; `folded` gives that.
+    Together they are equivalent to one convolution, which `folded` returns.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
         inputs, outputs = convolution.in_channels, convolution.out_channels
         self.conv = copy.deepcopy(convolution)
-        self.conv.bias = None  # the normalization takes it out
+        self.conv.bias = None  # the normalization would remove it
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
         self.norm = nn.BatchNorm2d(outputs)
         straight = inputs == outputs and convolution.stride == (1, 1)
@@ -91,7 +92,7 @@ class Branched(nn.Module):
 
     @torch.no_grad()
     def folded(self) -> nn.Conv2d:
-        """One convolution that gives what this gives in evaluation mode."""
+        """The single convolution that is equivalent to this module in evaluation mode."""
         result = copy.deepcopy(self.conv)
         scale, shift = scale_and_shift(self.norm)
         weight, bias = self.conv.weight * scale[:, None, None, None], shift
@@ -105,7 +106,7 @@ class Branched(nn.Module):
 
 
 def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """What batch normalization does to each channel in evaluation mode: x * scale + shift."""
+    """Batch normalization in evaluation mode as scale and shift of each channel: x * scale + shift."""
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     return scale, norm.bias - norm.running_mean * scale
@@ -121,9 +122,9 @@ def distill(
 
     Args:
         photos: image files to train on.
-        teacher: network whose layers are to be foreseen; it is not changed.
+        teacher: network whose layers the student learns to predict; it is not changed.
         recipe: how to train.
-        on_step: called after each step with its number and the error at each depth.
+        on_step: called after each step with its number and the error of each branch.
 
     Returns:
         The student, folded to plain convolutions, in evaluation mode.
@@ -141,7 +142,7 @@ def distill(
     teacher.requires_grad_(False)
     rng = np.random.default_rng(recipe.seed)
     batches = crops_of(photos, recipe, rng)
-    spread = spread_of(teacher, next(batches))
+    spread = variance_of(teacher, next(batches))
     optimizer = torch.optim.AdamW(student.parameters(), lr=recipe.learning_rate, weight_decay=1e-4)
     for step in range(1, recipe.steps + 1):
         done = (step - 1) / recipe.steps
@@ -150,14 +151,14 @@ def distill(
         images = next(batches)
         count = round(recipe.dreamed * recipe.batch)
         if count:
-            images[-count:] = dreamed(images[-count:], teacher, student, rng)
+            images[-count:] = dreamed_images(images[-count:], teacher, student, rng)
         with torch.no_grad(), low_precision(images.device):
-            wanted = teacher(images, ANSWERS.values())
+            target = teacher(images, LAYER_PAIRS.values())
         with low_precision(images.device):
-            found = linear_answers(student, images)
+            found = linear_outputs(student, images)
         errors = {
-            branch: (misses(found[branch].float(), wanted[layer].float()) / spread[layer]).mean()
-            for branch, layer in ANSWERS.items()
+            branch: (channel_errors(found[branch].float(), target[layer].float()) / spread[layer]).mean()
+            for branch, layer in LAYER_PAIRS.items()
         }
         optimizer.zero_grad()
         torch.stack(list(errors.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -173,22 +174,22 @@ def distill(
     return student.to(memory_format=torch.contiguous_format).requires_grad_(False)
 
 
-def linear_answers(student: Distilled, images: Tensor) -> dict[str, Tensor]:
-    """The student's branches before their ReLU, so that errors below zero have a gradient."""
+def linear_outputs(student: Distilled, images: Tensor) -> dict[str, Tensor]:
+    """The student's branches before the ReLU, so that errors below zero have a gradient."""
     trunk = student(images, BRANCHES)
     return {branch: student.heads[branch](trunk[layer]) for layer, (branch, _) in BRANCHES.items()}
 
 
-def misses(found: Tensor, wanted: Tensor) -> Tensor:
-    """(1, C, 1, 1) mean square error of each channel; where the teacher is cut off, beyond is as good."""
-    beyond = ((wanted <= 0) & (found < 0)) | ((wanted >= CEILING) & (found > CEILING))
-    return (found - wanted).masked_fill(beyond, 0).square().mean(dim=(0, 2, 3), keepdim=True)
+def channel_errors(found: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of each channel, (1, C, 1, 1); 0 beyond the values where the teacher is clipped."""
+    beyond = ((target <= 0) & (found < 0)) | ((target >= CEILING) & (found > CEILING))
+    return (found - target).masked_fill(beyond, 0).square().mean(dim=(0, 2, 3), keepdim=True)
 
 
 @torch.no_grad()
-def spread_of(teacher: MobileNet, images: Tensor) -> dict[str, Tensor]:
-    """Variance (1, C, 1, 1) of each channel of the teacher's answers."""
-    found = teacher(images, ANSWERS.values())
+def variance_of(teacher: MobileNet, images: Tensor) -> dict[str, Tensor]:
+    """Variance, (1, C, 1, 1), of each channel of the teacher's layers."""
+    found = teacher(images, LAYER_PAIRS.values())
     return {
         layer: value.var(dim=(0, 2, 3), keepdim=True).clamp_min(LEAST_VARIANCE)
         for layer, value in found.items()
@@ -196,7 +197,7 @@ def spread_of(teacher: MobileNet, images: Tensor) -> dict[str, Tensor]:
 
 
 def crops_of(photos: list[Path], recipe: Distillation, rng: np.random.Generator) -> Iterator[Tensor]:
-    """Endless batches (N, 3, crop, crop): crops in other colors, with noise, some of two images mixed."""
+    """Endless batches, (N, 3, crop, crop): crops with color jitter and noise, some blended in pairs."""
     notices = Notices()
     images: list[Image.Image] = [read_rgb(path, notices) for path in photos]
     while True:
@@ -217,10 +218,12 @@ def crops_of(photos: list[Path], recipe: Distillation, rng: np.random.Generator)
         yield batch.clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def dreamed(images: Tensor, teacher: MobileNet, student: Distilled, rng: np.random.Generator) -> Tensor:
+def dreamed_images(
+    images: Tensor, teacher: MobileNet, student: Distilled, rng: np.random.Generator
+) -> Tensor:
     """The images after a few steps of gradient ascent on a layer of teacher or student."""
-    branch = list(ANSWERS)[int(rng.integers(len(ANSWERS)))]
-    network, layer = (student, branch) if rng.random() < 0.5 else (teacher, ANSWERS[branch])
+    branch = list(LAYER_PAIRS)[int(rng.integers(len(LAYER_PAIRS)))]
+    network, layer = (student, branch) if rng.random() < 0.5 else (teacher, LAYER_PAIRS[branch])
     size = float(rng.uniform(0.01, 0.05))
     student.eval()
     for _ in range(int(rng.integers(1, LARGEST_DREAM + 1))):
@@ -238,27 +241,27 @@ def dreamed(images: Tensor, teacher: MobileNet, student: Distilled, rng: np.rand
 def errors_on(
     photos: list[Path], student: Distilled, teacher: MobileNet, side: int = 224
 ) -> dict[str, float]:
-    """Error at each depth: squared error of a channel divided by its variance, a mean over the channels.
+    """Error of each branch: squared error divided by variance, averaged over the channels.
 
     Args:
-        photos: image files; of each the center square is taken, scaled to `side`.
+        photos: image files; the center square of each is scaled to `side`.
         student, teacher: the networks to compare.
         side: in pixels, a multiple of 16.
 
     Returns:
-        By branch: 0 = foreseen exactly, 1 = no better than the channel's mean.
+        By branch: 0 = exact, 1 = no better than predicting the channel's mean.
     """
-    found: dict[str, list[Tensor]] = {branch: [] for branch in ANSWERS}
-    wanted: dict[str, list[Tensor]] = {branch: [] for branch in ANSWERS}
+    found: dict[str, list[Tensor]] = {branch: [] for branch in LAYER_PAIRS}
+    target: dict[str, list[Tensor]] = {branch: [] for branch in LAYER_PAIRS}
     for path in photos:
         image = middle_square(read_rgb(path), side)
-        answer, expected = student(image, ANSWERS), teacher(image, ANSWERS.values())
-        for branch, layer in ANSWERS.items():
+        answer, expected = student(image, LAYER_PAIRS), teacher(image, LAYER_PAIRS.values())
+        for branch, layer in LAYER_PAIRS.items():
             found[branch].append(answer[branch].clamp(max=CEILING))
-            wanted[branch].append(expected[layer])
+            target[branch].append(expected[layer])
     result = {}
-    for branch in ANSWERS:
-        truth = torch.cat(wanted[branch])
+    for branch in LAYER_PAIRS:
+        truth = torch.cat(target[branch])
         spread = truth.var(dim=(0, 2, 3)).clamp_min(LEAST_VARIANCE)
         error = (torch.cat(found[branch]) - truth).square().mean(dim=(0, 2, 3))
         result[branch] = (error / spread).mean().item()
@@ -266,7 +269,7 @@ def errors_on(
 
 
 def middle_square(image: Image.Image, side: int) -> Tensor:
-    """(1, 3, side, side) from the largest square in the center of an image."""
+    """The largest center square of an image, (1, 3, side, side)."""
     size = min(image.size)
     left, top = ((length - size) / 2 for length in image.size)
     box = (left, top, left + size, top + size)
@@ -274,12 +277,12 @@ def middle_square(image: Image.Image, side: int) -> Tensor:
 
 
 def main() -> None:
-    """The command line: train, measure on the photographs held back, save."""
+    """The command line: train, validate on the held-out photographs, save."""
     parser = argparse.ArgumentParser(description="Train the bundled feature network.")
     for name, text in (
         ("photos", "folder of photographs"),
         ("teacher", "MobileNet-v1 as .safetensors"),
-        ("recipe", "TOML file, as configs/features/distilled.toml"),
+        ("recipe", "TOML file, such as configs/features/distilled.toml"),
         ("output", "weights file to write"),
     ):
         parser.add_argument(name, type=Path, help=text)
@@ -300,7 +303,7 @@ def main() -> None:
     student = distill(training, teacher, recipe, log)
     save_features(options.output, student, {"recipe": options.recipe.read_text(encoding="utf-8")})
     errors = errors_on(held_back, student, teacher)
-    LOG.info("%d photographs held back: %s", len(held_back), errors)
+    LOG.info("%d held-out photographs: %s", len(held_back), errors)
 
 
 if __name__ == "__main__":

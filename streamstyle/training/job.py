@@ -1,7 +1,7 @@
-"""A training that survives: its state is on disk every few seconds, and `resume` goes on with it.
+"""Training jobs: the state is saved every few seconds, so that an interrupted training can be resumed.
 
-Beside the output lies NAME.part with a manifest, the state, which holds everything a second run needs, and a
-lock; and NAME.preview.png, which is drawn anew while training runs and stays.
+Next to the output, the folder NAME.part contains a manifest, a lock, and the state with everything that a
+second run needs. NAME.preview.png is redrawn during training and remains afterwards.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ OnProgress = Callable[[TrainingProgress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """What is to be trained.
+    """A style to train, and the data to train it on.
 
     Attributes:
-        painting: image file.
-        photos: folder of photographs to paint, or "".
-        video: video whose frames are to be stylized, or ""; without either, rendered scenes are.
-        features: network that judges, a name or file; see `weights.load_features`.
-        scratch: start at random, not from the base.
+        painting: image file of the style painting.
+        photos: folder of photographs as content images, or "".
+        video: video whose frames are the content images, or ""; without either, rendered scenes are used.
+        features: network for the perceptual loss, a name or file; see `weights.load_features`.
+        scratch: start from random weights instead of the base network.
         device: where to train; see `device.choose`.
         about: title, painter, year and licence, as far as they are known.
     """
@@ -65,7 +65,7 @@ class TrainingJob:
 
 
 def train(
-    order: TrainingJob,
+    job: TrainingJob,
     output: Path,
     recipe: Recipe,
     *,
@@ -83,20 +83,20 @@ def train(
         train(job, Path("mine.safetensors"), Recipe(steps=4, batch=1, crop=64))
 
     Args:
-        order: what to train.
+        job: what to train.
         output: weights file to write, .safetensors.
         recipe: how to train.
-        overwrite: replace the output, and an unfinished training of it.
+        overwrite: replace an existing output or unfinished training.
         on_progress: called after each step.
 
     Returns:
-        The recipe with its steps, which gives the same network again.
+        The recipe with the number of steps, which reproduces the network.
 
     Raises:
-        UsageError: the output or an unfinished training is there, or a name is unknown.
+        UsageError: the output or an unfinished training exists, or a name is unknown.
         InputError: painting, photographs, video or features are missing, unreadable or too small.
         OutputError: the output cannot be written, or another run is writing it.
-        Diverged: the losses are no finite numbers; the last good network is kept.
+        Diverged: the losses are not finite; the last good network is kept.
     """
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: expected a name that ends in .safetensors")
@@ -104,96 +104,95 @@ def train(
     is_there = folder.is_there()
     if state_of(output).exists() and not overwrite:
         raise UsageError(
-            f"{output}: an unfinished training is there; `streamstyle resume` goes on with it, -y starts anew"
+            f"{output}: has an unfinished training; `streamstyle resume` continues it, -y starts anew"
         )
-    # A preview beside the folder of a run that was stopped before its first state is that run's own.
+    # If a run was stopped before its first state, the preview next to its folder is its own.
     others = [output] if is_there else [output, preview_of(output)]
     for path in others:
         refuse_overwrite(path, overwrite)
-    order = replace(
-        order,
-        painting=str(Path(order.painting).absolute()),
-        photos=str(Path(order.photos).absolute()) if order.photos else "",
-        video=str(Path(order.video).absolute()) if order.video else "",
-        features=str(Path(order.features).absolute()) if Path(order.features).is_file() else order.features,
+    job = replace(
+        job,
+        painting=str(Path(job.painting).absolute()),
+        photos=str(Path(job.photos).absolute()) if job.photos else "",
+        video=str(Path(job.video).absolute()) if job.video else "",
+        features=str(Path(job.features).absolute()) if Path(job.features).is_file() else job.features,
     )
-    training, contents = prepared(order, recipe)
+    training, images = prepared(job, recipe)
     if is_there:
         folder.lock()
     else:
         folder.create({})
     with cleared(folder):
         folder.delete([_STATE])
-        return run(training, contents, order, folder, on_progress)
+        return run(training, images, job, folder, on_progress)
 
 
 def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> Recipe:
-    """Goes on with an interrupted training; the result is that of an uninterrupted one.
+    """Resumes an interrupted training; the result is the same as without interruption.
 
     Raises:
-        UsageError: there is nothing to go on with.
-        InputError: the painting or the images are not those of the first run.
+        UsageError: there is nothing to resume.
+        InputError: the painting or the content images differ from those of the first run.
         StreamstyleError: as `train`.
     """
     folder = PartFolder(output, MANIFEST)
     if not folder.is_there() or not state_of(output).exists():
-        raise UsageError(f"{output}: no unfinished training ({state_of(output)} is not there)")
+        raise UsageError(f"{output}: no unfinished training ({state_of(output)} does not exist)")
     folder.lock()
     with cleared(folder):
         tensors, metadata = read_safetensors(state_of(output))
         try:
             values = json.loads(metadata["order"])
-            order = TrainingJob(**{entry.name: values[entry.name] for entry in fields(TrainingJob)})
+            job = TrainingJob(**{entry.name: values[entry.name] for entry in fields(TrainingJob)})
             recipe = recipe_from(json.loads(metadata["recipe"]), str(output))
             identity, threads = json.loads(metadata["identity"]), int(metadata["threads"])
         except (KeyError, ValueError, TypeError) as exc:
-            raise InputError(f"{state_of(output)}: no state of a training: {exc}") from exc
-        torch.set_num_threads(threads)  # sums depend on it, those of the painting too
-        training, contents = prepared(order, recipe)
-        for name, value in identity_of(order, contents).items():
+            raise InputError(f"{state_of(output)}: not a training state: {exc}") from exc
+        torch.set_num_threads(threads)  # rounding depends on it, also for the painting
+        training, images = prepared(job, recipe)
+        for name, value in identity_of(job, images).items():
             if identity.get(name) != value:
-                raise InputError(f"{output}: {name} is not what the unfinished training began with")
+                changed = "content images" if name == "contents" else name
+                raise InputError(f"{output}: {changed} changed since the training was started")
         try:
             training.restore(tensors)
         except (KeyError, ValueError, RuntimeError) as exc:
-            raise InputError(f"{state_of(output)}: no state of a training: {first_line(exc)}") from exc
-        return run(training, contents, order, folder, on_progress)
+            raise InputError(f"{state_of(output)}: not a training state: {first_line(exc)}") from exc
+        return run(training, images, job, folder, on_progress)
 
 
-def prepared(order: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages]:
-    """A training before its first step, and what it will look at."""
-    painting = painting_for(Path(order.painting), recipe)
-    contents: TrainingImages
-    if order.photos and order.video:
-        raise UsageError("photos and video are both given; one of them, please")
-    if order.video:
-        contents = VideoFrames(Path(order.video))
+def prepared(job: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages]:
+    """A training before its first step, and its content images."""
+    painting = painting_for(Path(job.painting), recipe)
+    images: TrainingImages
+    if job.photos and job.video:
+        raise UsageError("photos and video are both given; use only one of them")
+    if job.video:
+        images = VideoFrames(Path(job.video))
     else:
-        contents = Photographs(Path(order.photos)) if order.photos else Scenes()
-    base = None if order.scratch else load_style("base").network
+        images = Photographs(Path(job.photos)) if job.photos else Scenes()
+    base = None if job.scratch else load_style("base").network
     assert base is None or isinstance(base, StyleNet)
-    features = load_features(order.features)
-    return Training(painting, contents, features, recipe, base=base, device=choose(order.device)), contents
+    features = load_features(job.features)
+    return Training(painting, images, features, recipe, base=base, device=choose(job.device)), images
 
 
 def run(
     training: Training,
-    contents: TrainingImages,
-    order: TrainingJob,
+    images: TrainingImages,
+    job: TrainingJob,
     folder: PartFolder,
     on_progress: OnProgress | None,
 ) -> Recipe:
-    """Trains to the end with state and preview on disk, and writes the style."""
+    """Trains to the end, saving state and preview to disk, and writes the style."""
     output = folder.output
-    identity = identity_of(order, contents)
-    preview = TrainingPreview(
-        preview_of(output), painting_for(Path(order.painting), training.recipe), contents
-    )
+    identity = identity_of(job, images)
+    preview = TrainingPreview(preview_of(output), painting_for(Path(job.painting), training.recipe), images)
     saved = drawn = time.monotonic()
 
-    def keep() -> None:
+    def save_state() -> None:
         metadata = {
-            "order": json.dumps(asdict(order)),
+            "order": json.dumps(asdict(job)),
             "recipe": json.dumps(asdict(training.recipe)),
             "identity": json.dumps(identity),
             "threads": str(torch.get_num_threads()),
@@ -208,7 +207,7 @@ def run(
     def after_step(progress: TrainingProgress) -> None:
         nonlocal saved, drawn
         if time.monotonic() - saved > SAVE_SECONDS:
-            keep()
+            save_state()
             saved = time.monotonic()
         if time.monotonic() - drawn > PREVIEW_SECONDS or progress.step == 1:
             preview.draw(training.network)
@@ -220,55 +219,55 @@ def run(
         network = training.run(after_step)
     except Diverged as exc:
         last = folder.path / _LAST_GOOD
-        save_style(last, training.network, about_of(training.recipe, order, identity))
+        save_style(last, training.network, about_of(training.recipe, job, identity))
         raise Diverged(f"{output}: {exc}; the network of step {training.step} is kept as {last}") from exc
     preview.draw(training.network)
-    save_style(folder.target, network, about_of(training.recipe, order, identity))
+    save_style(folder.target, network, about_of(training.recipe, job, identity))
     return training.recipe
 
 
-def about_of(recipe: Recipe, order: TrainingJob, identity: Mapping[str, str]) -> dict[str, str]:
-    """What a trained file says about itself; of the painting's file only its name's stem and hash."""
-    about = order.about
+def about_of(recipe: Recipe, job: TrainingJob, identity: Mapping[str, str]) -> dict[str, str]:
+    """Metadata of a trained style. Of the painting's path it contains only the stem of the file name."""
+    about = job.about
     return {
-        "painting": about.get("title", Path(order.painting).stem),
+        "painting": about.get("title", Path(job.painting).stem),
         "painter": about.get("painter", ""),
         "year": str(about.get("year", 0)),
         "licence": about.get("licence", "that of whoever trained it; mind the rights in the painting"),
         "painting_sha256": identity["painting"],
         "base_sha256": identity["base"],
-        "features": Path(order.features).name,
+        "features": Path(job.features).name,
         "recipe": json.dumps(asdict(recipe)),
     }
 
 
-def identity_of(order: TrainingJob, contents: TrainingImages) -> dict[str, str]:
-    """Hashes that tell whether a second run would see the same."""
+def identity_of(job: TrainingJob, images: TrainingImages) -> dict[str, str]:
+    """Hashes of the inputs, to check that a resumed run uses the same ones."""
     return {
-        "painting": sha256_of(Path(order.painting)),
-        "contents": contents.identity,
-        "features": sha256_of(Path(order.features)) if Path(order.features).is_file() else order.features,
-        "base": "" if order.scratch else WEIGHTS["base"].sha256,
+        "painting": sha256_of(Path(job.painting)),
+        "contents": images.identity,
+        "features": sha256_of(Path(job.features)) if Path(job.features).is_file() else job.features,
+        "base": "" if job.scratch else WEIGHTS["base"].sha256,
     }
 
 
 def state_of(output: Path) -> Path:
-    """The file that holds the state.
+    """The file with the training state.
 
     Raises:
-        UsageError: the output is there and is no ordinary file.
+        UsageError: the output exists and is not a regular file.
     """
     return PartFolder(output, MANIFEST).path / _STATE
 
 
 def preview_of(output: Path) -> Path:
-    """The sheet that shows how far the style is."""
+    """Path of the preview sheet."""
     return output.with_suffix(".preview.png")
 
 
 @contextmanager
 def cleared(folder: PartFolder) -> Iterator[None]:
-    """Gives up the lock of an unfinished training's folder at the end; after a clean end removes it."""
+    """Removes the folder of an unfinished training after success; after an error only releases its lock."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""The loop: steps of Adam, from a base network to a style, that can be interrupted and gone on with.
+"""The training loop: steps of Adam from a base network to a style; it can be interrupted and resumed.
 
 Reference: Johnson et al. (2016), https://arxiv.org/abs/1603.08155, with the losses of `losses.py`.
 """
@@ -18,29 +18,31 @@ from torch import Tensor
 from streamstyle.errors import StreamstyleError
 from streamstyle.networks.features import FeatureNetwork
 from streamstyle.networks.style_net import StyleNet
-from streamstyle.training.data import KEPT, TrainingImages, random_crops
+from streamstyle.training.data import CACHED_IMAGES, TrainingImages, random_crops
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import Recipe
 
 WARM_UP = 50  # steps until the learning rate is reached
-TIMED = 20  # steps that tell how many the minutes allow; fewer than WARM_UP, which does not depend on it
+# Steps that are timed to convert minutes to steps; fewer than WARM_UP, during which the learning rate does
+# not depend on the number of steps.
+TIMED = 20
 
 State = Mapping[str, Tensor]
 
 
 class Diverged(StreamstyleError):
-    """The losses are no finite numbers any more; the network is as it was before the step."""
+    """The losses are not finite; the network is as it was before the step."""
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where training is; given to `on_progress` after each step.
+    """Progress of a training; passed to `on_progress` after each step.
 
     Attributes:
-        step: steps done.
-        steps: steps in all, or None while the first ones are timed.
+        step: number of completed steps.
+        steps: total number of steps, or None while the first ones are timed.
         seconds: wall time of this run.
-        eta_seconds: expected wall time to the end, or None where the number of steps is unknown.
+        eta_seconds: expected wall time to the end, or None if the number of steps is unknown.
         losses: weighted value of each loss in this step.
     """
 
@@ -52,23 +54,23 @@ class TrainingProgress:
 
 
 class Training:
-    """A style in the making. `run` trains it to the end; `state` and `restore` carry it over a pause.
+    """The training of a style. `run` trains to the end; `state` and `restore` save and resume it.
 
-    What it does depends on the recipe and the images alone: with `steps` fixed, the same ones give the
-    same network, on one device with one number of threads.
+    The result depends only on recipe and images: with `steps` fixed, the same ones give the same network on
+    the same device with the same number of threads.
 
     Args:
-        painting: (1, 3, H, W) in [0, 1]; None trains a base, which gives the photograph back.
-        contents: images to paint.
-        features: network that judges; it is moved to the device, its weights are not changed.
+        painting: (1, 3, H, W) in [0, 1]; None trains a base network, which reproduces photographs.
+        images: content images.
+        features: network for the perceptual loss; moved to the device, its weights are not changed.
         recipe: how to train.
         base: network to start from; it is not changed. By default the weights start at random.
         device: where to train.
 
     Attributes:
         network: the style network, on the device.
-        recipe: as given; once the minutes are translated into steps, with these.
-        step: steps done.
+        recipe: as given; with `steps` once the minutes have been converted.
+        step: number of completed steps.
 
     Raises:
         UsageError: a layer of the recipe does not exist in the feature network.
@@ -77,7 +79,7 @@ class Training:
     def __init__(
         self,
         painting: Tensor | None,
-        contents: TrainingImages,
+        images: TrainingImages,
         features: FeatureNetwork,
         recipe: Recipe,
         *,
@@ -85,26 +87,28 @@ class Training:
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")
-        self.recipe, self.step, self.contents, self.device = recipe, 0, contents, device
-        self.looking = 0.0  # seconds spent on getting images
+        self.recipe, self.step, self.images, self.device = recipe, 0, images, device
+        self.loading = 0.0  # seconds spent on loading images
         self.network = fresh_network(recipe.seed, base)
         self.network.to(device).to(memory_format=torch.channels_last).train()
         features = features.to(device).to(memory_format=torch.channels_last).eval()
         features.requires_grad_(False)
-        self.judge = PerceptualLoss(features, recipe, None if painting is None else painting.to(device))
+        self.perceptual_loss = PerceptualLoss(
+            features, recipe, None if painting is None else painting.to(device)
+        )
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
 
     def run(self, on_progress: Callable[[TrainingProgress], None] | None = None) -> StyleNet:
         """Trains to the end.
 
         Args:
-            on_progress: called after each step; what it raises ends the training, which can be gone on with.
+            on_progress: called after each step; an exception from it ends the training, which can be resumed.
 
         Returns:
             The trained network on the CPU, in evaluation mode.
 
         Raises:
-            Diverged: a loss is no finite number.
+            Diverged: a loss is not finite.
         """
         start, before = time.monotonic(), self.step
         timed = start
@@ -112,8 +116,8 @@ class Training:
             losses = self.advance()
             seconds = time.monotonic() - start
             done = self.step - before
-            if done == 1:  # is not timed: it makes kernels and buffers
-                timed, self.looking = time.monotonic(), 0.0
+            if done == 1:  # warm-up, not timed
+                timed, self.loading = time.monotonic(), 0.0
             if self.recipe.steps is None and done == TIMED:
                 self.fix_steps(seconds, time.monotonic() - timed)
             if on_progress is not None:
@@ -125,22 +129,24 @@ class Training:
         """One step of the optimizer.
 
         Returns:
-            The weighted losses before it, by name.
+            The weighted losses before the step, by name.
 
         Raises:
-            Diverged: one, or its gradient, is no finite number; the network is as it was.
+            Diverged: a loss or its gradient is not finite; the network is unchanged.
         """
         step = self.step + 1
         self.optimizer.param_groups[0]["lr"] = learning_rate(step, self.recipe)
         start = time.monotonic()
-        photos = random_crops(self.contents, self.recipe.crop, step, self.recipe).to(self.device)
-        self.looking += time.monotonic() - start
-        losses = self.judge.losses(self.network, photos, np.random.default_rng((self.recipe.seed, 1, step)))
+        photos = random_crops(self.images, self.recipe.crop, step, self.recipe).to(self.device)
+        self.loading += time.monotonic() - start
+        losses = self.perceptual_loss.losses(
+            self.network, photos, np.random.default_rng((self.recipe.seed, 1, step))
+        )
         values = {name: loss.item() for name, loss in losses.items()}
         self.optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-        length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0).item()
-        if not all(math.isfinite(value) for value in (*values.values(), length)):
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0).item()
+        if not all(math.isfinite(value) for value in (*values.values(), norm)):
             raise Diverged(
                 f"training diverged at step {step}; try a learning rate below {self.recipe.learning_rate:g}"
             )
@@ -149,23 +155,23 @@ class Training:
         return values
 
     def fix_steps(self, seconds: float, timed: float) -> None:
-        """Translates the minutes of the recipe into steps.
+        """Converts the minutes of the recipe to steps.
 
         Args:
-            seconds: that have gone by.
-            timed: those of them that the last TIMED - 1 steps took.
+            seconds: elapsed time.
+            timed: time of the last TIMED - 1 steps.
         """
         assert self.recipe.minutes is not None
         left = max(self.recipe.minutes * 60 - seconds, 0)
-        look = self.looking / (TIMED - 1)  # images are read or rendered at their first sight, then kept
-        train = timed / (TIMED - 1) - look
-        unseen = max(len(self.contents) / self.recipe.batch - TIMED, 0)  # steps with new images to come
-        new = min(left / (look + train), unseen if len(self.contents) <= KEPT else math.inf)
-        known = max(left - new * (look + train), 0) / train
-        self.recipe = replace(self.recipe, steps=self.step + round(new + known), minutes=None)
+        load = self.loading / (TIMED - 1)  # images are read or rendered on first use, then cached
+        train = timed / (TIMED - 1) - load
+        unseen = max(len(self.images) / self.recipe.batch - TIMED, 0)  # further steps that load images
+        loading = min(left / (load + train), unseen if len(self.images) <= CACHED_IMAGES else math.inf)
+        cached = max(left - loading * (load + train), 0) / train
+        self.recipe = replace(self.recipe, steps=self.step + round(loading + cached), minutes=None)
 
     def state(self) -> dict[str, Tensor]:
-        """Copies of all that changes while training, on the CPU; the recipe has to be kept beside it."""
+        """Copies of everything that changes during training, on the CPU; the recipe is not included."""
         state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
             kept = self.optimizer.state.get(parameter, {})
@@ -177,12 +183,12 @@ class Training:
         }
 
     def restore(self, state: State) -> None:
-        """Goes back to what `state` gave, in a training of the same recipe and images."""
+        """Restores a state from `state`, in a training with the same recipe and images."""
         self.step = int(state["step"])
         self.network.load_state_dict(parts_of(state, "network."))
         for name, parameter in self.network.named_parameters():
             kept = parts_of(state, f"optimiser.{name}.")
-            # Steps are counted on the CPU; moments lie in memory as their parameters do.
+            # The step count stays on the CPU; moments have the device and memory layout of their parameters.
             self.optimizer.state[parameter] = {
                 key: value.clone() if key == "step" else torch.empty_like(parameter).copy_(value)
                 for key, value in kept.items()
@@ -195,7 +201,7 @@ def parts_of(state: State, prefix: str) -> dict[str, Tensor]:
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """Rises over WARM_UP steps, whatever is to come; then falls to 0 along half a cosine."""
+    """Linear warm-up over WARM_UP steps, then decay to 0 along half a cosine."""
     if recipe.steps is None or step <= WARM_UP:
         return recipe.learning_rate * min(1.0, step / WARM_UP)
     done = (step - WARM_UP) / max(recipe.steps - WARM_UP, 1)
@@ -203,7 +209,7 @@ def learning_rate(step: int, recipe: Recipe) -> float:
 
 
 def fresh_network(seed: int, base: StyleNet | None) -> StyleNet:
-    """A copy of `base` on the CPU, or one with random weights; the caller's random state is left alone."""
+    """A copy of `base` on the CPU, or a network with random weights; the global random state is unchanged."""
     if base is not None:
         return copy.deepcopy(base).cpu().to(memory_format=torch.contiguous_format)
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""A preview sheet of a style in training: the painting, then content images above their stylized versions."""
+"""A preview sheet of a style in training: the painting, and content images above their stylized versions."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SHOWN = 3  # content images
 
 
 class TrainingPreview:
-    """Draws the sheet each time `draw` is called.
+    """A preview sheet, redrawn with each call of `draw`.
 
     Args:
         path: PNG file to write; it is replaced each time.
         painting: (1, 3, H, W) float in [0, 1], or None.
-        contents: content images, of which SHOWN are taken.
+        images: content images, of which SHOWN are used.
     """
 
-    def __init__(self, path: Path, painting: Tensor | None, contents: TrainingImages) -> None:
+    def __init__(self, path: Path, painting: Tensor | None, images: TrainingImages) -> None:
         self.path = path
-        chosen = [len(contents) * (2 * number + 1) // (2 * SHOWN) for number in range(SHOWN)]
-        self.sources = [ImageOps.fit(contents[index], (SIDE, SIDE)) for index in chosen]
+        chosen = [len(images) * (2 * number + 1) // (2 * SHOWN) for number in range(SHOWN)]
+        self.sources = [ImageOps.fit(images[index], (SIDE, SIDE)) for index in chosen]
         self.sheet = Image.new("RGB", (SIDE * (SHOWN + 1), 2 * SIDE), "white")
         if painting is not None:
             whole = Image.fromarray(download(painting[0]))

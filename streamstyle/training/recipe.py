@@ -1,4 +1,4 @@
-"""How a style is trained: TOML files that can be shared, since they know a painting by its hash alone."""
+"""Recipes: how a style is trained. A TOML file can be shared, as it names a painting only by its hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.losses import STATISTICS
 from streamstyle.networks.style_net import StyleNet
 
-CUT = 32  # pixels by which the scored part is smaller than what the network sees
+CUT = 32  # pixels by which the scored crop is smaller than the network's input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,28 +19,28 @@ class Recipe:
     """How a style is trained. `Recipe()` is the default; TOML files in configs/styles hold others.
 
     Attributes:
-        steps: number of batches, or None where `minutes` decides.
-        minutes: wall time to train for; the first steps are timed and then `steps` is fixed. None with steps.
+        steps: number of batches, or None if `minutes` is used.
+        minutes: wall time to train for; `steps` is fixed after the first steps are timed. None with `steps`.
         batch: photographs in a batch.
-        crop: side of the part of a photograph that the network sees, in pixels, a multiple of 8.
-        stroke_size: strokes of this size, 1 = as the painting has them at 640 pixels on its long side.
-        part: of the painting to learn from: left, top, right and bottom as shares of its sides.
-        grain: side in pixels, odd, of the median filter that takes canvas, print and JPEG off the painting
-            once it is scaled; 1 = none. A network that works at a quarter of the resolution can paint grain
-            only as a weave.
-        levels: percent of the painting that becomes black at its dark end and white at its light end, with
-            all between stretched evenly: for old varnish and pale prints; 0 = as it is.
-        statistic: how a style is described, a name of `losses.STATISTICS`.
-        standardised: all channels of a layer have a say in the style, not only the strong ones.
-        style_layers: layers of the feature network for style; none = those that the network proposes.
-        style_scales: sizes at which style is judged: the image, its half, its quarter …
-        style_together: the images of a batch are to have the painting's style together, as if they were
-            one: a dark photograph may then stay darker than the painting. Otherwise each by itself.
-        content_layers: layers for content, with the share of each; none = those the network proposes.
+        crop: side in pixels of the crop of a photograph that the network sees, a multiple of 8.
+        stroke_size: size of strokes, 1 = as in the painting at 640 pixels on its long side.
+        part: part of the painting to learn from: left, top, right and bottom as shares of its sides.
+        grain: side in pixels, odd, of the median filter that removes canvas, print and JPEG artifacts from
+            the scaled painting; 1 = none. A network that works at a quarter of the resolution can reproduce
+            grain only as a woven pattern.
+        levels: percentage of the painting's pixels that become black and white at either end, with the values
+            between stretched linearly, for old varnish and pale prints; 0 = unchanged.
+        statistic: style statistic, a name from `losses.STATISTICS`.
+        standardised: channels are normalized, so that weak channels count as much as strong ones.
+        style_layers: layers of the feature network for style; empty = the network's defaults.
+        style_scales: number of scales for the style loss: full size, half, quarter …
+        style_together: compare the style of the whole batch with the painting, as if it were one image; a
+            dark photograph may then stay darker than the painting. Otherwise compare each image.
+        content_layers: layers for content, with their weights; None = the network's defaults.
         style_weight, content_weight, brightness_weight, tone_weight, variation_weight,
-            temporal_weight: shares of the losses.
-        learning_rate: of Adam at its highest; it falls to 0 along a cosine.
-        seed: of everything random.
+            temporal_weight: weights of the losses.
+        learning_rate: maximum, for Adam; it decays to 0 along a cosine.
+        seed: of all random choices.
     """
 
     steps: int | None = None
@@ -103,7 +103,7 @@ def recipe_from(values: Mapping[str, object], where: str) -> Recipe:
     """A recipe from plain values.
 
     Raises:
-        InputError: a name is unknown, the message lists the known ones; or a value has a wrong type.
+        InputError: a name is unknown, and the message lists the known ones; or a value has a wrong type.
     """
     known = {entry.name for entry in fields(Recipe)}
     if unknown := set(values) - known:
@@ -113,18 +113,18 @@ def recipe_from(values: Mapping[str, object], where: str) -> Recipe:
     try:
         return Recipe(**values)  # type: ignore[arg-type]
     except TypeError as exc:
-        raise InputError(f"{where}: no training recipe: {exc}") from exc
+        raise InputError(f"{where}: not a training recipe: {exc}") from exc
 
 
 def read_recipe(path: Path) -> tuple[Recipe, dict[str, object]]:
-    """A recipe and what its [painting] table says: title, painter, year, sha256.
+    """A recipe, and the entries of its [painting] table: title, painter, year, sha256.
 
     Raises:
-        InputError: the file cannot be read, is no TOML, or has unknown keys.
+        InputError: the file cannot be read, is not TOML, or has unknown keys.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         painting = dict(table.pop("painting", {}))
     except (OSError, ValueError, TypeError) as exc:
-        raise InputError(f"{path}: no training recipe: {exc}") from exc
+        raise InputError(f"{path}: not a training recipe: {exc}") from exc
     return recipe_from(table, str(path)), painting

@@ -1,9 +1,8 @@
-"""Images to paint where no photographs are at hand: rendered, each from its number alone.
+"""Rendered content images, for training without photographs; each depends only on its number.
 
-Two kinds take turns. Dead leaves: things of all sizes that hide one another, which gives an image the
-statistics of photographs in edges, scales and contrast (Lee, Mumford, Huang 2001, Occlusion models for
-natural images). Views: a sky, hills, ground and water with houses, trees and people, so that there are wide
-flat areas, horizons and faces.
+Two kinds alternate. Dead leaves: objects of all sizes that occlude one another, which have the statistics of
+photographs in edges, scales and contrast (Lee, Mumford, Huang 2001, Occlusion models for natural images).
+Views: sky, hills and ground with houses, trees and people, for wide flat areas, horizons and faces.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 COUNT = 96
 SIDE = 320  # pixels
-FINE = 2  # drawn this many times larger, for smooth edges
+FINE = 2  # supersampling factor, for smooth edges
 LEAVES = 300
 
 Color = tuple[int, int, int]
@@ -27,28 +26,28 @@ WHITE, BLACK, RED = (240, 240, 235), (30, 25, 30), (150, 60, 60)
 class Scenes:
     """COUNT rendered images, SIDE pixels wide and high."""
 
-    identity = "scenes 1"  # to be counted up when what is rendered changes
+    identity = "scenes 1"  # increase the number when the rendering changes
 
     def __init__(self) -> None:
-        self.picture = lru_cache(COUNT)(scene)
+        self.image = lru_cache(COUNT)(scene)
 
     def __len__(self) -> int:
         return COUNT
 
     def __getitem__(self, index: int) -> Image.Image:
-        return self.picture(index)
+        return self.image(index)
 
 
 def scene(number: int) -> Image.Image:
     """The image of that number, RGB."""
     rng = np.random.default_rng((0x5CE7E, number))
     size = SIDE * FINE
-    picture = dead_leaves(rng, size) if number % 2 else view(rng, size)
-    picture = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+    image = dead_leaves(rng, size) if number % 2 else view(rng, size)
+    image = image.resize((SIDE, SIDE), Image.Resampling.BOX)
     if rng.random() < 0.3:  # as if out of focus
-        picture = picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 1.5))))
+        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 1.5))))
     grain = rng.normal(0, rng.uniform(0, 6), (SIDE, SIDE, 1))
-    return Image.fromarray((np.asarray(picture) + grain).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((np.asarray(image) + grain).clip(0, 255).astype(np.uint8))
 
 
 def noise(rng: np.random.Generator, size: int, slope: float) -> np.ndarray:
@@ -73,7 +72,7 @@ def color(rng: np.random.Generator, hue: float, spread: float = 0.1) -> Color:
 def textured(rng: np.random.Generator, size: int, shade: Color) -> Image.Image:
     """A square of one material: plain, mottled, striped or shaded from one side."""
     base, full = np.array(shade, np.float32), size
-    size = max(size // FINE, 2)  # nothing in it is finer than a pixel of the image
+    size = max(size // FINE, 2)  # its details are not finer than a pixel of the final image
     kind, strength = rng.integers(4), rng.uniform(5, 40)
     y, x = np.mgrid[:size, :size] / size
     angle = rng.uniform(0, 2 * np.pi)
@@ -98,23 +97,23 @@ def blob(rng: np.random.Generator, x: float, y: float, radius: float) -> list[tu
     )
 
 
-def paint(picture: Image.Image, corners: Sequence[tuple[float, float]], material: Image.Image) -> None:
-    """Fills a polygon with the part of a material, as large as the image, that lies there."""
+def paint(image: Image.Image, corners: Sequence[tuple[float, float]], material: Image.Image) -> None:
+    """Fills a polygon with the same area of a material, which is as large as the image."""
     xs, ys = zip(*corners, strict=True)
     left, top = (max(int(min(values)), 0) for values in (xs, ys))
-    right = min(int(max(xs)) + 1, picture.width)
-    below = min(int(max(ys)) + 1, picture.height)
+    right = min(int(max(xs)) + 1, image.width)
+    below = min(int(max(ys)) + 1, image.height)
     if right <= left or below <= top:
         return
     mask = Image.new("L", (right - left, below - top))
     ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in corners], fill=255)
-    picture.paste(material.crop((left, top, right, below)), (left, top), mask)
+    image.paste(material.crop((left, top, right, below)), (left, top), mask)
 
 
 def dead_leaves(rng: np.random.Generator, size: int) -> Image.Image:
-    """Leaves from far and large to near and small, radii distributed as the inverse cube."""
+    """Overlapping leaves, large ones at the back; radii are distributed with the inverse cube."""
     hue, spread = rng.random(), rng.uniform(0.03, 0.3)
-    picture = textured(rng, size, color(rng, hue, spread))
+    image = textured(rng, size, color(rng, hue, spread))
     materials = [textured(rng, size, color(rng, hue, spread)) for _ in range(9)]
     smallest, largest = 0.025 * size, 0.45 * size
     u = np.sort(rng.random(LEAVES))
@@ -122,28 +121,28 @@ def dead_leaves(rng: np.random.Generator, size: int) -> Image.Image:
     order = np.argsort(-radii + rng.normal(0, 0.05 * size, LEAVES))
     for radius in radii[order]:
         x, y = rng.uniform(0, size, 2)
-        paint(picture, blob(rng, x, y, radius), materials[int(rng.integers(len(materials)))])
-    return picture
+        paint(image, blob(rng, x, y, radius), materials[int(rng.integers(len(materials)))])
+    return image
 
 
 def view(rng: np.random.Generator, size: int) -> Image.Image:
-    """Sky, hills, ground, and things that stand on it."""
-    picture = sky(rng, size)
+    """Sky, hills, ground, and objects on it."""
+    image = sky(rng, size)
     horizon = rng.uniform(0.35, 0.7) * size
     for depth in range(int(rng.integers(1, 4))):
         ridge = horizon - size * (0.16 - 0.05 * depth) * (1 + 0.5 * profile(rng, size))
         points = [*zip(range(size), ridge, strict=True), (size, size), (0, size)]
-        paint(picture, points, textured(rng, size, color(rng, rng.uniform(0.25, 0.7), 0.05)))
+        paint(image, points, textured(rng, size, color(rng, rng.uniform(0.25, 0.7), 0.05)))
     shade = color(rng, rng.choice([0.1, 0.3, 0.58]), 0.05)
     ground = [(0, horizon), (size, horizon + rng.normal(0, 4)), (size, size), (0, size)]
-    paint(picture, ground, textured(rng, size, shade))
+    paint(image, ground, textured(rng, size, shade))
     for nearness in np.sort(rng.random(int(rng.integers(3, 14)))):
         foot = horizon + (size - horizon) * nearness**1.5
         thing = (house, tree, person, boulder)[int(rng.integers(4))]
-        thing(rng, picture, rng.uniform(0, size), foot, size * (0.06 + 0.3 * nearness))
-    if rng.random() < 0.5:  # someone close by
-        person(rng, picture, rng.uniform(0.25, 0.75) * size, 1.5 * size, size * rng.uniform(0.9, 1.3))
-    return picture
+        thing(rng, image, rng.uniform(0, size), foot, size * (0.06 + 0.3 * nearness))
+    if rng.random() < 0.5:  # a person close to the camera
+        person(rng, image, rng.uniform(0.25, 0.75) * size, 1.5 * size, size * rng.uniform(0.9, 1.3))
+    return image
 
 
 def sky(rng: np.random.Generator, size: int) -> Image.Image:
@@ -164,14 +163,14 @@ def profile(rng: np.random.Generator, size: int) -> np.ndarray:
     return result
 
 
-def house(rng: np.random.Generator, picture: Image.Image, x: float, foot: float, height: float) -> None:
+def house(rng: np.random.Generator, image: Image.Image, x: float, foot: float, height: float) -> None:
     """Walls, a roof and windows."""
     width = height * rng.uniform(0.6, 1.5)
     left, right, top = x - width / 2, x + width / 2, foot - 0.7 * height
     wall, roof = color(rng, 0.08), color(rng, 0.02, 0.03)
     corners = [(left, foot), (left, top), (right, top), (right, foot)]
-    paint(picture, corners, textured(rng, picture.width, wall))
-    draw = ImageDraw.Draw(picture)
+    paint(image, corners, textured(rng, image.width, wall))
+    draw = ImageDraw.Draw(image)
     draw.polygon([(left - 3, top), (x, foot - height), (right + 3, top)], fill=roof)
     pane = tuple(value // 3 for value in wall)
     columns, rows = int(rng.integers(1, 5)), int(rng.integers(1, 4))
@@ -182,20 +181,20 @@ def house(rng: np.random.Generator, picture: Image.Image, x: float, foot: float,
             draw.rectangle([u, v, u + 0.4 * width / columns, v + 0.3 * height / rows], fill=pane)
 
 
-def tree(rng: np.random.Generator, picture: Image.Image, x: float, foot: float, height: float) -> None:
+def tree(rng: np.random.Generator, image: Image.Image, x: float, foot: float, height: float) -> None:
     """A trunk, branches, and clumps of leaves."""
-    draw = ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(image)
     bark = color(rng, 0.08, 0.02)
     draw.line([(x, foot), (x, foot - 0.6 * height)], fill=bark, width=max(1, int(0.06 * height)))
-    leaves = textured(rng, picture.width, color(rng, rng.choice([0.28, 0.12]), 0.04))
+    leaves = textured(rng, image.width, color(rng, rng.choice([0.28, 0.12]), 0.04))
     for _ in range(int(rng.integers(0, 9))):
         u, v = x + rng.normal(0, 0.2) * height, foot - rng.uniform(0.45, 1) * height
         draw.line([(x, foot - 0.4 * height), (u, v)], fill=bark, width=max(1, int(0.02 * height)))
-        paint(picture, blob(rng, u, v, 0.22 * height), leaves)
+        paint(image, blob(rng, u, v, 0.22 * height), leaves)
 
 
-def boulder(rng: np.random.Generator, picture: Image.Image, x: float, foot: float, height: float) -> None:
-    """A shaded ball, which lights and shadows make round."""
+def boulder(rng: np.random.Generator, image: Image.Image, x: float, foot: float, height: float) -> None:
+    """A shaded ball."""
     side = max(int(0.6 * height), 4)
     v, u = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     depth = np.sqrt((1 - u**2 - v**2).clip(0))
@@ -203,12 +202,12 @@ def boulder(rng: np.random.Generator, picture: Image.Image, x: float, foot: floa
     ball = np.array(color(rng, rng.random())) * light[..., None] * 1.4
     mask = Image.fromarray((255 * (depth > 0)).astype(np.uint8))
     where = int(x - side / 2), int(foot - side)
-    picture.paste(Image.fromarray(ball.clip(0, 255).astype(np.uint8)), where, mask)
+    image.paste(Image.fromarray(ball.clip(0, 255).astype(np.uint8)), where, mask)
 
 
-def person(rng: np.random.Generator, picture: Image.Image, x: float, foot: float, height: float) -> None:
-    """Someone who stands and looks at us; the face has light and shadow."""
-    draw = ImageDraw.Draw(picture)
+def person(rng: np.random.Generator, image: Image.Image, x: float, foot: float, height: float) -> None:
+    """A standing person who faces the camera; the face has light and shadow."""
+    draw = ImageDraw.Draw(image)
     head = 0.09 * height
     skin = np.array((0.9, 0.68, 0.55)) * rng.uniform(90, 270)
     dark, light = (tuple(int(value) for value in (skin * share).clip(0, 255)) for share in (0.65, 1.0))

@@ -1,10 +1,10 @@
-"""Motion that is known exactly: a still image becomes two frames of a video.
+"""Synthetic motion: a still image becomes two frames of a video with exactly known optical flow.
 
-Shift, zoom, rotation and a soft elastic warp, with a drift of brightness and noise beside it. So a network
-learns to be steady without any video.
+The motion is a shift, zoom, rotation and smooth elastic warp; brightness drift and noise are added. So a
+network learns temporal consistency without any video.
 
 Reference: Wang et al. (2020), Consistent video style transfer via relaxation and regularization (ReReVST),
-section IV-B, who move stills too; their motion has neither zoom nor rotation.
+section IV-B, who also move still images; their motion has neither zoom nor rotation.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ ZOOM = 0.03  # logarithm of the scale at most
 TURN = 0.03  # radians at most
 SWELL = 1.5  # pixels, the standard deviation of the elastic warp
 CELLS = 4  # of the grid from which the elastic warp is interpolated, along each side
-DRIFT = 0.03  # of brightness, in units of the full range, at most
+DRIFT = 0.03  # of brightness at most, as a share of the full range
 GRAINS = (1, 2, 4, 8)  # pixels, sides of the grains of noise
-NOISE = 0.03  # its standard deviation at most, in units of the full range
+NOISE = 0.03  # standard deviation of the noise at most, as a share of the full range
 
 
 @dataclass(frozen=True)
 class MovedCrop:
-    """Two frames of a made video.
+    """The second frame of a synthetic video; the first one is the still image itself.
 
     Attributes:
-        current: (1, 3, H, W) in [0, 1]; the previous frame is the still itself.
-        flow: (1, 2, H, W), backward; see `flow.py`.
-        change: (1, 1, H, W), by how much the source became brighter.
-        reliable: (1, 1, H, W), 1 where the flow points well into the still.
+        current: (1, 3, H, W) in [0, 1].
+        flow: (1, 2, H, W), backward; see `streamstyle.optical_flow`.
+        change: (1, 1, H, W), change of the source's luma.
+        confidence: (1, 1, H, W), 1 where the flow points into the still image, within the margin, else 0.
     """
 
     current: Tensor
@@ -47,24 +47,24 @@ class MovedCrop:
 
 
 def move(still: Tensor, rng: np.random.Generator, margin: float) -> MovedCrop:
-    """A frame that follows on a still image.
+    """A still image after a random motion.
 
     Args:
         still: (1, 3, H, W) in [0, 1].
-        rng: decides.
-        margin: pixels at the border of the still that are not reliable.
+        rng: source of randomness.
+        margin: pixels at the border of the still image that are not reliable.
     """
     height, width = still.shape[-2:]
     flow = random_flow(height, width, rng).to(still)
-    carried = warp(still, flow).clamp(0, 1)
+    warped = warp(still, flow).clamp(0, 1)
     drift = float(rng.uniform(-DRIFT, DRIFT))
-    brighter = (carried + drift).clamp(0, 1)
+    brighter = (warped + drift).clamp(0, 1)
     current = (brighter + random_noise(height, width, rng).to(still)).clamp(0, 1)
-    return MovedCrop(current, flow, luma(brighter - carried), inside(flow, margin))
+    return MovedCrop(current, flow, luma(brighter - warped), inside(flow, margin))
 
 
 def random_flow(height: int, width: int, rng: np.random.Generator) -> Tensor:
-    """(1, 2, height, width) float32, backward flow in pixels of a smooth random motion."""
+    """Backward flow of a smooth random motion, (1, 2, height, width) float32 in pixels."""
     y = torch.arange(height, dtype=torch.float32)[:, None] - (height - 1) / 2
     x = torch.arange(width, dtype=torch.float32) - (width - 1) / 2
     amount = rng.uniform() ** 2  # most frames of a video hardly move
@@ -79,7 +79,7 @@ def random_flow(height: int, width: int, rng: np.random.Generator) -> Tensor:
 
 
 def random_noise(height: int, width: int, rng: np.random.Generator) -> Tensor:
-    """(1, 3, height, width) float32: grain of a random size, as sensors and codecs leave it."""
+    """Noise, (1, 3, height, width) float32, with a random grain size, as from sensors and codecs."""
     size = int(rng.choice(GRAINS))
     deviation = rng.uniform(0, NOISE)
     grain = rng.normal(0, deviation, (1, 3, -(-height // size), -(-width // size))).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Trained weights: what is bundled, and loading, saving and fetching of files.
+"""Trained weights: the bundled ones, and loading, saving and downloading of weights files.
 
-`table.toml` beside this file is the list of bundled weights; README.md holds their model cards.
-Files are safetensors, in half precision, with all they need to be read in their metadata.
+`table.toml` in this folder lists the bundled weights; README.md contains their model cards.
+Files are safetensors, in half precision; their metadata contains everything needed to read them.
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ __all__ = [
 
 
 def parameters_of(network: nn.Module) -> int:
-    """Number of trained values."""
+    """Number of parameters."""
     return sum(math.prod(value.shape) for value in network.parameters())

@@ -1,4 +1,4 @@
-"""Networks that are downloaded once: where their weights lie, on the network and on this machine."""
+"""Networks whose weights are downloaded once: their URLs, and their files on this machine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ URLS = {
 
 
 def torchvision_cache() -> Path:
-    """The folder in which torchvision keeps what it has downloaded, too."""
+    """The folder in which torchvision caches its downloads."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def downloaded(name: str) -> Path | None:
-    """The file of a network of that name, where it is on this machine already."""
+    """The weights file of that network, or None if it is not on this machine yet."""
     if name not in URLS:
         return None
     path = torchvision_cache() / URLS[name].rpartition("/")[2]
@@ -29,9 +29,9 @@ def downloaded(name: str) -> Path | None:
 
 
 def download(name: str) -> Path:
-    """The file of a network of that name; downloaded unless it is on this machine already.
+    """The weights file of that network, downloaded unless it is already on this machine.
 
     Raises:
-        InputError: it cannot be downloaded; the message says where to put it by hand.
+        InputError: the file cannot be downloaded; the message says where to put it manually.
     """
     return fetch(URLS[name], torchvision_cache())

@@ -1,4 +1,4 @@
-"""Loading and saving of feature networks."""
+"""Loading and saving feature networks."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def load_features(name_or_path: str | Path = "distilled", *, head: bool = False)
     """A feature network in evaluation mode, on the CPU.
 
     Args:
-        name_or_path: "distilled", the bundled one; a name of PRETRAINED, fetched once by torchvision's rules
-            into its cache; or a file of any network in FEATURE_NETWORKS, .safetensors or .pth.
-        head: keep what names things, the layer `class`, where the network has it.
+        name_or_path: "distilled", the bundled one; a name from PRETRAINED, downloaded once into
+            torchvision's cache; or a .safetensors or .pth file of any network in FEATURE_NETWORKS.
+        head: keep the classification head, the layer `class`, if the network has one.
 
     Raises:
-        InputError: the file is missing, damaged or of no known network, with the tensors that are missing
-            or odd; or the download failed, with the place where to put the file.
-        UsageError: neither a known name nor a file.
+        InputError: the file is missing, damaged or of an unknown network, and the message names the tensors
+            that are missing or wrong; or the download failed, and the message says where to put the file.
+        UsageError: `name_or_path` is neither a known name nor a file.
     """
     text = os.fspath(name_or_path)
     if text == "distilled":
@@ -65,27 +65,27 @@ def best_perceptual_network() -> str:
 
 
 def filled(name: str, tensors: Mapping[str, Tensor], path: Path, head: bool = False) -> FeatureNetwork:
-    """The network of that name with these weights; those of a head that is not wanted are left out.
+    """The network of that name with these weights; without `head`, the weights of the head are ignored.
 
     Raises:
-        InputError: tensors are missing or odd; the message names them.
+        InputError: tensors are missing or wrong; the message names them.
     """
     head = head and name in PRETRAINED and any(key.partition(".")[0] in NAMING for key in tensors)
-    with torch.device("meta"):  # random weights would take seconds, and be overwritten
+    with torch.device("meta"):  # initializing random weights would take seconds for nothing
         network = Pretrained(name, head=True) if head else FEATURE_NETWORKS[name]()
     network.to_empty(device="cpu")
     left_out = set(HEADS).difference(NAMING if head else ())
-    wanted = {key: value for key, value in tensors.items() if key.partition(".")[0] not in left_out}
-    # torchvision's networks are wrapped, so that what is ours does not mix with what is theirs.
-    fill(network.model if name in PRETRAINED else network, wanted, path)  # type: ignore[arg-type]
+    used = {key: value for key, value in tensors.items() if key.partition(".")[0] not in left_out}
+    # Pretrained wraps torchvision's network, so the tensors belong to its attribute `model`.
+    fill(network.model if name in PRETRAINED else network, used, path)  # type: ignore[arg-type]
     return network.eval()
 
 
 def network_of(tensors: Mapping[str, Tensor], path: Path) -> str:
-    """The name of the network that shares most tensors, by name and shape, with these.
+    """The name of the network that has the most tensors in common with these, by name and shape.
 
     Raises:
-        InputError: there is none.
+        InputError: no network has any in common.
     """
     given = {(key, tuple(value.shape)) for key, value in tensors.items()}
     shared = {}
@@ -99,12 +99,12 @@ def network_of(tensors: Mapping[str, Tensor], path: Path) -> str:
         shared[name] = len(given & known) / len(known)
     best = max(shared, key=lambda name: shared[name])
     if not shared[best]:
-        raise InputError(f"{path}: the weights of no known feature network ({', '.join(FEATURE_NETWORKS)})")
+        raise InputError(f"{path}: not the weights of a known feature network: {', '.join(FEATURE_NETWORKS)}")
     return best
 
 
 def save_features(path: Path, network: Distilled, metadata: Mapping[str, str]) -> None:
-    """Writes the bundled feature network in half precision, whole or not at all.
+    """Writes the bundled feature network in half precision, atomically.
 
     Raises:
         OutputError: the file cannot be written.

@@ -1,6 +1,6 @@
-"""Files of weights: reading, writing, fetching and filling. Nothing is believed before it is checked.
+"""Weights files: reading, writing, downloading, and loading into a network. Every file is validated.
 
-Files are safetensors; a foreign .pth is read with `weights_only`, so that it cannot run code.
+Files are safetensors. A .pth file from elsewhere is read with `weights_only`, so it cannot run code.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of as sha256_of, write_whole
 
-LARGEST_FILE = 64 * 2**20  # bytes; the largest network we know, VGG apart, has a tenth of it
+LARGEST_FILE = 64 * 2**20  # bytes; the largest supported network, except VGG, has a tenth of it
 
 
 def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str]) -> None:
-    """Writes a network's tensors in half precision, whole or not at all.
+    """Writes a network's tensors in half precision, atomically.
 
     Raises:
         OutputError: the file cannot be written.
@@ -35,7 +35,7 @@ def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str]) -
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes tensors as they are, whole or not at all; an existing file is replaced.
+    """Writes tensors unchanged, atomically; an existing file is replaced.
 
     Raises:
         OutputError: the file cannot be written.
@@ -48,45 +48,45 @@ def read_safetensors(path: Path, largest: int = LARGEST_FILE) -> tuple[dict[str,
     """Tensors and metadata of a file.
 
     Raises:
-        InputError: it is missing, too large or damaged.
+        InputError: the file is missing, too large or damaged.
     """
     check_size(path, largest)
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as exc:
-        raise InputError(f"{path}: no safetensors file, or a damaged one: {first_line(exc)}") from exc
+        raise InputError(f"{path}: not a safetensors file, or damaged: {first_line(exc)}") from exc
 
 
 def read_checkpoint(path: Path, largest: int = LARGEST_FILE) -> dict[str, Tensor]:
     """Tensors of a PyTorch checkpoint. Code in it is never run.
 
     Raises:
-        InputError: it is missing, too large, damaged, or holds something other than named tensors.
+        InputError: the file is missing, too large, damaged, or contains anything but named tensors.
     """
     check_size(path, largest)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as exc:  # damaged pickles raise whatever they like: IndexError, struct.error …
-        raise InputError(f"{path}: no checkpoint that can be read safely: {first_line(exc)}") from exc
+    except Exception as exc:  # damaged pickles raise anything: IndexError, struct.error …
+        raise InputError(f"{path}: not a checkpoint that can be read safely: {first_line(exc)}") from exc
     if not isinstance(tensors, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in tensors.items()
     ):
-        raise InputError(f"{path}: holds something other than named tensors")
+        raise InputError(f"{path}: contains something other than named tensors")
     return tensors
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Puts tensors into a network of just these names and shapes.
+    """Loads tensors into a network; names and shapes must match exactly.
 
     Raises:
-        InputError: one is missing, unknown, of another shape, or not finite; the message names it.
+        InputError: a tensor is missing, unknown, of another shape, or not finite; the message names it.
     """
     own = network.state_dict()
     expected = {key: value for key, value in own.items() if value.is_floating_point()}
-    # Batch normalization counts its batches; nothing depends on it, and older files do not have it.
+    # Batch normalization counts its batches; nothing depends on the count, and older files lack it.
     tensors = {key: value for key, value in tensors.items() if key not in own or key in expected}
     if missing := [key for key in expected if key not in tensors]:
         raise InputError(f"{path}: lacks {shortened(missing)}")
@@ -98,20 +98,21 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
                 f"{path}: {key} has shape {tuple(value.shape)}, expected {tuple(expected[key].shape)}"
             )
         if not value.is_floating_point() or not torch.isfinite(value).all():
-            raise InputError(f"{path}: {key} holds values that are no finite numbers")
+            raise InputError(f"{path}: {key} contains values that are not finite numbers")
     network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)
 
 
 def fetch(url: str, folder: Path, *, sha256: str = "") -> Path:
-    """The local copy of a file from the network; downloaded if it is not there yet.
+    """The local copy of a file from a URL, downloaded if it does not exist yet.
 
     Args:
-        url: where it lies. Without `sha256` its name must carry the start of the hash, as torchvision's do.
-        folder: where copies are kept.
+        url: of the file. Without `sha256` its name must contain the start of the hash, as torchvision's do.
+        folder: where copies are stored.
         sha256: of the file, in hexadecimal.
 
     Raises:
-        InputError: it cannot be fetched, or has another hash; the message says where to put it by hand.
+        InputError: the file cannot be downloaded, or has another hash; the message says where to put it
+            manually.
     """
     name = url.rpartition("/")[2]
     prefix = sha256 or Path(name).stem.rpartition("-")[2]
@@ -120,47 +121,47 @@ def fetch(url: str, folder: Path, *, sha256: str = "") -> Path:
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Writes under a temporary name, compares the hash, renames.
+        # Writes to a temporary name, compares the hash, and renames.
         torch.hub.download_url_to_file(url, os.fspath(path), hash_prefix=prefix, progress=False)
     except (URLError, OSError, RuntimeError, ValueError) as exc:
         raise InputError(
-            f"{url}: cannot be fetched: {first_line(exc)}; get it by other means and put it at {path}"
+            f"{url}: cannot be downloaded: {first_line(exc)}; get it by other means and put it at {path}"
         ) from exc
     return path
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Compares the hash of a bundled file.
+    """Checks the hash of a bundled file.
 
     Raises:
-        InputError: the file is missing, or another than was shipped.
+        InputError: the file is missing, or differs from the one that was shipped.
     """
     if sha256_of(path) != expected:
-        raise InputError(f"{path}: is not the file that was shipped; install streamstyle again")
+        raise InputError(f"{path}: is not the file that was shipped; reinstall streamstyle")
 
 
 def check_size(path: Path, largest: int) -> None:
-    """Refuses what is no file or too large to be read into memory.
+    """Checks that a path is a file, and small enough to read into memory.
 
     Raises:
-        InputError: either of these.
+        InputError: it is not.
     """
     try:
         size = path.stat().st_size
     except OSError as exc:
         raise InputError(f"{path}: cannot be read: {exc.strerror}") from exc
     if not path.is_file():
-        raise InputError(f"{path}: is no file")
+        raise InputError(f"{path}: is not a file")
     if size > largest:
-        raise InputError(f"{path}: has {size} bytes, more than the {largest} allowed")
+        raise InputError(f"{path}: has {size} bytes, expected at most {largest}")
 
 
 def first_line(exc: BaseException) -> str:
-    """The first line of an error's message, or its kind."""
+    """The first line of an error's message, or the name of its type."""
     return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
 
 
 def shortened(names: list[str], most: int = 3) -> str:
-    """The first few of a list of names, and how many there are."""
+    """The first few names of a list, and the number of the others."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest

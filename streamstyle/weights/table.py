@@ -1,4 +1,4 @@
-"""The list of the bundled files, from table.toml."""
+"""The table of bundled weights, from table.toml."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Entry:
-    """One bundled file.
+    """One bundled weights file.
 
     Attributes:
-        name: what `--style` calls it; the file is NAME.safetensors.
-        painting, painter, year: what it was trained on; "" and 0 for the base.
-        parameters: number of them.
+        name: as used by `--style`; the file is NAME.safetensors.
+        painting, painter, year: the style painting; "" and 0 for the base and the feature network.
+        parameters: number of parameters.
         bytes, sha256: of the file.
     """
 
@@ -32,7 +32,7 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where the file lies."""
+        """Path of the file."""
         return FOLDER / f"{self.name}.safetensors"
 
 
@@ -43,9 +43,9 @@ def read_table(path: Path = FOLDER / "table.toml") -> dict[str, Entry]:
 
 
 def write_table(entries: Mapping[str, Entry], path: Path = FOLDER / "table.toml") -> None:
-    """Writes the table anew: the styles in the order of their names, then all else."""
+    """Rewrites the table: styles sorted by name, then everything else."""
     lines = [
-        "# The bundled weights: one table for each file NAME.safetensors beside this one. Cards: README.md."
+        "# The bundled weights: one table for each file NAME.safetensors next to this one. Cards: README.md."
     ]
     for entry in sorted(entries.values(), key=lambda entry: (not entry.painting, entry.name)):
         lines += ["", f"[{entry.name}]"]
