@@ -69,10 +69,10 @@ def clip(size: tuple[int, int]) -> list[np.ndarray]:
 
 
 def measured(
-    frames: list[np.ndarray], wanted: Controls, seconds: float, fps: float | None = None
+    frames: list[np.ndarray], controls: Controls, seconds: float, fps: float | None = None
 ) -> tuple[float, float, float, float, float]:
     """fps out, share of dropped frames, latency p50 and p95 in ms, and the coarseness in the end."""
-    stylizer = Stylizer(StylizeSettings(), list(STYLES), wanted, fps=fps)
+    stylizer = Stylizer(StylizeSettings(), list(STYLES), controls, fps=fps)
     with Live(lambda: ClipCamera(frames), stylizer) as live:
         watch(live, WARM_UP if fps is None else SETTLING)
         before, drops, given = live.frames, live.capture.drops, live.capture.frames

@@ -78,7 +78,7 @@ def test_wishes_hold_from_the_next_picture_on(visitor: Visitor) -> None:
         ('{"want": {"style": "-1*ink"}}', "weights above 0"),
         ('{"want": {"style": 3}}', "expected a name or a mixture"),
         ('{"want": {"style": "' + "ink+" * 100 + '"}}', "expected a name or a mixture"),
-        ('{"want": {"self": 1}}', "'self' cannot be wanted"),
+        ('{"want": {"self": 1}}', "unknown control 'self'"),
         ('{"want": [1]}', "expected names with values"),
         ('{"input": "screen"}', "input is 'screen', expected browser, machine, clip"),
         ('{"input": ["clip"]}', "expected browser, machine, clip"),
@@ -289,7 +289,7 @@ def test_names_of_files_stay_on_the_machine(tmp_path) -> None:
     assert gallery.names == ["my_wave", "ink"] and str(tmp_path) not in json.dumps(gallery.cards())
     stylizer = gallery.stylizer()
     stylizer.change(style=gallery.real("my_wave+ink"))
-    assert gallery.shown(stylizer.wanted) == {"my_wave": 0.5, "ink": 0.5}
+    assert gallery.shown(stylizer.controls) == {"my_wave": 0.5, "ink": 0.5}
     assert gallery.by_shown_names(f"{file}: damaged") == "my_wave: damaged"
 
 

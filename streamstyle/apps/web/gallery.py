@@ -79,9 +79,9 @@ class Gallery:
                 raise UsageError(f"unknown style {name!r}; known: {', '.join(self._real)}, {NONE}")
         return _mixture({self._real.get(name, name): share for name, share in shares.items()})
 
-    def shown(self, wanted: Controls) -> dict[str, float]:
-        """What is wanted, in shares of the names that the page knows."""
-        return {self._shown.get(name, Path(name).stem): share for name, share in wanted.mixture.items()}
+    def shown(self, controls: Controls) -> dict[str, float]:
+        """What is controls, in shares of the names that the page knows."""
+        return {self._shown.get(name, Path(name).stem): share for name, share in controls.mixture.items()}
 
     def by_shown_names(self, text: str) -> str:
         """A sentence for the page, which is told of no file of this machine."""

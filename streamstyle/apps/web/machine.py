@@ -15,7 +15,7 @@ class Machine(Protocol):
     """A camera of this machine that is stylized whether or not anybody watches."""
 
     @property
-    def wanted(self) -> Controls:
+    def controls(self) -> Controls:
         """Its controls as they are set now."""
         ...
 

@@ -35,7 +35,7 @@ class Paints(Protocol):
     """What a visit needs of a stylizer."""
 
     @property
-    def wanted(self) -> Controls: ...
+    def controls(self) -> Controls: ...
 
     def change(self, **values: object) -> Controls: ...
 
@@ -178,7 +178,7 @@ class Visit:
             raise UsageError("want: expected names with values")
         for name in values:
             if name not in NAMES:
-                raise UsageError(f"{name!r} cannot be wanted; known are {', '.join(NAMES)}")
+                raise UsageError(f"unknown control {name!r}; known: {', '.join(NAMES)}")
         if "style" in values:
             values = {**values, "style": self._styles.real(values["style"])}
         self._wished.change(**values)
@@ -255,7 +255,7 @@ class Visit:
 
     async def _tell_wanted(self, always: bool = False) -> None:
         """Send the controls, if they have changed; others may set those of the machine's camera, too."""
-        wanted = self._wished.wanted
+        wanted = self._wished.controls
         if always or wanted != self._told:
             self._told = wanted
             await self._say(wanted={**asdict(wanted), "style": self._styles.shown(wanted)})
