@@ -23,7 +23,7 @@ def test_it_prints_the_link_and_ends_cleanly() -> None:
         assert ask(url, "GET", "/?" + url.partition("?")[2])[0] == 200
         started.send_signal(signal.SIGINT)
         assert started.wait(20) == 0
-        assert started.stderr.read() == "the page is closed\n"
+        assert started.stderr.read() == "the page is stopped\n"
 
 
 @pytest.mark.parametrize(
