@@ -213,7 +213,7 @@ def test_a_reader_that_dies_is_told_and_the_page_lives_on(served, opened: list[C
 
 def test_a_reader_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Clip(stored(VIDEO, tmp_path)) as clip:
-        monkeypatch.setattr(clips_module, "PICTURE_SECONDS", 0.1)
+        monkeypatch.setattr(clips_module, "FRAME_SECONDS", 0.1)
         os.kill(clip.pid, signal.SIGSTOP)
         with pytest.raises(InputError, match="could not be read within"):
             clip.next()

@@ -270,7 +270,7 @@ def test_the_stream_shows_picture_after_picture(served) -> None:
     assert served.stream_url == f"http://127.0.0.1:{served.port}/stream.mjpg?token={TOKEN}"
     connection.request("GET", f"/stream.mjpg?token={TOKEN}")
     answer = connection.getresponse()
-    assert answer.getheader("content-type") == "multipart/x-mixed-replace; boundary=image"
+    assert answer.getheader("content-type") == "multipart/x-mixed-replace; boundary=picture"
     for _ in range(3):
         assert answer.readline() == b"--picture\r\n" and answer.readline() == b"Content-Type: image/jpeg\r\n"
         length = int(answer.readline().split()[1])
