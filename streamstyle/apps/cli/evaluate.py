@@ -134,7 +134,7 @@ def as_text(evaluation: Evaluation) -> str:
     lines = [
         f"frames       {summary['frames']}, cuts before {', '.join(map(str, evaluation.cuts)) or 'none'}",
         f"warp error   {roots['warp_error']:.2f}, source {roots['source_warp_error']:.2f}, "
-        f"excess {excess:.2f} (in 1/255, on {summary['confidence']:.0%} of the pixels)",
+        f"excess {excess:.2f} (in 1/255, on {summary['reliable']:.0%} of the pixels)",
         f"flicker      {255 * summary['flicker']:.2f} (in 1/255, where the source is static)",
         f"sharpness    {255 * summary['sharpness']:.2f} (in 1/255, of persistent detail)",
         f"drift        luma {255 * summary['drift']:+.2f}, color {255 * summary['color_drift']:.2f} "
