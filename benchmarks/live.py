@@ -1,9 +1,9 @@
 """Frame rate and latency of live stylization: python benchmarks/live.py [SECONDS]
 
-A synthetic camera plays the sample clip at 30 frames per second: first at 640x480 in three styles, frame by
-frame and stabilized, then at 1280x720 with a target rate. As in `streamstyle live`, capturing, stylizing and
-fetching results run in separate threads. Dropped frames are those that were not stylized because a newer one
-was available. Latency is the time from capturing a frame to fetching its result.
+A synthetic camera plays the sample clip at 30 fps, first at 640x480 in three styles, frame by frame and
+stabilized, then at 1280x720 without and with a frame rate to hold. As in `streamstyle live`, capture,
+stylizing and display run in threads of their own. Dropped frames are camera frames that a newer one replaced
+before they were stylized. Latency is measured from the capture of a frame to the display of its result.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from streamstyle.weights import STYLES
 
 CLIP = Path(__file__).parents[1] / "samples" / "harbour.mp4"
 RATE = 30.0
-SHOWN = ("starry_night", "great_wave", "ink")
+MEASURED = ("starry_night", "great_wave", "ink")
 TARGET = 25.0
-WARM_UP = 2.0  # seconds before measuring ...
-SETTLING = 10.0  # ... and if there is a target rate
+WARM_UP = 2.0  # seconds before the measurement
+SETTLING = 10.0  # the same if a frame rate is to be held
 
 
 class ClipCamera:
-    """The frames of a clip, forward and backward in a loop, at an exact rate."""
+    """Plays the frames of a clip forwards and backwards, at an exact rate."""
 
     freezes = True
 
@@ -62,7 +62,7 @@ class ClipCamera:
 
 
 def clip(size: tuple[int, int]) -> list[np.ndarray]:
-    """All frames of the clip at a size."""
+    """All frames of the clip, scaled to (width, height)."""
     with VideoSource(str(CLIP), size=size) as source:
         return [item.pixels for item in source if isinstance(item, Frame)]
 
@@ -70,26 +70,26 @@ def clip(size: tuple[int, int]) -> list[np.ndarray]:
 def measured(
     frames: list[np.ndarray], controls: Controls, seconds: float, fps: float | None = None
 ) -> tuple[float, float, float, float, float]:
-    """Output fps, share of dropped frames, latency p50 and p95 in ms, and the final coarseness."""
+    """Output fps, share of dropped frames, median and 95th percentile of latency in ms, final coarseness."""
     stylizer = Stylizer(StylizeSettings(), list(STYLES), controls, fps=fps)
     with Live(lambda: ClipCamera(frames), stylizer) as live:
         watch(live, WARM_UP if fps is None else SETTLING)
-        before, drops, given = live.frames, live.capture.drops, live.capture.frames
+        frames_before, drops, received = live.frames, live.capture.drops, live.capture.frames
         begin = time.monotonic()
         latencies = watch(live, seconds)
-        out = (live.frames - before) / (time.monotonic() - begin)
-        dropped = (live.capture.drops - drops) / max(live.capture.frames - given, 1)
+        out = (live.frames - frames_before) / (time.monotonic() - begin)
+        dropped = (live.capture.drops - drops) / max(live.capture.frames - received, 1)
     p50, p95 = np.percentile(latencies, (50, 95))
     return out, dropped, p50, p95, stylizer.coarseness
 
 
 def watch(live: Live, seconds: float) -> list[float]:
-    """Fetch every result for a while; returns latencies in milliseconds."""
+    """Display every result for some seconds; returns the latencies in milliseconds."""
     end, number, latencies = time.monotonic() + seconds, 0, []
     while time.monotonic() < end:
-        result = live.newest(number, 0.1)
-        if result is not None:
-            number = result[0]
+        newest = live.newest(number, 0.1)
+        if newest is not None:
+            number = newest[0]
             latencies.append(1000 * live.shown(number))
     return latencies
 
@@ -100,17 +100,17 @@ def main() -> None:
     figures = []
     frames = clip((640, 480))
     for steady in (0.0, 0.7):
-        for style in SHOWN:
+        for style in MEASURED:
             out, dropped, p50, p95, _ = measured(frames, Controls(style, steady=steady), seconds)
             figures.append((steady, out, p95))
             print(f"  640x480  {style:<14} {steady:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}")
     frames = clip((1280, 720))
     held = []
     for fps in (None, TARGET):
-        out, dropped, p50, p95, coarse = measured(frames, Controls(SHOWN[0]), seconds, fps)
+        out, dropped, p50, p95, coarse = measured(frames, Controls(MEASURED[0]), seconds, fps)
         held.append(out)
-        note = "no target rate" if fps is None else f"--fps {fps:g}, strokes {coarse:.2f} times as coarse"
-        row = f" 1280x720  {SHOWN[0]:<14} {0:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}"
+        note = "as it comes" if fps is None else f"--fps {fps:g}, strokes {coarse:.2f} times as coarse"
+        row = f" 1280x720  {MEASURED[0]:<14} {0:>6g} {out:>6.1f} {dropped:>8.1%} {p50:>7.1f} {p95:>7.1f}"
         print(f"{row}  {note}")
     print(f"fps_1280x720_held: {held[1]:.1f}")
     print(f"fps_640x480_steady: {min(out for steady, out, _ in figures if steady):.1f}")

@@ -29,7 +29,7 @@ def live(*arguments: str):
     ("arguments", "code", "message"),
     [
         ([], 2, "; use --web to see it in a browser"),
-        (["--no-window"], 2, "nothing is left to be done"),
+        (["--no-window"], 2, "there is no output"),
         (["--no-window", "--record", "a.gif"], 2, "cannot record .gif"),
         (["--record", "a.mp4", "--style", "nobody"], 2, "unknown style 'nobody'"),
         (["--record", "a.mp4", "--camera", "nothing.mp4"], 3, "nothing.mp4: no such file"),

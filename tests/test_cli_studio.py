@@ -19,11 +19,11 @@ def test_it_prints_the_link_and_ends_cleanly() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None and started.stderr is not None
         url = started.stdout.readline().strip()
-        assert url.startswith("http://127.0.0.1:") and "Ctrl-C ends it" in started.stderr.readline()
+        assert url.startswith("http://127.0.0.1:") and "Ctrl-C stops it" in started.stderr.readline()
         assert ask(url, "GET", "/?" + url.partition("?")[2])[0] == 200
         started.send_signal(signal.SIGINT)
         assert started.wait(20) == 0
-        assert started.stderr.read() == "the page is closed\n"
+        assert started.stderr.read() == "the page is stopped\n"
 
 
 @pytest.mark.parametrize(

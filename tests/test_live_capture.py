@@ -70,7 +70,7 @@ def test_a_camera_that_is_pulled_out_comes_back():
         assert capture.losses == 1
 
 
-def test_a_frozen_camera_is_lost_until_its_picture_changes():
+def test_a_frozen_camera_is_lost_until_its_image_changes():
     camera = Scripted()
     with Capture(camera.open, **QUICK) as capture:
         until(lambda: capture.state == RUNNING)
@@ -84,7 +84,7 @@ def test_a_frozen_camera_is_lost_until_its_picture_changes():
         until(lambda: capture.state == RUNNING)
 
 
-def test_a_still_picture_is_not_taken_for_a_frozen_camera():
+def test_a_static_image_is_not_taken_for_a_frozen_camera():
     camera = Scripted()
     camera.frozen, camera.freezes = True, False
     with Capture(camera.open, **QUICK) as capture:
@@ -92,7 +92,7 @@ def test_a_still_picture_is_not_taken_for_a_frozen_camera():
         assert capture.losses == 0
 
 
-def test_a_camera_that_blocks_in_a_read_is_left_alone_and_another_try_is_made():
+def test_a_camera_that_blocks_in_a_read_is_abandoned_and_opened_again():
     blocked, camera = Scripted(), Scripted()
     blocked.silent = True
     cameras = iter([blocked])
@@ -105,8 +105,8 @@ def test_a_camera_that_blocks_in_a_read_is_left_alone_and_another_try_is_made():
         assert capture.state == RUNNING
 
 
-def test_only_a_few_blocked_threads_are_left_alone_at_a_time(monkeypatch):
-    monkeypatch.setattr("streamstyle.apps.live.capture.MOST_ABANDONED", 2)
+def test_only_a_few_blocked_threads_are_abandoned_at_a_time(monkeypatch):
+    monkeypatch.setattr("streamstyle.apps.live.capture.MAX_ABANDONED", 2)
     camera = Scripted()
     camera.silent = True
     with Capture(camera.open, silence=0.02, opening=0.2, back_off=(0.01, 0.02)) as capture:
@@ -119,8 +119,8 @@ def test_only_a_few_blocked_threads_are_left_alone_at_a_time(monkeypatch):
 
 
 def test_a_camera_comes_back_also_when_blocked_reads_never_end(monkeypatch):
-    monkeypatch.setattr("streamstyle.apps.live.capture.MOST_ABANDONED", 1)
-    monkeypatch.setattr("streamstyle.apps.live.capture.CROWDED", 0.1)
+    monkeypatch.setattr("streamstyle.apps.live.capture.MAX_ABANDONED", 1)
+    monkeypatch.setattr("streamstyle.apps.live.capture.CROWDED_SECONDS", 0.1)
     camera = Scripted()
     camera.silent = True
     with Capture(camera.open, silence=0.1, opening=0.2, back_off=(0.01, 0.02)) as capture:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamstyle.apps.live.output import WAITING, Output
+from streamstyle.apps.live.output import QUEUE_FRAMES, Output
 from streamstyle.errors import OutputError
 from streamstyle.frames import Frame
 from streamstyle.sinks.memory import MemorySink
@@ -19,7 +19,7 @@ def frame(number: int, width: int = 16, height: int = 8) -> Frame:
 
 
 class Failing(MemorySink):
-    """Fails as long as it is told to."""
+    """Fails while `broken` is set."""
 
     broken = True
 
@@ -40,7 +40,7 @@ def test_all_frames_are_written_in_order_and_the_sink_is_closed():
     assert sink.closed and output.drops == 0 and output.ended
 
 
-def test_the_sink_is_opened_with_the_first_frame_and_told_its_size():
+def test_the_sink_is_opened_with_the_first_frame_and_its_size():
     told = []
     output = Output("memory", lambda info: told.append(info) or MemorySink())
     assert not told
@@ -49,7 +49,7 @@ def test_the_sink_is_opened_with_the_first_frame_and_told_its_size():
     assert [(info.width, info.height) for info in told] == [(40, 30)]
 
 
-def test_what_a_driver_raises_ends_the_output_alone_and_is_said(caplog):
+def test_what_a_driver_raises_ends_only_that_output_and_is_logged(caplog):
     class Odd(MemorySink):
         def write(self, item):
             raise RuntimeError("device is gone")
@@ -80,7 +80,7 @@ def test_frames_of_another_size_are_fitted_into_the_first():
     assert (second[:, 4:12] == 200).all() and not second[:, :4].any() and not second[:, 12:].any()
 
 
-def test_a_slow_sink_loses_frames_which_are_counted_and_never_holds_the_giver_up():
+def test_a_slow_sink_drops_frames_counts_them_and_never_blocks():
     gate = threading.Event()
 
     class Slow(MemorySink):
@@ -89,15 +89,15 @@ def test_a_slow_sink_loses_frames_which_are_counted_and_never_holds_the_giver_up
             super().write(item)
 
     output = Output("slow", lambda info: Slow())
-    for number in range(WAITING + 10):
+    for number in range(QUEUE_FRAMES + 10):
         output.put(frame(number))
     assert output.drops >= 9
     gate.set()
     output.close()
-    assert output.frames + output.drops == WAITING + 10
+    assert output.frames + output.drops == QUEUE_FRAMES + 10
 
 
-def test_a_failure_ends_the_output_alone():
+def test_a_failure_ends_only_that_output():
     Failing.broken = True
     output = Output("disk", lambda info: Failing())
     for number in range(3):

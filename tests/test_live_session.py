@@ -29,7 +29,7 @@ def stylizer() -> Stylizer:
     return Stylizer(StylizeSettings(), ["great_wave"], Controls("none"))
 
 
-def test_pictures_come_with_their_source_and_rising_numbers(camera):
+def test_results_come_with_their_source_and_rising_numbers(camera):
     with Live(camera.open, stylizer()) as live:
         live.change(mirror=True)
         number, source, result = live.newest(0, 5)
@@ -41,12 +41,12 @@ def test_pictures_come_with_their_source_and_rising_numbers(camera):
         assert live.newest(10**9, 0.01) is None
 
 
-def test_changes_reach_the_painter_and_wrong_ones_are_refused(camera):
+def test_changes_reach_the_stylizer_and_wrong_ones_are_refused(camera):
     with Live(camera.open, stylizer()) as live:
-        assert live.change(style="great_wave", strength=0.5) == live.wanted
+        assert live.change(style="great_wave", strength=0.5) == live.controls
         with pytest.raises(UsageError):
             live.change(style="nobody")
-        assert live.wanted.style == "great_wave" and "great_wave" in live.styles
+        assert live.controls.style == "great_wave" and "great_wave" in live.styles
 
 
 def test_status_tells_rates_latency_drops_and_state(camera):
@@ -64,7 +64,7 @@ def test_status_tells_rates_latency_drops_and_state(camera):
         assert live.status()["state"] == "paused"
 
 
-def test_a_slow_painter_leaves_frames_out_and_shows_none_that_is_old(camera):
+def test_a_slow_stylizer_drops_frames_and_shows_none_that_is_old(camera):
     class Slow(Stylizer):
         def __call__(self, pixels, seconds):
             time.sleep(0.05)
@@ -92,7 +92,7 @@ def test_the_session_outlives_its_camera(camera):
         until(lambda: live.status()["size"] == "40x30")
 
 
-def test_paused_nothing_is_painted_and_then_it_goes_on(camera):
+def test_paused_nothing_is_stylized_and_then_it_goes_on(camera):
     with Live(camera.open, stylizer()) as live:
         until(lambda: live.frames > 0)
         live.paused = True
@@ -130,7 +130,7 @@ def test_a_rate_is_not_exceeded(camera):
         assert (live.frames - frames) / (time.monotonic() - begin) < 24
 
 
-def test_what_fails_in_painting_reaches_whoever_looks(camera):
+def test_an_error_of_the_stylizer_is_raised_to_whoever_waits_for_a_result(camera):
     class Broken(Stylizer):
         def __call__(self, pixels, seconds):
             raise OutOfMemoryError("too large")

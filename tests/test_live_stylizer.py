@@ -42,7 +42,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
         ({"style": "0*ink"}, "style '0\\*ink'"),
     ],
 )
-def test_what_is_not_allowed_cannot_be_wanted(values, message):
+def test_a_value_that_is_not_allowed_is_refused(values, message):
     with pytest.raises(UsageError, match=message):
         Controls(**values)
 
@@ -54,10 +54,10 @@ def test_a_change_that_is_refused_changes_nothing():
             stylizer.change(**values)
     with pytest.raises(UsageError, match="unknown style 'ink'; known: starry_night, great_wave, none"):
         stylizer.change(style="ink")
-    assert stylizer.wanted == Controls()
+    assert stylizer.controls == Controls()
 
 
-def test_painter_keeps_size_and_kind_and_its_input():
+def test_the_stylizer_keeps_size_and_kind_and_its_input():
     stylizer = Stylizer(StylizeSettings(), STYLES, Controls("great_wave"))
     for size in ((48, 64), (33, 57), (48, 64)):
         given = pictures(1, *size)[0]
@@ -69,12 +69,12 @@ def test_painter_keeps_size_and_kind_and_its_input():
 
 
 def test_a_style_is_changed_within_half_a_second_and_without_a_leap():
-    """Weights lie between: each frame of the fade is near the one before, the last is the new style's."""
+    """Weights are interpolated: each frame is near the one before, the last has the new style."""
     still = pictures(1)[0]
     stylizer = Stylizer(StylizeSettings(), STYLES, Controls("starry_night"))
     first = stylizer(still, 0.0)
-    wanted = stylizer.change(style="great_wave")
-    assert wanted.style == stylizer.wanted.style == "great_wave"
+    controls = stylizer.change(style="great_wave")
+    assert controls.style == stylizer.controls.style == "great_wave"
     steps = [stylizer(still, n * TICK) for n in range(1, round(FADE / TICK) + 3)]
     goal = Stylizer(StylizeSettings(), STYLES, Controls("great_wave"))(still, 0.0)
     assert difference(steps[-1], goal) == 0
@@ -83,7 +83,7 @@ def test_a_style_is_changed_within_half_a_second_and_without_a_leap():
     assert difference(steps[0], first) < 0.15 * difference(first, goal)
 
 
-def test_nothing_moved_means_the_same_picture_again():
+def test_nothing_moved_means_the_same_result_again():
     still = pictures(1)[0]
     stylizer = Stylizer(StylizeSettings(), STYLES)
     first = stylizer(still, 0.0)
@@ -95,7 +95,7 @@ def test_nothing_moved_means_the_same_picture_again():
     assert stylizer.skipped == 1
 
 
-def test_what_is_changed_is_painted_though_nothing_moves():
+def test_a_change_is_stylized_though_nothing_moves():
     still = pictures(1)[0]
     stylizer = Stylizer(StylizeSettings(), STYLES)
     first = stylizer(still, 0.0)
@@ -108,8 +108,8 @@ def test_what_is_changed_is_painted_though_nothing_moves():
 
 def test_none_bypass_and_strength_0_show_the_source():
     still = pictures(1)[0]
-    for wanted in (Controls("none"), Controls(bypass=True), Controls(strength=0)):
-        assert (Stylizer(StylizeSettings(), STYLES, wanted)(still, 0.0) == still).all()
+    for controls in (Controls("none"), Controls(bypass=True), Controls(strength=0)):
+        assert (Stylizer(StylizeSettings(), STYLES, controls)(still, 0.0) == still).all()
 
 
 def test_a_mirror_exchanges_left_and_right():
@@ -125,8 +125,8 @@ def test_mixtures_can_be_chosen_and_mixed_from():
     stylizer.change(style="0.2*ink+0.8*none")
 
 
-def test_steadiness_can_be_changed_on_the_way():
-    """Held still, what is stylized follows its motion more nearly; off, each frame stands alone."""
+def test_temporal_consistency_can_be_changed_live():
+    """On, results follow the motion more closely; off, each frame is stylized on its own."""
     frames = pictures(8)
     alone, held = Stylizer(StylizeSettings(), STYLES), Stylizer(StylizeSettings(), STYLES)
     for number, frame in enumerate(frames):
@@ -176,47 +176,47 @@ def test_dreams_take_few_steps_and_as_many_octaves_as_fit():
     assert octaves_of(8, 8, ascent) == 1
 
 
-def test_a_glide_turns_from_wherever_it_is():
+def test_a_transition_can_be_redirected_on_the_way():
     a, b = Parameters({"x": 1.0}), Parameters({"y": 1.0}, strength=0.5)
     transition = Transition(a, ["x", "y", "none"])
     assert transition.styles() == ["x", "y"]
-    transition.turn(b, 10.0)
-    assert transition.at(10.0) == a and transition.runs(10.4) and not transition.runs(10.5)
+    transition.set_target(b, 10.0)
+    assert transition.at(10.0) == a and transition.is_running(10.4) and not transition.is_running(10.5)
     middle = transition.at(10.25)
     assert middle.style == pytest.approx({"x": 0.5, "y": 0.5}) and middle.strength == pytest.approx(0.75)
-    transition.turn(a, 10.25)
+    transition.set_target(a, 10.25)
     assert transition.at(10.25).strength == pytest.approx(0.75), "no leap where it turns back"
     assert transition.at(10.75) == a
 
 
-def test_stillness_overlooks_noise_and_sees_a_hand():
+def test_the_motion_gate_ignores_noise_and_sees_a_hand():
     rng = np.random.default_rng(2)
     scene = rng.integers(40, 200, (480, 640, 1), np.uint8).repeat(3, axis=2)
 
     def seen() -> np.ndarray:
         return np.clip(scene + rng.normal(0, 5, scene.shape), 0, 255).astype(np.uint8)
 
-    stillness = MotionGate()
-    assert not stillness(seen())
-    stillness.keep()
-    assert all(stillness(seen()) for _ in range(5))
+    gate = MotionGate()
+    assert not gate(seen())
+    gate.keep()
+    assert all(gate(seen()) for _ in range(5))
     with_hand = seen()
     with_hand[200:240, 300:330] = 220
-    assert not stillness(with_hand)
+    assert not gate(with_hand)
 
 
 def test_slow_changes_add_up():
-    stillness = MotionGate()
-    stillness(np.full((480, 640, 3), 100, np.uint8))
-    stillness.keep()
-    still = [stillness(np.full((480, 640, 3), 100 + n, np.uint8)) for n in range(8)]
+    gate = MotionGate()
+    gate(np.full((480, 640, 3), 100, np.uint8))
+    gate.keep()
+    still = [gate(np.full((480, 640, 3), 100 + n, np.uint8)) for n in range(8)]
     assert still == [n <= TOLERANCE for n in range(8)]
 
 
-def test_strokes_grow_in_few_sizes_and_end_in_the_one_that_is_wanted():
+def test_strokes_grow_in_few_sizes_and_end_in_the_target():
     """Each size of the working image is slow the first time."""
     transition = Transition(Parameters({"x": 1.0}), ["x"])
-    transition.turn(Parameters({"x": 1.0}, stroke_size=1.2), 0.0)
+    transition.set_target(Parameters({"x": 1.0}, stroke_size=1.2), 0.0)
     sizes = [transition.at(n / 60).stroke_size for n in range(40)]
     assert sizes == sorted(sizes) and sizes[0] == 1 and sizes[-1] == 1.2
     assert len(set(sizes)) <= 6

@@ -57,20 +57,20 @@ def test_every_key_has_a_method_a_help_and_a_meaning_of_its_own():
     names = [name for key in KEYS for name in key.keys]
     assert len(names) == len(set(names)) == len(BY_KEY)
     for key in KEYS:
-        assert callable(getattr(View, key.does)) and key.help and key.shown
+        assert callable(getattr(View, key.action)) and key.help and key.label
 
 
 def test_the_font_has_every_character_of_the_help():
     """A character that is missing is drawn as the same box as one that exists nowhere."""
     box = overlay.text_mask("\ufffe", 20)
-    for character in {c for key in KEYS for c in key.shown + key.help} - {" "}:
+    for character in {c for key in KEYS for c in key.label + key.help} - {" "}:
         drawn = overlay.text_mask(character, 20)
         assert drawn.shape != box.shape or (drawn != box).any(), character
 
 
 def test_a_key_without_meaning_does_nothing(view):
     assert not view.press("") and not view.press("z")
-    assert view.live.wanted == Controls("starry_night")
+    assert view.live.controls == Controls("starry_night")
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_a_key_without_meaning_does_nothing(view):
         (["b", "n"], {"bypass": False, "style": "great_wave"}),
     ],
 )
-def test_keys_change_what_is_wanted(view, keys, values):
+def test_keys_change_the_controls(view, keys, values):
     for key in keys:
         assert view.press(key)
     expected = {name: getattr(Controls("starry_night"), name) for name in Controls.__slots__} | values
-    assert {name: getattr(view.live.wanted, name) for name in Controls.__slots__} == expected
+    assert {name: getattr(view.live.controls, name) for name in Controls.__slots__} == expected
 
 
 def test_switches_of_the_view(view):
@@ -129,7 +129,7 @@ def test_switches_of_the_view(view):
         assert view.done
 
 
-def test_the_picture_fills_the_window_in_its_own_shape(view):
+def test_the_frame_fills_the_window_and_keeps_its_aspect_ratio(view):
     view.press("o")
     assert (view.drawn((160, 120)) == RESULT).all()
     assert (RESULT == 90).all(), "what was stylized is not drawn upon"
@@ -138,7 +138,7 @@ def test_the_picture_fills_the_window_in_its_own_shape(view):
     assert view.drawn((1, 1)).shape == (1, 1, 3)
 
 
-def test_the_split_shows_the_source_left_and_the_painting_right(view):
+def test_the_split_shows_the_source_left_and_the_result_right(view):
     view.press("o")
     view.press("v")
     drawn = view.drawn((320, 120))  # the image lies from 80 to 240
@@ -184,14 +184,14 @@ def test_a_lost_camera_shows_a_slate_with_the_reason(view):
     assert (view.drawn((640, 480))[:400] == 90).all()
 
 
-def test_before_the_first_picture_there_is_a_slate(stylizer):
+def test_before_the_first_frame_there_is_a_slate(stylizer):
     shown = View(Live(Scripted().open, stylizer), "0")
     assert shown.drawn((320, 240)).max() > 150
     shown.press("w")
     assert "no image yet" in shown._message
 
 
-def test_a_snapshot_is_the_painting_and_overwrites_nothing(view, tmp_path):
+def test_a_snapshot_is_the_result_and_overwrites_nothing(view, tmp_path):
     view.press("w")
     view.press("w")
     saved = sorted(tmp_path.glob("*.png"))
@@ -229,7 +229,7 @@ def test_a_recording_without_a_frame_is_not_called_saved(view):
     assert view._message == "nothing was recorded"
 
 
-def test_a_recording_that_fails_is_told_and_no_longer_shown_as_running(view):
+def test_a_recording_that_fails_is_reported_and_no_longer_shown_as_running(view):
     def full(info):
         raise OutputError("a.mp4: cannot be written (No space left on device)")
 

@@ -173,7 +173,7 @@ def test_a_port_in_use_is_named_with_a_free_one(studio: Studio) -> None:
         ({"host": "no.such.host.invalid"}, "no such address"),
         ({"host": "192.0.2.7"}, "this machine has no such address"),
         ({"port": 70000}, "port is 70000, expected 0 to 65535"),
-        ({"token": "short"}, "at least 8 letters"),
+        ({"token": "short"}, "at least 8 characters"),
         ({"styles": ["nothing"]}, "unknown style 'nothing'"),
     ],
 )

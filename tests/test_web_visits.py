@@ -78,12 +78,12 @@ def test_wishes_hold_from_the_next_picture_on(visitor: Visitor) -> None:
         ('{"want": {"style": "-1*ink"}}', "weights above 0"),
         ('{"want": {"style": 3}}', "expected a name or a mixture"),
         ('{"want": {"style": "' + "ink+" * 100 + '"}}', "expected a name or a mixture"),
-        ('{"want": {"self": 1}}', "'self' cannot be wanted"),
-        ('{"want": [1]}', "expected names with values"),
+        ('{"want": {"self": 1}}', "unknown control 'self'"),
+        ('{"want": [1]}', "expected an object of names and values"),
         ('{"input": "screen"}', "input is 'screen', expected browser, machine, clip"),
         ('{"input": ["clip"]}', "expected browser, machine, clip"),
         ('{"input": "clip"}', "no clip yet"),
-        ('{"sing": 1}', "'sing' is not understood"),
+        ('{"sing": 1}', "unknown message 'sing'"),
         ("{", "expected a JSON object"),
         ("[1]", "expected a JSON object"),
         ("[" * 9000, "expected a JSON object"),
@@ -200,7 +200,7 @@ def test_more_visitors_than_there_is_room_for_are_told() -> None:
     with studio(most_visitors=1) as made, Visitor(made) as first:
         first.hear("welcome")
         with Visitor(made) as second:
-            assert "1 people are painting here already" in second.hear("refused")
+            assert "1 people are using this page already" in second.hear("refused")
         assert first.paint(picture()).shape == (48, 64, 3)
         first.socket.close()
         for _ in range(50):  # the server notices
@@ -270,7 +270,7 @@ def test_the_stream_shows_picture_after_picture(served) -> None:
     assert served.stream_url == f"http://127.0.0.1:{served.port}/stream.mjpg?token={TOKEN}"
     connection.request("GET", f"/stream.mjpg?token={TOKEN}")
     answer = connection.getresponse()
-    assert answer.getheader("content-type") == "multipart/x-mixed-replace; boundary=image"
+    assert answer.getheader("content-type") == "multipart/x-mixed-replace; boundary=picture"
     for _ in range(3):
         assert answer.readline() == b"--picture\r\n" and answer.readline() == b"Content-Type: image/jpeg\r\n"
         length = int(answer.readline().split()[1])
@@ -288,9 +288,9 @@ def test_names_of_files_stay_on_the_machine(tmp_path) -> None:
     gallery = Gallery([str(file), "ink"], "cpu")
     assert gallery.names == ["my_wave", "ink"] and str(tmp_path) not in json.dumps(gallery.cards())
     stylizer = gallery.stylizer()
-    stylizer.change(style=gallery.real("my_wave+ink"))
-    assert gallery.shown(stylizer.wanted) == {"my_wave": 0.5, "ink": 0.5}
-    assert gallery.by_shown_names(f"{file}: damaged") == "my_wave: damaged"
+    stylizer.change(style=gallery.resolve("my_wave+ink"))
+    assert gallery.shares(stylizer.controls) == {"my_wave": 0.5, "ink": 0.5}
+    assert gallery.without_paths(f"{file}: damaged") == "my_wave: damaged"
 
 
 def test_thumbnails_are_the_sample_in_each_style(served) -> None:
@@ -347,4 +347,4 @@ def test_it_stops_at_once_and_quietly_while_all_are_at_it(capfd: pytest.CaptureF
 def test_the_parts_of_a_mixture_are_offered() -> None:
     gallery = Gallery(["0.6*ink+0.4*udnie", "ink", "none"], "cpu")
     assert gallery.names == ["ink", "udnie"]
-    assert gallery.real("0.5*udnie+0.5*ink") == "0.5*udnie+0.5*ink"
+    assert gallery.resolve("0.5*udnie+0.5*ink") == "0.5*udnie+0.5*ink"

@@ -27,17 +27,17 @@ class Tint:
     """A painter that fills the image with the color of the style, mixed by strength."""
 
     def __init__(self) -> None:
-        self.wanted = Controls(style="great_wave")
+        self.controls = Controls(style="great_wave")
         self.seen: list[np.ndarray] = []
 
     def change(self, **values: object) -> Controls:
-        self.wanted = self.wanted.but(**values)
-        return self.wanted
+        self.controls = self.controls.updated(**values)
+        return self.controls
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         self.seen.append(pixels)
-        color = sum(share * np.array(COLORS[name]) for name, share in self.wanted.mixture.items())
-        mixed = self.wanted.strength * color + (1 - self.wanted.strength) * pixels
+        color = sum(share * np.array(COLORS[name]) for name, share in self.controls.mixture.items())
+        mixed = self.controls.strength * color + (1 - self.controls.strength) * pixels
         return np.broadcast_to(mixed, pixels.shape).astype(np.uint8)
 
 
@@ -52,8 +52,8 @@ class Camera:
         self.tint = Tint()
 
     @property
-    def wanted(self) -> Controls:
-        return self.tint.wanted
+    def controls(self) -> Controls:
+        return self.tint.controls
 
     def change(self, **values: object) -> Controls:
         return self.tint.change(**values)

@@ -1,1 +1,1 @@
-"""The programs: the command line, live cameras, the page for the browser."""
+"""The applications: the command line, live cameras, and the web page."""

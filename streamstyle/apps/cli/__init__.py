@@ -1,5 +1,4 @@
-"""The command line: parses, builds, runs, prints. Heavy modules are imported inside functions, so that
-`--help` answers at once."""
+"""The command line. Heavy modules are imported inside functions, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from streamstyle.cores import cores_by_affinity, usable_cores
 
 
 def program() -> typer.Typer:
-    """The command line, with a command for each effect of EFFECTS at this time."""
+    """The command line, with a command for each effect that is in EFFECTS when this is called."""
     app = typer.Typer(
         name="streamstyle",
         help="Stylize videos, images and webcams with neural networks.",
@@ -47,8 +46,8 @@ def program() -> typer.Typer:
     return app
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"streamstyle {__version__}")
         raise typer.Exit
 
@@ -66,17 +65,17 @@ app = program()
 
 def main() -> None:
     """Entry point of the program."""
-    # Threads of the network that wait busily take the cores from decoder and encoder: with both cores in
-    # use a frame took 2.5 times as long. To be set before torch is imported.
+    # OpenMP threads that spin while waiting take the cores from decoder and encoder: with both cores of a
+    # machine in use, a frame took 2.5 times as long. Must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Training has the cores to itself, and many small layers: waiting busily for a moment before sleeping
-    # promised 3485 to 4097 steps in five minutes on two cores, sleeping at once 2514 to 2838.
+    # Training has the cores to itself and runs many small layers: spinning briefly before sleeping allowed
+    # 3485 to 4097 steps in five minutes on two cores, sleeping at once 2514 to 2838.
     trains = sys.argv[1:2] == ["train"]
     resumes = sys.argv[1:2] == ["resume"] and any(name.endswith(".safetensors") for name in sys.argv[2:])
     if trains or resumes:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # Torch knows of no quota: on a large host it would start a thread for each core. By itself it takes at
-    # least every second one, without hyperthreads, so that this never gives it more.
+    # Torch ignores CPU quotas: on a large host it would start a thread for each core. Its own default is at
+    # least half of the cores (without hyperthreads), so this never raises it.
     if usable_cores() <= cores_by_affinity() // 2:
         os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
     try:
@@ -87,6 +86,6 @@ def main() -> None:
         print(f"error: {failure}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
-        # Nobody reads stdout any more; without this Python complains once more at exit.
+        # The reader of stdout is gone; without this Python prints another error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(4)

@@ -1,10 +1,10 @@
-"""Makes functions commands of the program, with the options that a settings model declares."""
+"""Turns functions into commands, with the options that a settings model declares."""
 
 from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -16,15 +16,15 @@ from streamstyle.apps.cli.reporting import Reporter, reporting
 from streamstyle.settings import about, load_preset, range_of
 
 REPORT = "Reporting"
-SHOWN_TYPES = (bool, int, float)
+PLAIN_TYPES = (bool, int, float)
 OUTPUT_FLAGS = ("-o", "--output")
 
-Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Replace what is there.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.", rich_help_panel=REPORT)]
+Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Overwrite existing files.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.", rich_help_panel=REPORT)]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON instead of text, on stdout.", rich_help_panel=REPORT)
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks for errors.", rich_help_panel=REPORT)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.", rich_help_panel=REPORT)]
 
 
 def command(
@@ -35,17 +35,17 @@ def command(
     json: bool = True,
     omit: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds a function to the program as a command, with the options of a settings model.
+    """Add a function to the program as a command, with the options of a settings model.
 
-    The function is called with a `Reporter`; with `settings`, the values of the model that were given in a
-    preset, the environment or on the command line, where there is a model; then with its own parameters,
-    which are Typer's. Whatever it raises becomes one line and an exit code.
+    The function is called with a `Reporter`; then, if there is a model, with those of its values that a
+    preset, the environment or the command line gives; then with its own parameters, declared as in Typer. Any
+    error that it raises becomes one line and an exit code.
 
     Args:
         app: the program.
         name: of the command.
         settings: the model.
-        json: offer `--json`; events are not printed where the output itself goes to stdout.
+        json: offer `--json`; no events are printed if the output itself goes to stdout.
         omit: parameters of the function that the command does not offer.
     """
 
@@ -53,7 +53,7 @@ def command(
         found = inspect.signature(function, eval_str=True).parameters.values()
         own = [entry for entry in list(found)[1 + (settings is not None) :] if entry.name not in omit]
         if settings is not None:
-            own = merged(own, settings)
+            own = merge_parameters(own, settings)
         own += parameters(quiet=Quiet, **({"events": Json} if json else {}), debug=Debug)
 
         def run(context: typer.Context, **values: Any) -> None:
@@ -63,7 +63,7 @@ def command(
                 if settings is None:
                     function(reporter, **values)
                 else:
-                    chosen = taken(context, values, settings)
+                    chosen = given_values(context, values, settings)
                     function(reporter, chosen, **values)
 
         set_signature(run, own)
@@ -75,7 +75,7 @@ def command(
 
 
 def set_signature(run: Callable[..., None], own: list[inspect.Parameter]) -> None:
-    """Gives a function the parameters that Typer is to read."""
+    """Set the signature of a function that Typer reads."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     context = inspect.Parameter("context", kind, annotation=typer.Context)
     own.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
@@ -84,14 +84,14 @@ def set_signature(run: Callable[..., None], own: list[inspect.Parameter]) -> Non
 
 
 def parameters(**annotations: Any) -> list[inspect.Parameter]:
-    """Switches that are off unless they are given."""
+    """Parameters for switches that are off by default."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [inspect.Parameter(name, kind, default=False, annotation=a) for name, a in annotations.items()]
 
 
-def merged(own: list[inspect.Parameter], settings: type[BaseModel]) -> list[inspect.Parameter]:
-    """The function's first argument, the model's arguments and options, then what else the function has."""
-    # What a model declares itself comes before what it inherits.
+def merge_parameters(own: list[inspect.Parameter], settings: type[BaseModel]) -> list[inspect.Parameter]:
+    """The function's first parameter, the model's arguments and options, then the function's other ones."""
+    # Fields that a model declares itself come before inherited ones.
     names = dict.fromkeys(name for kind in settings.__mro__ for name in inspect.get_annotations(kind))
     omitted = getattr(settings, "OMITTED", ())
     fields = {name: settings.model_fields[name] for name in names if name in settings.model_fields}
@@ -99,7 +99,7 @@ def merged(own: list[inspect.Parameter], settings: type[BaseModel]) -> list[insp
     made = {name: parameter_of(name, field) for name, field in offered.items()}
     arguments = [made.pop(name) for name, field in offered.items() if about(field)["positional"]]
     if hasattr(settings, "PRESETS"):
-        config = typer.Option("--config", help="Preset, by name or TOML file.", rich_help_panel="Look")
+        config = typer.Option("--config", help="Preset: a name or a TOML file.", rich_help_panel="Look")
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         made["config"] = inspect.Parameter(
             "config", kind, default=None, annotation=Annotated[str | None, config]
@@ -108,25 +108,25 @@ def merged(own: list[inspect.Parameter], settings: type[BaseModel]) -> list[insp
 
 
 def parameter_of(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A field as a parameter that Typer reads. Its value is None where it is not given."""
-    told, kind = about(field), inspect.Parameter.POSITIONAL_OR_KEYWORD
-    value = str if told["text"] else value_type(field.annotation)
-    if told["positional"]:
-        argument = typer.Argument(metavar=told["metavar"], help=field.description)
+    """A field as a parameter for Typer; its value is None unless it is given."""
+    extras, kind = about(field), inspect.Parameter.POSITIONAL_OR_KEYWORD
+    value = str if extras["text"] else value_type(field.annotation)
+    if extras["positional"]:
+        argument = typer.Argument(metavar=extras["metavar"], help=field.description)
         return inspect.Parameter(name, kind, annotation=Annotated[value, argument])
-    flags = list(told["flags"]) or [f"--{name.replace('_', '-')}"]
-    if value is bool and not told["flags"]:
+    flags = list(extras["flags"]) or [f"--{name.replace('_', '-')}"]
+    if value is bool and not extras["flags"]:
         flags = [f"{flags[0]}/--no-{flags[0].removeprefix('--')}"]
     made = typer.Option(
         *flags,
         help=help_of(field),
-        rich_help_panel=told["panel"],
+        rich_help_panel=extras["panel"],
         show_default=False,
-        metavar=told["metavar"],
-        envvar=told["environment"],
+        metavar=extras["metavar"],
+        envvar=extras["environment"],
     )
-    several = told["several"] or get_origin(without_none(field.annotation)) is tuple
-    listed = list[str] | None if several and not told["text"] else value | None
+    several = extras["several"] or get_origin(without_none(field.annotation)) is tuple
+    listed = list[str] | None if several and not extras["text"] else value | None
     return inspect.Parameter(name, kind, default=None, annotation=Annotated[listed, made])
 
 
@@ -138,25 +138,25 @@ def without_none(annotation: Any) -> Any:
 
 
 def value_type(annotation: Any) -> type:
-    """What Typer makes of the text on the command line; all else is left to the model."""
+    """The type to which Typer converts the text; other conversions are left to the model."""
     annotation = without_none(annotation)
     if get_origin(annotation) is Literal:
         return str
-    return annotation if annotation in SHOWN_TYPES else str
+    return annotation if annotation in PLAIN_TYPES else str
 
 
 def help_of(field: FieldInfo) -> str:
-    """The description, with the range and the default where they say something."""
+    """The description of a field, with its range and default if they are informative."""
     default = field.default
     shown = isinstance(default, int | float | str) and not isinstance(default, bool) and default != ""
     default = f"{default:g}" if isinstance(default, float) else default
-    told = [range_of(field), f"default {default}" if shown else ""]
-    added = ", ".join(text for text in told if text)
+    notes = [range_of(field), f"default {default}" if shown else ""]
+    added = ", ".join(text for text in notes if text)
     return f"{field.description} ({added})" if added else str(field.description)
 
 
-def taken(context: typer.Context, values: dict[str, Any], settings: type[BaseModel]) -> dict[str, Any]:
-    """Takes the model's values out of all that were given; those of a preset come first.
+def given_values(context: typer.Context, values: dict[str, Any], settings: type[BaseModel]) -> dict[str, Any]:
+    """Remove the model's values from `values` and return those that were given; they override the preset.
 
     Raises:
         UsageError, InputError: the preset does not exist, or cannot be read.
@@ -169,10 +169,9 @@ def taken(context: typer.Context, values: dict[str, Any], settings: type[BaseMod
             continue
         source = context.get_parameter_source(name)
         if isinstance(value, list) and source is not None and source.name == "ENVIRONMENT":
-            value = [os.environ[about(field)["environment"]]]  # click takes it apart at spaces
+            value = [os.environ[about(field)["environment"]]]  # click would split it at spaces
         chosen[name] = value
     return chosen
 
 
-Given = Mapping[str, Any]
-__all__ = ["Given", "Overwrite", "Reporter", "command"]
+__all__ = ["Overwrite", "Reporter", "command"]

@@ -1,4 +1,4 @@
-"""`evaluate`."""
+"""The command `evaluate`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRITE = "Output"
 
 
 class EvaluateSettings(BaseModel):
-    """What `evaluate` can be told."""
+    """The settings of `evaluate`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,27 +33,31 @@ class EvaluateSettings(BaseModel):
     flow: FlowName = same(RenderSettings, "flow", default="medium")
     flow_size: int | None = same(RenderSettings, "flow_size")
     flow_weights: str | None = same(RenderSettings, "flow_weights")
-    table: str | None = option(None, "Write a line for each frame.", WRITE, flags=("--csv",), metavar="FILE")
-    sheet: str | None = option(None, "Write the frames with the largest errors.", WRITE, metavar="PNG")
+    table: str | None = option(
+        None, "CSV table to write, a row per frame.", WRITE, flags=("--csv",), metavar="FILE"
+    )
+    sheet: str | None = option(
+        None, "Image to write of the frames with the largest errors.", WRITE, metavar="PNG"
+    )
 
 
 def evaluate(
     reporter: Reporter,
     given: dict[str, Any],
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The video that was stylized.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The original video.")],
     result: Annotated[str, typer.Argument(metavar="RESULT", help="The stylized video.")],
     overwrite: Overwrite = False,
 ) -> None:
     """Measure the temporal consistency of a stylized video.
 
-    What the source changes along its optical flow is not charged to the result. Where RESULT tells how it
-    was made, its style is compared with that of frames stylized by themselves.
+    Changes along the source's own optical flow do not count as flicker. If RESULT stores the settings it was
+    made with, its style is also compared with that of frames stylized on their own.
     """
     settings = make_settings(given, EvaluateSettings)
     for path in (settings.table, settings.sheet):
         if path is not None and Path(path).exists() and not overwrite:
             raise UsageError(f"{path}: exists; -y overwrites it")
-    evaluation = measured(reporter, source, result, settings)
+    evaluation = measure_videos(reporter, source, result, settings)
     if settings.table is not None:
         write_table(Path(settings.table), evaluation)
     if settings.sheet is not None:
@@ -61,8 +65,8 @@ def evaluate(
     reporter.report(as_json(evaluation), as_text(evaluation))
 
 
-def measured(reporter: Reporter, source: str, result: str, settings: EvaluateSettings) -> Evaluation:
-    """Measures, and says where the videos differ in length."""
+def measure_videos(reporter: Reporter, source: str, result: str, settings: EvaluateSettings) -> Evaluation:
+    """Measure, and warn if the videos differ in length."""
     from streamstyle.jobs.evaluate import evaluate as measure
 
     options = settings.model_dump(exclude={"table", "sheet"})
@@ -76,21 +80,21 @@ def measured(reporter: Reporter, source: str, result: str, settings: EvaluateSet
 
 
 def as_json(evaluation: Evaluation) -> dict[str, object]:
-    """`summary`, `cuts` and `frames`; what is not known is null."""
+    """`summary`, `cuts` and `frames`; unknown values are null."""
     from streamstyle.evaluation.videos import columns, rows
 
-    frames = [dict(zip(columns(), map(known, row), strict=True)) for row in rows(evaluation)]
-    summary = {name: known(value) for name, value in evaluation.summary.items()}
+    frames = [dict(zip(columns(), map(json_value, row), strict=True)) for row in rows(evaluation)]
+    summary = {name: json_value(value) for name, value in evaluation.summary.items()}
     return {"summary": summary, "cuts": evaluation.cuts, "frames": frames}
 
 
-def known(value: object) -> object:
-    """JSON has no nan."""
+def json_value(value: object) -> object:
+    """A value for JSON, which has no nan."""
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_table(path: Path, evaluation: Evaluation) -> None:
-    """A line for each frame."""
+    """CSV table to write, a row per frame."""
     from streamstyle.errors import OutputError
     from streamstyle.evaluation.videos import columns, rows
 
@@ -104,7 +108,7 @@ def write_table(path: Path, evaluation: Evaluation) -> None:
 
 
 def write_sheet(reporter: Reporter, path: Path, evaluation: Evaluation) -> None:
-    """The frames with the largest errors."""
+    """Image to write of the frames with the largest errors."""
     from fractions import Fraction
 
     from streamstyle.evaluation.report import evaluation_sheet
@@ -113,14 +117,14 @@ def write_sheet(reporter: Reporter, path: Path, evaluation: Evaluation) -> None:
 
     pixels = evaluation_sheet(evaluation)
     if pixels is None:
-        reporter.warn(f"{path}: no frame has one before it, so there is nothing to show")
+        reporter.warn(f"{path}: no two frames follow each other, so there is nothing to show")
         return
     with StillSink(path) as sink:
         sink.write(Frame(pixels, 0, Fraction(1)))
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """For people: what changes as root mean squares in units of 1/255."""
+    """A summary for people: mean squared errors as their roots, in units of 1/255."""
     from streamstyle.evaluation.videos import MEANS
 
     summary = evaluation.summary
@@ -130,12 +134,12 @@ def as_text(evaluation: Evaluation) -> str:
     lines = [
         f"frames       {summary['frames']}, cuts before {', '.join(map(str, evaluation.cuts)) or 'none'}",
         f"warp error   {roots['warp_error']:.2f}, source {roots['source_warp_error']:.2f}, "
-        f"beyond it {excess:.2f} (in 1/255, on {summary['reliable']:.0%} of the pixels)",
+        f"excess {excess:.2f} (in 1/255, on {summary['reliable']:.0%} of the pixels)",
         f"flicker      {255 * summary['flicker']:.2f} (in 1/255, where the source is static)",
-        f"sharpness    {255 * summary['sharpness']:.2f} (in 1/255, of what lasts)",
+        f"sharpness    {255 * summary['sharpness']:.2f} (in 1/255, of persistent detail)",
         f"drift        luma {255 * summary['drift']:+.2f}, color {255 * summary['color_drift']:.2f} "
         "(in 1/255, first to last tenth)",
     ]
     if not math.isnan(style):
-        lines.append(f"style        {style:.3f} from frames stylized by themselves (0 = the same)")
+        lines.append(f"style        {style:.3f} from frames stylized on their own (0 = the same)")
     return "\n".join(lines)

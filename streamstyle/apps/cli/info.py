@@ -1,4 +1,4 @@
-"""`styles` and `doctor`: what is there."""
+"""The commands `styles` and `doctor`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,22 @@ _PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow")
 
 
 class StylesSettings(BaseModel):
-    """What `styles` can be told."""
+    """The settings of `styles`."""
 
     sheet: str | None = option(
-        None, "Stylize this image in every style.", SHEET, flags=("--sheet",), metavar="IMAGE"
+        None,
+        "Image to stylize in every bundled style.",
+        SHEET,
+        flags=("--sheet",),
+        metavar="IMAGE",
     )
     output: str = option(
-        "styles.png", "Where the contact sheet goes.", SHEET, flags=OUTPUT_FLAGS, metavar="PNG"
+        "styles.png", "The contact sheet to write.", SHEET, flags=OUTPUT_FLAGS, metavar="PNG"
     )
 
 
 def styles(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False) -> None:
-    """List the bundled styles, or show them all on an image of yours."""
+    """List the bundled styles, or show them all on your own image."""
     settings = make_settings(given, StylesSettings)
     from streamstyle.styles import DEFAULT_STYLE
     from streamstyle.weights import STYLES
@@ -59,7 +63,7 @@ def styles(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = Fal
 
 
 def doctor(reporter: Reporter) -> None:
-    """Print versions, OpenCV, devices, threads, encoders and display: what a bug report needs."""
+    """Print what a bug report needs: versions, OpenCV, devices, threads, encoders, display."""
     findings: dict[str, Callable[[], str]] = {
         "streamstyle": lambda: __version__,
         "system": lambda: f"{platform.platform()}, Python {platform.python_version()}",
@@ -73,7 +77,7 @@ def doctor(reporter: Reporter) -> None:
     for topic, finding in findings.items():
         try:
             found = finding()
-        except Exception as error:  # what does not work is what a bug report is about
+        except Exception as error:  # a bug report is about what fails
             found = f"unknown: {type(error).__name__}: {error}".partition("\n")[0]
         reporter.data(f"{topic:<12} {found}")
 
@@ -108,7 +112,7 @@ def _threads() -> str:
 
 
 def _encoders() -> str:
-    if "cv2" not in sys.modules:  # asked again, OpenCV would complain on stdout
+    if "cv2" not in sys.modules:  # importing it again would print to stdout
         return "unknown without OpenCV"
     from streamstyle.video.codecs import CODECS, works
 

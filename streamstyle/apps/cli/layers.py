@@ -1,4 +1,4 @@
-"""`layers`: what there is to dream of."""
+"""The command `layers`: the layers and channels to dream of."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ SHEET = "Contact sheet"
 
 
 class LayersSettings(BaseModel):
-    """What `layers` can be told."""
+    """The settings of `layers`."""
 
     model_config = ConfigDict(extra="forbid")
 
     features: str = same(DreamSettings, "features")
     output: str | None = option(
         None,
-        "The contact sheet to write; without it, names only.",
+        "The contact sheet to write; without it, only names are printed.",
         SHEET,
         flags=OUTPUT_FLAGS,
         metavar="PNG",
     )
-    image: str | None = option(None, "Image to dream on; else gray noise.", SHEET, metavar="FILE")
-    layer: str | None = option(None, "Show the channels of this layer, not all layers.", SHEET)
+    image: str | None = option(None, "Image to dream on; by default gray noise.", SHEET, metavar="FILE")
+    layer: str | None = option(None, "Show the channels of this layer instead of all layers.", SHEET)
     first: int = option(0, "First channel to show.", SHEET, ge=0)
     count: int = option(48, "How many channels to show.", SHEET, ge=1, le=400)
     device: str = same(DreamSettings, "device")
 
 
 def layers(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False) -> None:
-    """List a network's layers, or dream each of them, or each channel of one, on an image."""
+    """List a network's layers, or make a contact sheet that dreams each layer or channel."""
     settings = make_settings(given, LayersSettings)
     from streamstyle.preview.layers import atlas, names_of
 

@@ -1,4 +1,4 @@
-"""`live`."""
+"""The command `live`."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ STATUS_SECONDS = 1.0
 def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False) -> None:
     """Apply an effect to a camera, live.
 
-    In the window h shows all keys. If the camera is unplugged or freezes, streamstyle waits and resumes.
-    Ctrl-C stops, recordings are finished.
+    In the window, h shows all keys. If the camera is unplugged or freezes, streamstyle waits and resumes.
+    Ctrl-C stops it and finishes recordings.
     """
-    # Opening a camera takes half a minute on some Windows machines else; to be set before OpenCV is there.
+    # Without this, opening a camera takes half a minute on some Windows machines. Must be set before OpenCV
+    # is imported.
     os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
     settings = make_settings(given, LiveSettings)
     if settings.list_cameras:
         show_cameras(reporter)
         return
-    shown = opened_window(reporter, settings)
+    window = open_window(reporter, settings)
     record = None if settings.record is None else Path(settings.record)
     check_camera(settings, record, overwrite)
-    stylizer = opened_stylizer(settings)
-    outputs = opened_outputs(settings)
+    stylizer = open_stylizer(settings)
+    outputs = open_outputs(settings)
 
     from streamstyle.apps.live.session import Live
     from streamstyle.sources.camera import open_camera
@@ -55,11 +56,11 @@ def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False
             stack.enter_context(session)
             if settings.web:
                 stack.enter_context(page(reporter, session, settings))
-            if shown is not None:
-                stack.callback(shown.close)  # at once, whatever is still to be finished
-            run(reporter, session, settings, shown, record, overwrite)
+            if window is not None:
+                stack.callback(window.close)  # at once, before outputs are finished
+            run(reporter, session, settings, window, record, overwrite)
     except Interrupted:
-        pass  # the usual way to stop without a window; all is finished by now
+        pass  # the usual way to stop without a window; everything is closed by now
     finish(reporter, session, record)
 
 
@@ -71,7 +72,7 @@ def run(
     record: Path | None,
     overwrite: bool,
 ) -> None:
-    """Show it, or only wait, until the end."""
+    """Show the session in the window, or just wait, until the end."""
     from streamstyle.apps.live.display import show, wait
     from streamstyle.apps.live.view import View
 
@@ -79,19 +80,19 @@ def run(
     view = View(session, settings.camera, recorder=lambda path: recorder(path, False))
     if record is not None:
         view.follow(recorder(record, overwrite))
-    tell = teller(reporter, session)
+    report_status = status_reporter(reporter, session)
     if window is None:
-        wait(session, until=until, on_tick=tell, watched=settings.web)
+        wait(session, until=until, on_tick=report_status, watched=settings.web)
     else:
-        show(session, view, window, until=until, on_tick=tell)
+        show(session, view, window, until=until, on_tick=report_status)
 
 
 def check_camera(settings: LiveSettings, record: Path | None, overwrite: bool) -> None:
-    """Refuses what cannot become right while it runs; a camera may still be plugged in.
+    """Check the options in advance, except for a camera, which may still be plugged in later.
 
     Raises:
         UsageError: an option is wrong.
-        InputError: a file is not there, or no video or image.
+        InputError: a file does not exist, or is no video or image.
     """
     from streamstyle.sinks import sink_for
     from streamstyle.sinks.recording import check_recording
@@ -104,16 +105,16 @@ def check_camera(settings: LiveSettings, record: Path | None, overwrite: bool) -
         check_recording(record, overwrite=overwrite)
 
 
-def opened_window(reporter: Reporter, settings: LiveSettings) -> WindowSink | None:
-    """A window where one is asked for, or where nothing is said and it is of use and can be opened.
+def open_window(reporter: Reporter, settings: LiveSettings) -> WindowSink | None:
+    """Open a window, or None: without `--window` it is optional if there are other outputs.
 
     Raises:
-        UsageError: there can be none, and nothing else was asked for.
+        UsageError: it is disabled or cannot be opened, and it was requested or is the only output.
     """
     other = settings.record is not None or settings.virtual_camera or settings.url is not None or settings.web
     if settings.window is False or (settings.window is None and settings.web):
         if not other:
-            raise UsageError("--no-window: nothing is left to be done; add --record, --url or --web")
+            raise UsageError("--no-window: there is no output; add --record, --url or --web")
         return None
     from streamstyle.sinks.window import WindowSink
 
@@ -122,12 +123,12 @@ def opened_window(reporter: Reporter, settings: LiveSettings) -> WindowSink | No
     except UsageError as error:
         if settings.window or not other:
             raise
-        reporter.note(f"without a window: {str(error).partition(';')[0]}")
+        reporter.note(f"no window: {str(error).partition(';')[0]}")
         return None
 
 
-def opened_stylizer(settings: LiveSettings) -> Stylizer:
-    """What applies the effect.
+def open_stylizer(settings: LiveSettings) -> Stylizer:
+    """The stylizer that applies the effect, with the initial controls.
 
     Raises:
         StreamstyleError: a value is not allowed, or something cannot be loaded.
@@ -136,15 +137,15 @@ def opened_stylizer(settings: LiveSettings) -> Stylizer:
     from streamstyle.apps.live.stylizer import Stylizer
 
     effect = live_effect(settings)
-    look = settings.model_dump(include={"strength", "keep_colors", "stroke_size", "steady", "mirror"})
+    values = settings.model_dump(include={"strength", "keep_colors", "stroke_size", "steady", "mirror"})
     mixtures = settings.style or (effect.mixture,)
-    controls = Controls(style=mixtures[0], **look)
+    controls = Controls(style=mixtures[0], **values)
     choices = [*mixtures, *effect.choices()]
     return Stylizer(effect, choices, controls, device=settings.device, fps=settings.fps)
 
 
 def live_effect(settings: LiveSettings) -> RenderSettings:
-    """The settings of the effect that is asked for.
+    """The settings of the requested effect.
 
     Raises:
         UsageError: there is no such effect, or it cannot run live.
@@ -163,7 +164,7 @@ def live_effect(settings: LiveSettings) -> RenderSettings:
 
 
 def recorder(path: Path, overwrite: bool) -> Output:
-    """An output that records to a video, or to whatever else of SINKS takes a camera's frames."""
+    """An output that records to a video, or to another sink of SINKS that supports live frames."""
     from streamstyle.apps.live.output import Output
     from streamstyle.sinks import WriteOptions, sink_for
     from streamstyle.sinks.recording import RecordingSink
@@ -174,11 +175,11 @@ def recorder(path: Path, overwrite: bool) -> Output:
     return Output(str(path), lambda info: RecordingSink(path, info, overwrite=overwrite))
 
 
-def opened_outputs(settings: LiveSettings) -> list[Output]:
-    """Virtual camera and URL, where they are asked for; both begin with the first frame.
+def open_outputs(settings: LiveSettings) -> list[Output]:
+    """The virtual camera and the URL, if requested; both are opened with the first frame.
 
     Raises:
-        UsageError: the extra is missing, or it is no URL that can be sent to.
+        UsageError: the extra is missing, or the URL cannot be streamed to.
     """
     from streamstyle.apps.live.output import Output
     from streamstyle.sinks.pipe import PipeSink
@@ -199,10 +200,10 @@ def opened_outputs(settings: LiveSettings) -> list[Output]:
 
 @contextmanager
 def page(reporter: Reporter, session: Live, settings: LiveSettings) -> Iterator[None]:
-    """The page for the browser, as long as the session runs.
+    """Serve the web page while the session runs.
 
     Raises:
-        UsageError: the extra is missing, or the address is taken.
+        UsageError: the extra is missing, or the address is in use.
     """
     from streamstyle.apps.web.studio import Studio
 
@@ -216,12 +217,12 @@ def page(reporter: Reporter, session: Live, settings: LiveSettings) -> Iterator[
     ) as studio:
         reporter.event("serving", url=studio.url, stream=studio.stream_url)
         reporter.data(studio.url)
-        reporter.note(f"the page is served there, for OBS and VLC as a stream at {studio.stream_url}")
+        reporter.note(f"open this page in a browser; the stream for OBS and VLC is {studio.stream_url}")
         yield
 
 
 def show_cameras(reporter: Reporter) -> None:
-    """What `--camera` takes here."""
+    """Print the cameras of this machine."""
     from streamstyle.sources.camera import list_cameras
 
     cameras = list_cameras()
@@ -231,25 +232,25 @@ def show_cameras(reporter: Reporter) -> None:
     if not cameras:
         reporter.note("no camera was found")
     reporter.note(
-        "--camera also takes a video or image, which plays as a camera, a URL, testsrc, screen or screen:N"
+        "--camera also accepts a video or image (played as a camera), a URL, testsrc, screen or screen:N"
     )
 
 
-def teller(reporter: Reporter, session: Live) -> Callable[[], None]:
-    """A function that says once a second how it goes."""
+def status_reporter(reporter: Reporter, session: Live) -> Callable[[], None]:
+    """A function that reports the session's status once every STATUS_SECONDS."""
     last = time.monotonic()
 
-    def tell() -> None:
+    def report() -> None:
         nonlocal last
         if time.monotonic() - last >= STATUS_SECONDS:
             last = time.monotonic()
             reporter.live(session.frames, session.status())
 
-    return tell
+    return report
 
 
 def finish(reporter: Reporter, session: Live, record: Path | None) -> None:
-    """The last line.
+    """Print the summary.
 
     Raises:
         StreamstyleError: an output failed for good.

@@ -24,29 +24,39 @@ Preview = Annotated[
         "--preview",
         min=1,
         max=36,
-        help="Only a contact sheet of so many frames, with the time and size of the whole.",
+        help="Only make a contact sheet of this many frames, and estimate time and size of the whole.",
         rich_help_panel=REPORT,
     ),
 ]
 Watch = Annotated[
     Path | None,
-    typer.Option("--watch", metavar="PNG", help="Write the image so far here.", rich_help_panel=REPORT),
+    typer.Option(
+        "--watch",
+        metavar="PNG",
+        help="File for the image so far.",
+        rich_help_panel=REPORT,
+    ),
 ]
 Losses = Annotated[
     Path | None,
-    typer.Option("--losses", metavar="CSV", help="Write the losses of each step.", rich_help_panel=REPORT),
+    typer.Option(
+        "--losses",
+        metavar="CSV",
+        help="File for the losses of each step.",
+        rich_help_panel=REPORT,
+    ),
 ]
 Output = Annotated[str, typer.Argument(metavar="OUT", help="Video, image, folder, URL, or - for stdout.")]
 
 
 def add_effects(app: typer.Typer) -> None:
-    """Adds a command for each effect of EFFECTS."""
+    """Add a command for each effect of EFFECTS."""
     for name, kind in EFFECTS.items():
         add_effect(app, name, kind)
 
 
 def add_effect(app: typer.Typer, name: str, kind: type[RenderSettings]) -> None:
-    """Adds the command of one effect."""
+    """Add the command of one effect."""
 
     def effect(
         reporter: Reporter,
@@ -76,7 +86,7 @@ def apply(
     watch: Path | None = None,
     losses: Path | None = None,
 ) -> None:
-    """Applies an effect to a source.
+    """Apply an effect to a source, or preview it.
 
     Raises:
         StreamstyleError: as `jobs.render.render`.
@@ -94,9 +104,9 @@ def apply(
         if kind.LOSSES:
             from streamstyle.apps.cli.steps import StepReport
 
-            for shown in (watch, losses):
-                for read in (source, *settings.files()) if shown else ():
-                    refuse_same_file(read, shown or output)
+            for written in (watch, losses):
+                for read in (source, *settings.files()) if written else ():
+                    refuse_same_file(read, written or output)
             steps = StepReport(reporter, kind.LOSSES, watch, losses, files, overwrite)
         with resume_hint(output):
             result = render(
@@ -106,7 +116,7 @@ def apply(
 
 
 def mixtures_of(given: dict[str, Any], kind: type[RenderSettings], preview: int | None) -> list[str]:
-    """The mixtures that were given, of which the first one stays among the values.
+    """The given mixtures; only the first one is kept in `given`.
 
     Raises:
         UsageError: there are several, and no preview.
@@ -124,7 +134,7 @@ def mixtures_of(given: dict[str, Any], kind: type[RenderSettings], preview: int 
 
 
 class RerunSettings(BaseModel):
-    """What may differ when an output is made again."""
+    """The settings of `rerun`; all others come from the earlier output."""
 
     device: str = same(RenderSettings, "device")
 
@@ -133,11 +143,11 @@ def rerun(
     reporter: Reporter,
     given: dict[str, Any],
     made: Annotated[str, typer.Argument(metavar="OUT", help="A video or image made by streamstyle.")],
-    source: Annotated[str, typer.Argument(metavar="NEWIN", help="What to process in the same way.")],
-    output: Annotated[str, typer.Argument(metavar="NEWOUT", help="Where to write.")],
+    source: Annotated[str, typer.Argument(metavar="NEWIN", help="The input to process in the same way.")],
+    output: Annotated[str, typer.Argument(metavar="NEWOUT", help="The output to write.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Process something new with the settings that an earlier output was made with."""
+    """Process another input with the settings of an earlier output."""
     from streamstyle.jobs.provenance import settings_of_output
     from streamstyle.jobs.render import refuse_same_file, render
 
@@ -158,20 +168,20 @@ def show_preview(
     count: int,
     overwrite: bool,
 ) -> None:
-    """A contact sheet of frames from all over the video, and what the whole will take."""
+    """Write a contact sheet of frames from the whole video, and estimate time and size of the render."""
     from streamstyle.preview.video import preview, sheet_path
 
     path = sheet_path(output)
-    for shown in preview(source, output, mixtures, settings, count, overwrite=overwrite):
+    for estimate in preview(source, output, mixtures, settings, count, overwrite=overwrite):
         reporter.event(
-            "preview", style=shown.style, seconds=shown.seconds, bytes=shown.bytes, output=str(path)
+            "preview", style=estimate.style, seconds=estimate.seconds, bytes=estimate.bytes, output=str(path)
         )
-        reporter.note(f"{shown.style}: {shown}")
+        reporter.note(f"{estimate.style}: {estimate}")
     reporter.note(f"contact sheet: {path}")
 
 
 def finish(reporter: Reporter, result: Result, output: str) -> None:
-    """The last line; exit code 5 where frames had to be concealed or are lost."""
+    """Print the summary; exit with code 5 if frames were concealed or lost."""
     reporter.close()
     damaged = ""
     if result.concealed or result.lost:

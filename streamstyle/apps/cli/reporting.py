@@ -1,4 +1,4 @@
-"""What a person, or a script, sees of a run: progress, warnings, errors, the last line."""
+"""What a person or a script sees of a run: progress, warnings, errors, the summary."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from streamstyle.frames import Progress
     from streamstyle.training import TrainingProgress
 
-_LINE_SECONDS = 5.0  # between progress lines where stderr is no terminal
+_LINE_SECONDS = 5.0  # between progress lines if stderr is no terminal
 
 
 class Reporter:
-    """Prints progress and warnings to stderr; events as JSON lines to stdout where asked for.
+    """Prints progress and warnings to stderr, or events as JSON lines to stdout.
 
     Args:
         events: print JSON events instead of text.
@@ -43,23 +43,23 @@ class Reporter:
         self._terminal = sys.stderr.isatty() and not events and not quiet
 
     def event(self, kind: str, **values: Any) -> None:
-        """A JSON line on stdout, if events are wanted."""
+        """Print a JSON line to stdout, if events are on."""
         if self._events:
             print(json.dumps({"event": kind, **values}), flush=True)
 
     def warn(self, text: str) -> None:
-        """A warning; each is one line."""
+        """Print a warning of one line."""
         self.event("warning", message=text)
         if not self._events and not self._quiet:
             self._say(f"warning: {text}")
 
     def note(self, text: str) -> None:
-        """A line for people."""
+        """Print a line for people."""
         if not self._events and not self._quiet:
             self._say(text)
 
     def progress(self, progress: Progress) -> None:
-        """How far the render is."""
+        """Show the progress of a render."""
         self.event(
             "progress",
             frames=progress.frames,
@@ -68,7 +68,7 @@ class Reporter:
             eta_seconds=None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
             stage_ms={name: round(ms, 2) for name, ms in progress.stage_ms.items()},
         )
-        # Containers can promise fewer frames than they hold.
+        # Containers can announce fewer frames than they contain.
         total = None if progress.total is None else max(progress.total, progress.frames)
         stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in progress.stage_ms.items())
         self._show(
@@ -76,22 +76,22 @@ class Reporter:
         )
 
     def live(self, frames: int, status: Mapping[str, float | int | str]) -> None:
-        """How a camera is stylized."""
+        """Show the status of a live session."""
         self.event("status", frames=frames, **status)
         details = f"{status['fps']} fps, {status['latency_ms']} ms, {status['drops']} dropped"
         self._show("frames", frames, None, None, f"{status['state']}, {details}")
 
     def data(self, text: str) -> None:
-        """A line that was asked for, on stdout."""
+        """Print a line of the command's output to stdout, unless events are on."""
         if not self._events:
             print(text, flush=True)
 
     def report(self, values: object, text: str) -> None:
-        """The result that a command is for, on stdout: as JSON, or as text."""
+        """Print the command's result to stdout, as JSON or as text."""
         print(json.dumps(values) if self._events else text, flush=True)
 
     def training(self, progress: TrainingProgress) -> None:
-        """How far the training is."""
+        """Show the progress of a training."""
         now = time.monotonic()
         if self._events and now - self._last_event >= 1:
             self._last_event = now
@@ -106,17 +106,17 @@ class Reporter:
         self._show("steps", progress.step, progress.steps, progress.eta_seconds, losses)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
     def measuring(self, done: int, total: int | None) -> None:
-        """How many frames are measured."""
+        """Show the progress of an evaluation, in frames."""
         self._show("frames", done, total, None, "measured")
 
     def _show(self, what: str, done: int, total: int | None, eta: float | None, details: str) -> None:
-        """A bar on a terminal; elsewhere a line every few seconds."""
+        """Update a bar on a terminal; elsewhere print a line every few seconds."""
         if self._terminal:
             if self._bar is None:
                 self._bar, self._task = _new_bar(what)
@@ -124,7 +124,7 @@ class Reporter:
             self._bar.update(self._task, completed=done, total=total, details=details)
         elif not self._quiet and not self._events and time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line = time.monotonic()
-            of, left = "" if total is None else f" of {total}", "" if eta is None else f", {eta:.0f} s to go"
+            of, left = "" if total is None else f" of {total}", "" if eta is None else f", {eta:.0f} s left"
             self._say(f"{done}{of} {what}{left}: {details}")
 
     def _say(self, text: str) -> None:
@@ -166,7 +166,7 @@ class _Warnings(logging.Handler):
 def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False) -> Iterator[Reporter]:
     """Run a command: errors become one line and an exit code, signals become Interrupted.
 
-    A bug of ours shows its traceback and exits with 1; with `debug` so do the errors of users.
+    Unexpected exceptions, which are bugs, show a traceback and exit with 1; with `debug` all errors do.
     """
     reporter = Reporter(events=events, quiet=quiet)
     log = logging.getLogger("streamstyle")
@@ -186,7 +186,7 @@ def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False)
         reporter.close()
         if debug:
             raise
-        fail(reporter, OutOfMemoryError(f"out of memory; --max-size makes frames smaller ({error})"))
+        fail(reporter, OutOfMemoryError(f"out of memory; use --max-size for smaller frames ({error})"))
     finally:
         reporter.close()
         log.removeHandler(handler)
@@ -194,19 +194,19 @@ def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False)
 
 @contextmanager
 def resume_hint(output: str | Path) -> Iterator[None]:
-    """Adds to an error how to resume, where there is something to resume."""
+    """Add to an error how to resume, if something can be resumed."""
     try:
         yield
     except StreamstyleError as error:
         stopped = isinstance(error, Interrupted)
         if (stopped or error.exit_code in (4, 6)) and (folder := _unfinished(output)) is not None:
-            done = f"; what is done is in {folder}" if stopped else ""
-            error.args = (f"{error}{done}; `streamstyle resume {output}` goes on",)
+            done = f"; finished parts are in {folder}" if stopped else ""
+            error.args = (f"{error}{done}; `streamstyle resume {output}` continues",)
         raise
 
 
 def _unfinished(output: str | Path) -> Path | None:
-    """The folder of an unfinished run that nobody else is at."""
+    """The folder of an unfinished run, unless another process is working on it."""
     from streamstyle.part_folder import PartFolder
     from streamstyle.training.job import MANIFEST as TRAINING
     from streamstyle.video.job_folder import MANIFEST as VIDEO
@@ -231,7 +231,7 @@ def fail(reporter: Reporter, error: StreamstyleError) -> None:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Turn the first of SIGINT, SIGTERM and SIGHUP into Interrupted; the second ends the process at once."""
+    """Raise Interrupted at the first SIGINT, SIGTERM or SIGHUP; exit at once at the second."""
     received = False
 
     def interrupt(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""`resume`: go on with what was interrupted."""
+"""The command `resume`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from streamstyle.apps.cli.reporting import Reporter, resume_hint
 def resume(
     reporter: Reporter,
     output: Annotated[
-        str, typer.Argument(metavar="OUT", help="The video, or trained style, that was to be written.")
+        str, typer.Argument(metavar="OUT", help="The output of the interrupted run: a video or a style.")
     ],
 ) -> None:
-    """Go on with an interrupted video or training; the result is the same as without the interruption."""
+    """Continue an interrupted render or training; the result is the same as without the interruption."""
     if output.endswith(".safetensors"):
         from streamstyle.training import resume_training
 

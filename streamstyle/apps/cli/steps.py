@@ -1,4 +1,4 @@
-"""Shows how far an optimization is: on the terminal, as an image, as a table of its losses."""
+"""Reports the steps of an optimization: on the terminal, as an image, as a table of losses."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ WATCH_SECONDS = 2.0
 
 
 class StepReport:
-    """Reports the steps that it is called with.
+    """Callable that reports optimization steps.
 
     Args:
         reporter: for the terminal.
         names: of all losses.
-        image: file that shows the image so far, or None.
-        table: file of the losses, or None.
+        image: PNG file for the current image, or None.
+        table: CSV file for the losses, or None.
         files: closes the table.
-        overwrite: replace what is there.
+        overwrite: overwrite existing files.
 
     Raises:
-        UsageError: a file exists, and is not to be replaced; or the image is no PNG.
+        UsageError: a file exists and `overwrite` is false, or the image is no PNG.
         OutputError: a file cannot be written.
     """
 
@@ -45,8 +45,8 @@ class StepReport:
         overwrite: bool,
     ) -> None:
         self._reporter, self._names, self._files = reporter, names, files
-        self._image, self._path = image, table
-        self._begin = self._shown = time.monotonic()
+        self._image, self._table_path = image, table
+        self._begin = self._image_written = time.monotonic()
         self._table: csv.DictWriter[str] | None = None
         for path in (image, table):
             if path is not None and path.exists() and not overwrite:
@@ -55,23 +55,23 @@ class StepReport:
             raise UsageError(f"--watch {image}: expected a name that ends in .png")
 
     def __call__(self, step: OptimizationStep) -> None:
-        """A step was done."""
+        """Report a finished step."""
         seconds = time.monotonic() - self._begin
         left = seconds / step.step * max(step.steps - step.step, 0) if step.frame == 0 else None
         self._reporter.training(TrainingProgress(step.step, step.steps, seconds, left, step.losses))
-        if self._path is not None and self._table is None:
-            self._table = self._opened(self._path)
+        if self._table_path is not None and self._table is None:
+            self._table = self._open_table(self._table_path)
         if self._table is not None:
             losses = {name: f"{value:.6g}" for name, value in step.losses.items()}
-            place = {"frame": step.frame, "width": step.size[0], "height": step.size[1], "step": step.step}
-            self._table.writerow(place | losses)
-        if self._image is not None and time.monotonic() - self._shown >= WATCH_SECONDS:
+            position = {"frame": step.frame, "width": step.size[0], "height": step.size[1], "step": step.step}
+            self._table.writerow(position | losses)
+        if self._image is not None and time.monotonic() - self._image_written >= WATCH_SECONDS:
             with StillSink(self._image) as sink:
                 sink.write(Frame(download(step.image), 0, Fraction(1)))
-            self._shown = time.monotonic()
+            self._image_written = time.monotonic()
 
-    def _opened(self, path: Path) -> csv.DictWriter[str]:
-        """The table, with its head; not before there is something to write."""
+    def _open_table(self, path: Path) -> csv.DictWriter[str]:
+        """Open the table and write its header; called only when there is a row to write."""
         try:
             file = self._files.enter_context(path.open("w", newline="", encoding="utf-8"))
         except OSError as error:

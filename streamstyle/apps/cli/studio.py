@@ -1,4 +1,4 @@
-"""`studio`."""
+"""The command `studio`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from streamstyle.errors import Interrupted
 from streamstyle.settings import make_settings
 
 Open = Annotated[
-    bool | None, typer.Option("--open/--no-open", help="Open it in the browser.", rich_help_panel=PAGE)
+    bool | None, typer.Option("--open/--no-open", help="Open the page in your browser.", rich_help_panel=PAGE)
 ]
 
 
 def studio(reporter: Reporter, given: dict[str, Any], open_browser: Open = None) -> None:
-    """Stylize your camera, videos and images on a page in the browser."""
+    """Stylize your camera, videos and images on a web page."""
     settings = make_settings(given, PageSettings)
     from streamstyle.apps.web.studio import Studio
 
@@ -34,18 +34,18 @@ def studio(reporter: Reporter, given: dict[str, Any], open_browser: Open = None)
     with served:
         reporter.event("serving", url=served.url)
         reporter.data(served.url)
-        reporter.note("the page is served there; Ctrl-C ends it")
+        reporter.note("open this page in a browser; Ctrl-C stops it")
         if open_browser or (open_browser is None and _has_display()):
             import webbrowser
 
             webbrowser.open(served.url)
         with suppress(Interrupted):
             served.wait()
-    reporter.note("the page is closed")
+    reporter.note("the page is stopped")
 
 
 def _has_display() -> bool:
-    """Whether a person sits at this machine."""
+    """Whether a browser window can probably be opened on this machine."""
     if os.environ.get("SSH_CONNECTION"):
         return False
     named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

@@ -1,4 +1,4 @@
-"""`train`: a style network of one's own painting."""
+"""The command `train`: trains a style network from your own painting."""
 
 from __future__ import annotations
 
@@ -22,28 +22,38 @@ TRAINING, DATA = "Training", "Training data"
 
 
 class TrainSettings(BaseModel):
-    """What `train` can be told; what is left out is as the recipe has it."""
+    """The settings of `train`; those left out come from the recipe."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     output: str | None = option(
-        None, "Weights file to write; PAINTING.safetensors.", TRAINING, flags=OUTPUT_FLAGS
+        None, "Weights file to write; by default PAINTING.safetensors.", TRAINING, flags=OUTPUT_FLAGS
     )
-    recipe: str | None = option(None, "TOML file with all settings.", TRAINING, metavar="FILE")
-    minutes: float | None = option(None, "Time to train for; 5 minutes.", TRAINING)
-    steps: int | None = option(None, "Steps to train for, in place of minutes.", TRAINING)
-    stroke_size: float | None = option(None, "1 = as in the painting at 640 pixels.", TRAINING)
-    style_weight: float | None = option(None, "Style weight: how much of the painting comes in.", TRAINING)
-    content_weight: float | None = option(None, "Content weight: how much of the photograph stays.", TRAINING)
-    learning_rate: float | None = option(None, "Of Adam, at its highest.", TRAINING)
-    seed: int | None = option(None, "Seed of everything random.", TRAINING)
+    recipe: str | None = option(None, "TOML file with training settings.", TRAINING, metavar="FILE")
+    minutes: float | None = option(None, "Training time in minutes; by default 5.", TRAINING)
+    steps: int | None = option(None, "Training steps, instead of --minutes.", TRAINING)
+    stroke_size: float | None = option(
+        None, "Stroke size; 1 = as in the painting scaled to 640 pixels.", TRAINING
+    )
+    style_weight: float | None = option(
+        None, "Weight of the style loss; higher = more of the painting.", TRAINING
+    )
+    content_weight: float | None = option(
+        None, "Weight of the content loss; higher = more of the photograph.", TRAINING
+    )
+    learning_rate: float | None = option(None, "Peak learning rate of Adam.", TRAINING)
+    seed: int | None = option(None, "Random seed.", TRAINING)
     scratch: bool = option(
-        False, "Start from random weights, not from the base network.", TRAINING, flags=("--scratch",)
+        False, "Start from random weights instead of the base network.", TRAINING, flags=("--scratch",)
     )
-    photos: str = option("", "Folder of photographs; else rendered scenes.", DATA, metavar="FOLDER")
-    video: str = option("", "Video to take frames from.", DATA, flags=("--video", "--film"), metavar="FILE")
+    photos: str = option(
+        "", "Folder of photographs to train on; by default rendered scenes.", DATA, metavar="FOLDER"
+    )
+    video: str = option(
+        "", "Video whose frames to train on.", DATA, flags=("--video", "--film"), metavar="FILE"
+    )
     features: str = option(
-        "distilled", "Network of the perceptual loss: a name, such as vgg16, or a weights file.", TRAINING
+        "distilled", "Network of the perceptual loss: a name such as vgg16, or a weights file.", TRAINING
     )
     device: str = same(RenderSettings, "device")
 
@@ -51,17 +61,17 @@ class TrainSettings(BaseModel):
 def train(
     reporter: Reporter,
     given: dict[str, Any],
-    painting: Annotated[Path, typer.Argument(metavar="PAINTING", help="The image whose style is learned.")],
+    painting: Annotated[Path, typer.Argument(metavar="PAINTING", help="The image whose style to learn.")],
     overwrite: Overwrite = False,
 ) -> None:
     """Train a style network from a painting.
 
-    A sheet beside the output, NAME.preview.png, shows how far it is. After an interruption
-    `streamstyle resume OUTPUT` goes on.
+    A sheet beside the output, NAME.preview.png, shows the progress. After an interruption,
+    `streamstyle resume OUTPUT` continues.
     """
     settings = make_settings(given, TrainSettings)
     if settings.minutes is not None and settings.steps is not None:
-        raise UsageError("--minutes and --steps are both given; one of them, please")
+        raise UsageError("--minutes and --steps are both given; give only one")
     output = Path(settings.output or f"{painting.stem}.safetensors")
     from streamstyle import training
     from streamstyle.weights.files import sha256_of
@@ -70,7 +80,7 @@ def train(
         training.read_recipe(Path(settings.recipe)) if settings.recipe else (training.Recipe(), {})
     )
     if (known := about.get("sha256")) and painting.is_file() and known != sha256_of(painting):
-        reporter.warn(f"{painting}: is another image than the one that {settings.recipe} was made for")
+        reporter.warn(f"{painting}: is not the image that {settings.recipe} was made for")
     names = {entry.name for entry in fields(training.Recipe)}
     chosen = {name: value for name, value in settings if name in names and value is not None}
     if {"minutes", "steps"} & chosen.keys():
@@ -92,7 +102,7 @@ def train(
 
 
 def finish(reporter: Reporter, output: Path, recipe: Recipe) -> None:
-    """The last lines: what was written, and how to use it."""
+    """Print what was written, and how to use it."""
     reporter.close()
     reporter.event("done", output=str(output), steps=recipe.steps)
-    reporter.note(f"{recipe.steps} steps: {output}; `streamstyle stylize IN OUT --style {output}` uses it")
+    reporter.note(f"{recipe.steps} steps: {output}; use it: `streamstyle stylize IN OUT --style {output}`")

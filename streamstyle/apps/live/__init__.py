@@ -1,1 +1,1 @@
-"""Cameras, stylized while they run: capture, painting, and what is shown of it."""
+"""Live cameras: capture, stylizing, display and outputs."""

@@ -1,7 +1,7 @@
-"""Reads a camera: the newest frame wins, and a camera that is lost is opened again.
+"""Reads a camera: keeps the newest frame only, and reopens a camera that is lost.
 
-A camera may end, fail, fall silent, repeat one frame, or block forever in a read. A thread that is blocked
-cannot be stopped: it is abandoned, and another one tries.
+A camera may end, fail, stop sending, repeat one frame, or block forever in a read. A blocked thread cannot be
+stopped, so it is abandoned, and a new thread opens the camera again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from streamstyle.pipeline.buffer import Buffer
 from streamstyle.pipeline.reader import Reader
 from streamstyle.sources.camera import Camera
 
-SILENCE = 1.0  # seconds without a new frame after which a camera is lost
-OPENING = 10.0  # seconds that opening may take
-BACK_OFF = 0.25, 2.0  # seconds before the first try to open it again, and at most
-MOST_ABANDONED = 8  # abandoned threads, until ...
-CROWDED = 10.0  # seconds are waited before another one is started all the same
-RATE_SECONDS = 2.0  # over which the rate is measured
+SILENCE_SECONDS = 1.0  # without a new frame, after which a camera counts as lost
+OPEN_SECONDS = 10.0  # that opening may take
+BACK_OFF_SECONDS = 0.25, 2.0  # before the first attempt to reopen, and at most
+MAX_ABANDONED = 8  # blocked threads; with so many, the next attempt waits ...
+CROWDED_SECONDS = 10.0  # ... for one of them to end, but no longer than this
+RATE_SECONDS = 2.0  # over which the frame rate is measured
 
 STARTING, RUNNING, LOST = "starting", "live", "lost"
 
@@ -40,14 +40,15 @@ class Capture:
 
     Args:
         open: opens the camera; called again whenever it is lost.
-        silence: seconds without a new frame after which it is lost.
+        silence: seconds without a new frame after which it counts as lost.
         opening: seconds that opening may take.
-        back_off: seconds before the first try to open it again; doubled with each, up to the second value.
+        back_off: seconds before the first attempt to reopen it; doubled with each attempt, up to the second
+            value.
 
     Attributes:
         state: STARTING, RUNNING or LOST.
-        reason: why it is lost, in words; "" while it is not.
-        frames: number of frames that came.
+        reason: why the camera is lost; "" while it is not.
+        frames: number of frames received.
         losses: how often the camera was lost.
         size: (width, height) of the last frame; (0, 0) before the first.
     """
@@ -56,9 +57,9 @@ class Capture:
         self,
         open: Callable[[], Camera],
         *,
-        silence: float = SILENCE,
-        opening: float = OPENING,
-        back_off: tuple[float, float] = BACK_OFF,
+        silence: float = SILENCE_SECONDS,
+        opening: float = OPEN_SECONDS,
+        back_off: tuple[float, float] = BACK_OFF_SECONDS,
     ) -> None:
         self._open, self._silence, self._opening, self._back_off = open, silence, opening, back_off
         self.state, self.reason = STARTING, ""
@@ -71,10 +72,10 @@ class Capture:
         self._stop, self._logged = False, ""
         self._attempt: _Attempt | None = None
         self._abandoned: list[Reader[Frame]] = []
-        self._watch = threading.Thread(target=self._watched, name="camera watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="camera watch", daemon=True)
 
     def __enter__(self) -> Self:
-        self._watch.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -82,7 +83,7 @@ class Capture:
 
     @property
     def rate(self) -> float:
-        """Frames a second that came of late; 0 where none did."""
+        """Recent frames per second; 0 if there were none."""
         with self._changed:
             self._forget_times(time.monotonic())
             times = list(self._times)
@@ -90,52 +91,52 @@ class Capture:
 
     @property
     def drops(self) -> int:
-        """Frames that nobody took before the next one came."""
+        """Number of frames that were replaced by a newer one before they were taken."""
         return self._newest.drops
 
     def newest(self, timeout: float) -> Frame | None:
-        """The newest frame that was not taken yet; waits for one, and gives None where none comes."""
+        """The newest frame that was not taken yet; waits up to `timeout` seconds, then gives None."""
         return self._newest.take(timeout)
 
     def close(self) -> None:
-        """Let go of the camera; one that hangs in a read is left to the end of the process."""
+        """Release the camera; a thread that is blocked in a read is left until the process ends."""
         self._newest.stop()
         with self._changed:
             self._stop = True
             self._changed.notify_all()
-        self._watch.join()
+        self._thread.join()
 
-    def _watched(self) -> None:
+    def _run(self) -> None:
         wait, longest = self._back_off
         while not self._stop:
-            attempt = self._attempt = _Attempt()  # before it reads: only the known one may give frames
-            came, ended = self.frames, partial(self._ended, attempt)
+            attempt = self._attempt = _Attempt()  # before it reads: only the current one may deliver frames
+            frames_before, ended = self.frames, partial(self._ended, attempt)
             reader = Reader(self._frames(attempt), self._newest.put, ended, name="camera")
-            self._lose(reader, self._watch_over(attempt))
-            if self.frames > came:
+            self._report_loss(reader, self._wait_for_loss(attempt))
+            if self.frames > frames_before:
                 wait = self._back_off[0]
             with self._changed:
                 self._changed.wait_for(lambda: self._stop, wait)
             wait = min(2 * wait, longest)
-            self._wait_for_the_abandoned()
+            self._limit_abandoned()
 
-    def _watch_over(self, attempt: _Attempt) -> str:
-        """Waits until the camera is lost; gives the reason."""
+    def _wait_for_loss(self, attempt: _Attempt) -> str:
+        """Wait until the camera is lost; returns the reason."""
         with self._changed:
             while not self._stop:
                 if attempt.error is not None:
                     return attempt.error
                 allowed = self._silence if attempt.open else self._opening
-                left = attempt.alive + allowed - time.monotonic()
+                left = attempt.last_active + allowed - time.monotonic()
                 if left <= 0:
                     if not attempt.open:
                         return f"does not open within {allowed:g} s"
-                    what = "the same image over and over" if attempt.frozen else "no image"
-                    return f"gives {what} for {allowed:g} s"
+                    gives = "the same image over and over" if attempt.frozen else "no image"
+                    return f"gives {gives} for {allowed:g} s"
                 self._changed.wait(left)
         return "closed"
 
-    def _lose(self, reader: Reader[Frame], reason: str) -> None:
+    def _report_loss(self, reader: Reader[Frame], reason: str) -> None:
         with self._changed:
             self._attempt = None
             if not self._stop:
@@ -147,19 +148,19 @@ class Capture:
         if not reader.join(0.5):
             self._abandoned.append(reader)
 
-    def _wait_for_the_abandoned(self) -> None:
-        """While too many threads hang, wait for one of them to end, for a while at least."""
-        end = time.monotonic() + CROWDED
+    def _limit_abandoned(self) -> None:
+        """While too many threads are blocked, wait for one to end, up to CROWDED_SECONDS."""
+        end = time.monotonic() + CROWDED_SECONDS
         with self._changed:
             self._abandoned = [reader for reader in self._abandoned if reader.alive]
-            while not self._stop and len(self._abandoned) >= MOST_ABANDONED and time.monotonic() < end:
+            while not self._stop and len(self._abandoned) >= MAX_ABANDONED and time.monotonic() < end:
                 self._changed.wait(min(self._back_off[1], max(end - time.monotonic(), 0.0)))
                 self._abandoned = [reader for reader in self._abandoned if reader.alive]
 
     def _frames(self, attempt: _Attempt) -> Iterator[Frame]:
-        """Opens the camera, and gives its frames as long as the attempt is the known one."""
+        """Open the camera, and yield its frames as long as the attempt is the current one."""
         with self._open() as camera:
-            attempt.alive, attempt.open = time.monotonic(), True
+            attempt.last_active, attempt.open = time.monotonic(), True
             self._opened(camera.info)
             for item in camera:
                 if isinstance(item, Frame) and self._is_new(attempt, item, camera.freezes):
@@ -168,7 +169,7 @@ class Capture:
                     return
 
     def _is_new(self, attempt: _Attempt, frame: Frame, freezes: bool) -> bool:
-        """Takes note of a frame; False if the attempt was given up, or the camera repeats itself."""
+        """Record a frame; False if the attempt was abandoned, or the camera repeats the last frame."""
         last = self._last
         frozen = freezes and last is not None and np.array_equal(last, frame.pixels)
         with self._changed:
@@ -180,7 +181,7 @@ class Capture:
             if self.state == LOST:
                 _log.warning("camera is back")
             self.state, self.reason = RUNNING, ""
-            attempt.alive = time.monotonic()
+            attempt.last_active = time.monotonic()
             self.frames += 1
             self.size = frame.pixels.shape[1], frame.pixels.shape[0]
             self._last = frame.pixels
@@ -194,16 +195,16 @@ class Capture:
             self._times.popleft()
 
     def _opened(self, info: StreamInfo) -> None:
-        """Logs what the camera agreed to, once."""
+        """Log the size and rate that the camera delivers, unless already logged."""
         rate = "" if info.rate is None else f" at {float(info.rate):.4g} fps"
         logged, self._logged = self._logged, f"camera {info.name}: {info.width}x{info.height}{rate}"
         if logged != self._logged:
             _log.info("%s", self._logged)
         with self._changed:
-            self._changed.notify_all()  # from now on silence counts, not the time to open
+            self._changed.notify_all()  # from now on `silence` applies, not `opening`
 
     def _ended(self, attempt: _Attempt, error: BaseException | None) -> None:
-        """The camera is lost, whatever its driver raised."""
+        """Record why reading ended; whatever the driver raised, the camera is lost."""
         if error is None:
             attempt.error = "has ended"
         elif isinstance(error, StreamstyleError):
@@ -216,16 +217,16 @@ class Capture:
 
 @dataclass(eq=False)
 class _Attempt:
-    """One try to read the camera.
+    """One attempt to read the camera.
 
     Attributes:
-        open: it has been opened.
-        alive: when it last gave a sign of life.
-        frozen: the last frame was the same as the one before.
-        error: why it has ended; None while it goes on.
+        open: the camera has been opened.
+        last_active: time of `time.monotonic` of the start, the opening or the last new frame.
+        frozen: the last frame was identical to the one before.
+        error: why the attempt ended; None while it runs.
     """
 
     open: bool = False
-    alive: float = field(default_factory=time.monotonic)
+    last_active: float = field(default_factory=time.monotonic)
     frozen: bool = False
     error: str | None = None

@@ -1,4 +1,4 @@
-"""What a person wants to see at this moment."""
+"""Live controls: what a person can change while a camera or clip is stylized."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SWITCHES = ("mirror", "bypass")
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What a person wants to see.
+    """The settings of the live controls.
 
     Attributes:
         style: a mixture, as `keyframes.read_mixture` reads it; "none" is the source itself.
         strength: 0 = the source, 1 = the full style.
-        keep_colors: 1 = the source's colors, 0 = the painting's.
-        stroke_size: width of the strokes, 0.25 to 4.
-        steady: 0 = each frame by itself, 1 = as still as can be.
-        mirror: left and right are exchanged, as in a mirror.
-        bypass: the source is shown as it is, until this is taken back.
+        keep_colors: 1 = the source's colors, 0 = the style painting's.
+        stroke_size: relative size of the strokes, 0.25 to 4.
+        steady: temporal consistency; 0 = each frame by itself, 1 = the strongest.
+        mirror: flip the source horizontally.
+        bypass: show the source unchanged.
 
     Raises:
-        UsageError: a value is out of range, of the wrong kind, or cannot be understood.
+        UsageError: a value is out of range, of the wrong type, or cannot be parsed.
     """
 
     style: str = DEFAULT_STYLE
@@ -51,23 +51,23 @@ class Controls:
             if not isinstance(value := getattr(self, name), bool):
                 raise UsageError(f"{name} is {value!r}, expected true or false")
 
-    def but(self, **values: object) -> Controls:
-        """The same with other values.
+    def updated(self, **values: object) -> Controls:
+        """A copy with other values.
 
         Raises:
-            UsageError: there is no such value, or it is not allowed.
+            UsageError: there is no such control, or a value is not allowed.
         """
         names = [field.name for field in fields(self)]
         for name in values:
             if name not in names:
-                raise UsageError(f"{name!r} cannot be controls; known are {', '.join(names)}")
+                raise UsageError(f"unknown control {name!r}; known: {', '.join(names)}")
         return replace(self, **values)  # type: ignore[arg-type]
 
     @property
     def mixture(self) -> dict[str, float]:
-        """Shares of styles."""
+        """Share of each style."""
         return read_mixture(self.style)
 
     def parameters(self) -> Parameters:
-        """The part of it that effects know."""
+        """The effect parameters among the controls."""
         return Parameters(self.mixture, self.strength, self.keep_colors, self.stroke_size)

@@ -1,4 +1,4 @@
-"""The loops of the main thread: one shows a window, one only waits."""
+"""The main thread's loops: `show` displays a window, `wait` runs without one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from streamstyle.apps.live.view import View
 from streamstyle.frames import Frame
 from streamstyle.sinks.window import WindowSink
 
-KEYS_SECONDS = 0.03  # between two looks at the keyboard, where no frame comes
-REDRAW_SECONDS = 0.25  # where none comes: the slate, the clock of a recording
+KEYS_SECONDS = 0.03  # between two polls of the keyboard while no frame arrives
+REDRAW_SECONDS = 0.25  # while no frame arrives: updates the slate and the recording time
 _TICKS = Fraction(1, 1_000_000)
 
 
 def show(
     live: Live, view: View, window: WindowSink, *, until: float, on_tick: Callable[[], None] | None = None
 ) -> None:
-    """Show the newest result and obey keys, until the user quits or a time has come.
+    """Show the newest result and handle keys, until the user quits or a given time.
 
     Args:
         until: time of `time.monotonic`.
@@ -30,20 +30,20 @@ def show(
     """
     number, drawn, full = 0, 0.0, False
     while not view.done and not window.closed and time.monotonic() < until:
-        picture = live.newest(number, KEYS_SECONDS)
-        if picture is not None:
+        newest = live.newest(number, KEYS_SECONDS)
+        if newest is not None:
             if number == 0:
-                window.suit(picture[2].shape[1], picture[2].shape[0])
-            number = picture[0]
-            view.take(picture)
+                window.suit(newest[2].shape[1], newest[2].shape[0])
+            number = newest[0]
+            view.take(newest)
         pressed = view.press(window.key())
         if view.fills_screen != full:
             full = view.fills_screen
             window.full_screen(full)
-        if picture is not None or pressed or time.monotonic() - drawn > REDRAW_SECONDS:
+        if newest is not None or pressed or time.monotonic() - drawn > REDRAW_SECONDS:
             drawn = time.monotonic()
             window.write(Frame(view.drawn(window.size), int(drawn * 1e6), _TICKS))
-            if picture is not None:
+            if newest is not None:
                 live.shown(number)
         if on_tick is not None:
             on_tick()
@@ -52,21 +52,21 @@ def show(
 def wait(
     live: Live, *, until: float, on_tick: Callable[[], None] | None = None, watched: bool = False
 ) -> None:
-    """Let the session run until a time has come.
+    """Let the session run until a given time.
 
     Args:
         until: time of `time.monotonic`.
         on_tick: called between frames.
-        watched: somebody watches elsewhere, as on the page.
+        watched: results are also shown elsewhere, as on the web page.
 
     Raises:
-        StreamstyleError: a frame could not be stylized, or all outputs have failed and nobody watches.
+        StreamstyleError: a frame could not be stylized, or all outputs have failed and `watched` is false.
     """
     number = 0
     while time.monotonic() < until:
-        picture = live.newest(number, min(max(until - time.monotonic(), 0.0), 0.25))
-        number = picture[0] if picture is not None else number
-        if not watched and not live.is_written:
+        newest = live.newest(number, min(max(until - time.monotonic(), 0.0), 0.25))
+        number = newest[0] if newest is not None else number
+        if not watched and not live.has_outputs:
             for error in live.failures():
                 raise error
         if on_tick is not None:

@@ -1,4 +1,4 @@
-"""The keys of the window: one table, for what they do and for the help."""
+"""The keys of the window: one table for their actions and for the help."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key does.
+    """One or more keys with the same action.
 
     Attributes:
         keys: as `WindowSink.key` names them.
-        does: name of the method of `View`; keys that are digits give their number to it.
-        shown: as a person reads it, in characters that the bundled font has.
+        action: name of a method of `View`; digits are passed to it as a number.
+        label: shown in the help, in characters that the bundled font has.
         help: what it does, in words.
     """
 
     keys: tuple[str, ...]
-    does: str
-    shown: str
+    action: str
+    label: str
     help: str
 
 
@@ -28,19 +28,19 @@ KEYS = (
     Key(tuple("123456789"), "nth_style", "1 to 9", "the first nine styles"),
     Key(("+", "=", "up"), "stronger", "+  up", "stronger"),
     Key(("-", "_", "down"), "weaker", "-  down", "weaker"),
-    Key(("s",), "steadier", "s", "steadier; from the top to off"),
+    Key(("s",), "steadier", "s", "steadier; off after the maximum"),
     Key(("S", "a"), "less_steady", "S  a", "less steady"),
     Key(("c",), "keep_colors", "c", "keep colors: none, half, all"),
     Key(("]",), "larger_strokes", "]", "larger strokes"),
     Key(("[",), "smaller_strokes", "[", "smaller strokes"),
     Key(("m",), "mirror", "m", "mirror"),
-    Key(("v",), "split", "v", "source beside the painting"),
-    Key(("b",), "bypass", "b", "source alone, and back"),
+    Key(("v",), "split", "v", "split view with the source"),
+    Key(("b",), "bypass", "b", "source on and off"),
     Key(("space",), "pause", "space", "pause"),
-    Key(("w",), "snapshot", "w", "snapshot, a PNG file"),
+    Key(("w",), "snapshot", "w", "save a snapshot (PNG)"),
     Key(("r",), "record", "r", "recording on and off"),
     Key(("f",), "full_screen", "f", "full screen"),
-    Key(("o",), "overlay", "o", "this line on and off"),
+    Key(("o",), "overlay", "o", "status line on and off"),
     Key(("h", "?"), "help", "h", "this help"),
     Key(("q", "esc"), "quit", "q  Esc", "quit"),
 )

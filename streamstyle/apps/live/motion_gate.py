@@ -1,39 +1,38 @@
-"""Whether anything has moved since a frame was stylized."""
+"""Detects whether anything has moved since a frame was stylized."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-BLOCK = 8  # pixels of a frame of 480 lines, side of the squares that are compared
-LINES = 60  # squares along the shorter side
-# Gray levels by which the mean of a square may differ. A poor webcam's noise deviates by 5 levels a pixel,
-# which is 0.6 in the mean of 64 and 0.9 in the difference of two; among 14,400 such values the largest is
-# about four times that. A hand that moves changes squares by tens.
+LINES = 60  # blocks along the shorter side; each is 8x8 pixels in a frame of 480 lines
+# Levels of 0 to 255 by which a block's mean may differ. A poor webcam's noise has a standard deviation of 5
+# per pixel, which is 0.6 in the mean of 64 pixels and 0.9 in the difference of two means; the largest of
+# 14,400 such values is about four times that. A moving hand changes blocks by tens.
 TOLERANCE = 4
 
 
 class MotionGate:
-    """Compares frames with the one that was kept; slow changes add up until they show."""
+    """Compares frames with a reference frame, so that slow changes add up until they are detected."""
 
     def __init__(self) -> None:
-        self._kept: np.ndarray | None = None
-        self._now: np.ndarray | None = None
+        self._reference: np.ndarray | None = None
+        self._last: np.ndarray | None = None
 
     def __call__(self, pixels: np.ndarray) -> bool:
-        """Whether nothing has moved in (H, W, 3) uint8 since the frame that was kept last."""
+        """Whether nothing has moved in a frame, (H, W, 3) uint8, compared with the reference."""
         height, width = pixels.shape[:2]
         scale = min(LINES / min(height, width), 1.0)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
-        self._now = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        if self._kept is None or self._kept.shape != self._now.shape:
+        self._last = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        if self._reference is None or self._reference.shape != self._last.shape:
             return False
-        return bool(cv2.absdiff(self._now, self._kept).max() <= TOLERANCE)
+        return bool(cv2.absdiff(self._last, self._reference).max() <= TOLERANCE)
 
     def keep(self) -> None:
-        """Compare with the last frame from now on."""
-        self._kept = self._now
+        """Make the last frame the reference."""
+        self._reference = self._last
 
-    def forget(self) -> None:
-        """Compare with nothing."""
-        self._kept = None
+    def reset(self) -> None:
+        """Forget the reference; the next frame counts as moved."""
+        self._reference = None

@@ -1,4 +1,4 @@
-"""Outputs of a live session: a slow one loses frames, a broken one ends alone."""
+"""Outputs of a live session: a slow one drops frames, and one that fails does not affect the others."""
 
 from __future__ import annotations
 
@@ -12,50 +12,57 @@ from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 from streamstyle.pipeline.writer import Writer
 from streamstyle.video.scaling import letterboxed
 
-WAITING = 8  # frames
-AGAIN = 5.0  # seconds until a receiver that went away is tried again
-UNANSWERED = 3.0  # seconds to wait for a receiver at the end
+QUEUE_FRAMES = 8
+RETRY_SECONDS = 5.0  # before a failed output is opened again
+CLOSE_SECONDS = 3.0  # to wait for a receiver at the end
 
 _log = logging.getLogger("streamstyle")
 
 
 class Output(Writer):
-    """Writes frames to a sink that is opened with the first frame. Frames it has no time for are dropped.
+    """Writes frames to a sink that is opened with the first frame. Frames that come too fast are dropped.
 
     Args:
         name: for messages.
-        open: makes the sink.
-        again: try again after a failure, as with a receiver that comes and goes.
-        pause: seconds before that.
+        open: opens the sink.
+        again: retry after a failure, for receivers that may disconnect and return.
+        pause: seconds before each retry.
 
     Attributes:
-        error: what ended it; None while it goes on.
+        error: what ended the output; None while it runs.
     """
 
     error: StreamstyleError | None
 
     def __init__(
-        self, name: str, open: Callable[[StreamInfo], Sink], *, again: bool = False, pause: float = AGAIN
+        self,
+        name: str,
+        open: Callable[[StreamInfo], Sink],
+        *,
+        again: bool = False,
+        pause: float = RETRY_SECONDS,
     ) -> None:
         self.name, self.again = name, again
-        sink = OpenedLater(name, open)
-        super().__init__([sink], WAITING, live=True, retry=pause if again else None, name=f"output {name}")
+        sink = LazySink(name, open)
+        super().__init__(
+            [sink], QUEUE_FRAMES, live=True, retry=pause if again else None, name=f"output {name}"
+        )
 
     def close(self) -> None:
-        """Write what waits, and finish the output; a receiver that does not answer is left alone."""
+        """Write the queued frames and finish; gives up waiting for a receiver that does not respond."""
         self.end()
-        self.join(UNANSWERED if self.again else None)
+        self.join(CLOSE_SECONDS if self.again else None)
 
 
-class OpenedLater(Sink):
-    """A sink that is opened with its first frame, and anew after it was aborted.
+class LazySink(Sink):
+    """A sink that is opened with its first frame, and opened again after it was aborted.
 
-    All frames get the size of the first one. Whatever goes wrong is an OutputError; it is logged once, until
-    a frame has been written again.
+    All frames are letterboxed to the size of the first one. Failures are raised as StreamstyleError. Each is
+    logged once, and again only after a frame has been written.
 
     Args:
         name: for messages.
-        open: makes the sink.
+        open: opens the sink.
     """
 
     checkpoint_seconds = None
@@ -84,7 +91,7 @@ class OpenedLater(Sink):
         self._logged = False
 
     def close(self) -> None:
-        """Finish the sink, if it was opened."""
+        """Close the sink, if it was opened."""
         sink, self._sink = self._sink, None
         if sink is not None:
             try:
@@ -93,18 +100,18 @@ class OpenedLater(Sink):
                 raise self._named(error) from error
 
     def abort(self) -> None:
-        """Give the sink up; the next frame opens another one."""
+        """Abort the sink; the next frame opens a new one."""
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.abort()
 
     def _named(self, error: Exception) -> StreamstyleError:
-        """What a driver or library raises concerns this output alone."""
+        """Any exception of a driver or library as an OutputError, so that it ends only this output."""
         if isinstance(error, StreamstyleError):
             return error
         return OutputError(f"{self._name}: {type(error).__name__}: {error}")
 
 
 def stream_info(name: str, width: int, height: int, time_base: Fraction) -> StreamInfo:
-    """What a sink is told of a camera's stream: frames come when they come."""
+    """Describes a camera's stream for a sink; it has no constant frame rate."""
     return StreamInfo(name, "video", width, height, time_base, replayable=False)

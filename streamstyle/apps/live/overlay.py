@@ -1,4 +1,4 @@
-"""What is drawn over the image: a line of figures, the help, a message, the slate of a lost camera."""
+"""Draws over the image: the status line, the key help, messages, and the slate of a lost camera."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from PIL import Image, ImageDraw, ImageFont
 from streamstyle.apps.live.keys import KEYS
 from streamstyle.video.scaling import letterboxed
 
-WHITE, GREY, RED = (245, 245, 245), (176, 180, 186), (235, 87, 87)
-DARK = 0.36  # brightness of what lies under text
-LINE = 1 / 30  # height of a text, of the image's
-LEAST, MOST = 13, 30  # pixels
+WHITE, GRAY, RED = (245, 245, 245), (176, 180, 186), (235, 87, 87)
+DARK = 0.36  # brightness of the background behind text
+TEXT_SHARE = 1 / 30  # text height relative to the image height
+MIN_TEXT, MAX_TEXT = 13, 30  # text height in pixels
 
 
 def text_height(height: int) -> int:
-    """Pixels of a line of text on an image of that height."""
-    return int(min(max(round(height * LINE), LEAST), MOST))
+    """Text height in pixels on an image of a given height."""
+    return int(min(max(round(height * TEXT_SHARE), MIN_TEXT), MAX_TEXT))
 
 
 @lru_cache(maxsize=32)
@@ -30,20 +30,20 @@ def font_of(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def text_width(text: str, size: int) -> int:
-    """Pixels that a text takes."""
+    """Width of a text in pixels."""
     return int(np.ceil(font_of(size).getlength(text))) + 2
 
 
 @lru_cache(maxsize=128)
 def text_mask(text: str, size: int) -> np.ndarray:
-    """(h, w) uint8, a text drawn in a size, 255 where it covers; all texts of a size have one height."""
-    picture = Image.new("L", (text_width(text, size), round(1.3 * size)))
-    ImageDraw.Draw(picture).text((1, round(0.08 * size)), text, fill=255, font=font_of(size))
-    return np.asarray(picture)
+    """A text as an (h, w) uint8 mask, 255 where it is opaque; h depends only on the size."""
+    image = Image.new("L", (text_width(text, size), round(1.3 * size)))
+    ImageDraw.Draw(image).text((1, round(0.08 * size)), text, fill=255, font=font_of(size))
+    return np.asarray(image)
 
 
 def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, color: Sequence[int]) -> int:
-    """Draw onto (H, W, 3) uint8, cut at its borders; gives the width of the text."""
+    """Draw a text onto (H, W, 3) uint8, clipped at the borders; returns its width in pixels."""
     mask = text_mask(text, size)
     x, y = max(left, 0), max(top, 0)
     part = pixels[y : max(top + mask.shape[0], 0), x : max(left + mask.shape[1], 0)]
@@ -53,14 +53,14 @@ def draw_text(pixels: np.ndarray, text: str, left: int, top: int, size: int, col
 
 
 def darken(pixels: np.ndarray, left: int, top: int, width: int, height: int) -> None:
-    """Make a part of (H, W, 3) uint8 dark, so that text can be read on it."""
+    """Darken a rectangle of (H, W, 3) uint8, so that text on it is readable."""
     part = pixels[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
-    if part.size:  # a window may be smaller than what is drawn
+    if part.size:  # the rectangle may be outside of a small window
         part[:] = cv2.convertScaleAbs(part, alpha=DARK)
 
 
 def shortened(text: str, size: int, width: int) -> str:
-    """The text, its end left out where it is too wide."""
+    """The text, truncated with … if it is wider than `width`."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + "…", size) > width:
@@ -68,48 +68,48 @@ def shortened(text: str, size: int, width: int) -> str:
     return text + "…"
 
 
-def draw_line(pixels: np.ndarray, left: str, details: str, right: str, recording: str = "") -> None:
-    """A dark band at the bottom: a title, what belongs to it, and figures at the right."""
+def draw_status_line(pixels: np.ndarray, left: str, details: str, right: str, recording: str = "") -> None:
+    """Draw a dark bar at the bottom: title and details at the left, figures at the right."""
     height, width = pixels.shape[:2]
     size = text_height(height)
-    band = round(1.9 * size)
-    top = height - band
-    darken(pixels, 0, top, width, band)
+    bar = round(1.9 * size)
+    top = height - bar
+    darken(pixels, 0, top, width, bar)
     y, margin = top + round(0.3 * size), size
     edge = width - margin - text_width(right, size)
     if edge < width // 3:
         right, edge = "", width - margin
-    draw_text(pixels, right, edge, y, size, GREY)
+    draw_text(pixels, right, edge, y, size, GRAY)
     x = margin
     if recording:
         radius = round(0.3 * size)
-        cv2.circle(pixels, (x + radius, top + band // 2), radius, RED, -1, cv2.LINE_AA)
+        cv2.circle(pixels, (x + radius, top + bar // 2), radius, RED, -1, cv2.LINE_AA)
         x += 3 * radius
         x += draw_text(pixels, recording, x, y, size, WHITE) + size
     x += draw_text(pixels, shortened(left, size, max(edge - x - size, 0)), x, y, size, WHITE) + size
-    draw_text(pixels, shortened(details, size, max(edge - x - size, 0)), x, y, size, GREY)
+    draw_text(pixels, shortened(details, size, max(edge - x - size, 0)), x, y, size, GRAY)
 
 
 def draw_message(pixels: np.ndarray, text: str) -> None:
-    """A message in the upper middle."""
+    """Draw a message at the top center."""
     height, width = pixels.shape[:2]
     size = round(1.15 * text_height(height))
     text = shortened(text, size, width - 4 * size)
     across = text_width(text, size)
-    left, top = (width - across) // 2, round(3 * size)  # below the names of a split image
+    left, top = (width - across) // 2, round(3 * size)  # below the labels of a split view
     darken(pixels, left - size, top - size // 3, across + 2 * size, round(2 * size))
     draw_text(pixels, text, left, top, size, WHITE)
 
 
 def draw_split(result: np.ndarray, source: np.ndarray, left: int, right: int) -> None:
-    """The source in the left half of the image, which lies from `left` to `right`; a line between."""
+    """Draw the source over the left half of the image, which spans columns `left` to `right`."""
     middle = (left + right) // 2
     result[:, left:middle] = source[:, left:middle]
     cv2.line(result, (middle, 0), (middle, result.shape[0] - 1), WHITE, 2)
     size = text_height(result.shape[0])
     for text, x in (
         ("source", middle - size - text_width("source", size)),
-        ("painted", middle + size),
+        ("stylized", middle + size),
     ):
         across = text_width(text, size)
         darken(result, x - size // 2, size // 2, across + size, round(1.7 * size))
@@ -117,7 +117,7 @@ def draw_split(result: np.ndarray, source: np.ndarray, left: int, right: int) ->
 
 
 def draw_help(pixels: np.ndarray) -> None:
-    """The keys in the middle, in two columns where there is no room for one."""
+    """Draw the key help in the center, in two columns."""
     height, width = pixels.shape[:2]
     size = text_height(height)
     while size > 9 and not help_fits(size, width, height):
@@ -131,35 +131,38 @@ def draw_help(pixels: np.ndarray) -> None:
     for number, key in enumerate(KEYS):
         x = left + size + (number // rows) * (column + size)
         y = top + round(0.8 * size) + (number % rows + 1) * step + size // 2
-        draw_text(pixels, key.shown, x, y, size, WHITE)
-        draw_text(pixels, key.help, x + 5 * size, y, size, GREY)
+        draw_text(pixels, key.label, x, y, size, WHITE)
+        draw_text(pixels, key.help, x + 5 * size, y, size, GRAY)
 
 
 def help_column(size: int) -> int:
-    """Width of a column of the help, in pixels."""
+    """Width in pixels of a column of the help."""
     return 5 * size + max(text_width(key.help, size) for key in KEYS)
 
 
 def help_fits(size: int, width: int, height: int) -> bool:
-    """Whether the help has room on an image in a size of text."""
+    """Whether the help at a text size fits on an image."""
     rows = -(-len(KEYS) // 2) + 2
     return 2 * help_column(size) + 3 * size <= width and rows * round(1.55 * size) + size <= height
 
 
 def slate(size: tuple[int, int], title: str, lines: Sequence[str], behind: np.ndarray | None) -> np.ndarray:
-    """What is shown while there is no image.
+    """A placeholder shown while there are no frames.
 
     Args:
         size: (width, height) in pixels.
         title: in large letters.
         lines: below it, smaller.
-        behind: (H, W, 3) uint8, the last image, which shows faintly; or None.
+        behind: (H, W, 3) uint8, the last frame, shown faintly in the background; or None.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
     """
     width, height = size
     faint: np.ndarray = np.full((height, width), 26, np.uint8)
     if behind is not None:
-        grey = cv2.cvtColor(cv2.blur(behind, (15, 15)), cv2.COLOR_RGB2GRAY)
-        faint = cv2.convertScaleAbs(letterboxed(grey, width, height), alpha=0.2, beta=12)
+        gray = cv2.cvtColor(cv2.blur(behind, (15, 15)), cv2.COLOR_RGB2GRAY)
+        faint = cv2.convertScaleAbs(letterboxed(gray, width, height), alpha=0.2, beta=12)
     pixels = np.repeat(faint[..., None], 3, axis=2)
     small = text_height(height)
     y = height // 2 - (round(2.2 * small) + round(1.6 * small) * len(lines)) // 2
@@ -167,6 +170,6 @@ def slate(size: tuple[int, int], title: str, lines: Sequence[str], behind: np.nd
         scale = round(1.7 * small) if number == 0 else small
         text = shortened(text, scale, width - 2 * small)
         x = (width - text_width(text, scale)) // 2
-        draw_text(pixels, text, x, y, scale, GREY if number else WHITE)
+        draw_text(pixels, text, x, y, scale, GRAY if number else WHITE)
         y += round(1.6 * scale) + (small // 2 if number == 0 else 0)
     return pixels

@@ -1,10 +1,11 @@
 """A camera, stylized live: capture, stylizing and outputs, each in threads of its own.
 
-reader (newest frame) -> step -> newest result, for the window and the page
-                              -> writers (drop what they have no time for), for recordings and streams
+reader (newest frame) -> stylizer -> newest result, for the window and the page
+                                  -> writers (drop frames when slow), for recordings and streams
 
-The newest frame wins everywhere, so nothing grows when something is slow; drops are counted. The network
-may have all cores: on two of them, with one left to the other threads, a frame of 640x480 took 45 ms, not 24.
+Only the newest frame is kept everywhere, so queues do not grow when something is slow; drops are counted. The
+network may use all cores: on a machine with two, leaving one to the other threads made a 640x480 frame take
+45 ms instead of 24.
 """
 
 from __future__ import annotations
@@ -21,29 +22,30 @@ import numpy as np
 from streamstyle import device as devices
 from streamstyle.apps.live.capture import LOST, Capture
 from streamstyle.apps.live.output import Output
-from streamstyle.apps.live.rate import Pace
+from streamstyle.apps.live.rate import RateLimit
 from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.errors import StreamstyleError
 from streamstyle.sources.camera import Camera
 
-WINDOW_SECONDS = 5.0  # over which rate and latency are measured
+WINDOW_SECONDS = 5.0  # over which frame rate and latency are measured
 PAUSED = "paused"
-_POLL = 0.25  # seconds
+_POLL_SECONDS = 0.25  # seconds
 
-Picture = tuple[int, np.ndarray, np.ndarray]
+LiveFrame = tuple[int, np.ndarray, np.ndarray]  # number, source and result, (H, W, 3) uint8 RGB both
 
 
 class Live:
-    """A camera, stylized live. A context manager; it runs within.
+    """A live session: stylizes a camera and feeds outputs. A context manager; it runs while entered.
 
     Args:
         open: opens the camera.
-        painter: stylizes the frames; nobody else may call it meanwhile.
-        outputs: get every stylized frame that they have time for.
+        stylizer: stylizes the frames; must not be called from elsewhere meanwhile.
+        outputs: receive the stylized frames, except those that come too fast for them.
 
     Attributes:
-        capture: of the camera.
-        paused: no new frames are stylized.
+        capture: reads the camera.
+        stylizer: as given.
+        paused: while true, no new frames are stylized.
         frames: number of stylized frames.
     """
 
@@ -52,17 +54,17 @@ class Live:
     ) -> None:
         self.capture, self.stylizer = Capture(open), stylizer
         self.paused = False
-        self._pace = None if stylizer.fps is None else Pace(stylizer.fps)
+        self._rate_limit = None if stylizer.fps is None else RateLimit(stylizer.fps)
         self.frames = 0
         self._outputs = list(outputs)
-        self._all = list(outputs)  # also those that were taken away
+        self._all_outputs = list(outputs)  # including removed ones
         self._lock = threading.Lock()
         self._changed = threading.Condition()
-        self._picture: Picture | None = None
-        self._taken: deque[tuple[int, float]] = deque(
-            maxlen=64
-        )  # number and capture time of the last results
+        self._newest: LiveFrame | None = None
+        # Number and capture time of the last results.
+        self._capture_times: deque[tuple[int, float]] = deque(maxlen=64)
         self._times: deque[float] = deque()  # when frames were stylized
+        # (time, latency) up to the result (False) and up to the display (True).
         self._latencies: dict[bool, deque[tuple[float, float]]] = {False: deque(), True: deque()}
         self._stop = False
         self._error: BaseException | None = None
@@ -83,24 +85,24 @@ class Live:
             self._changed.notify_all()
         self.capture.close()
         self._thread.join()
-        for output in self._all:
+        for output in self._all_outputs:
             output.close()
 
     @property
-    def wanted(self) -> Controls:
-        """The controls as they are set now."""
-        return self.stylizer.wanted
+    def controls(self) -> Controls:
+        """The current controls."""
+        return self.stylizer.controls
 
     @property
     def styles(self) -> list[str]:
-        """Which styles can be chosen."""
+        """The styles to choose from."""
         return self.stylizer.styles
 
     def change(self, **values: object) -> Controls:
         """Change the controls; see `Stylizer.change`."""
         return self.stylizer.change(**values)
 
-    def newest(self, after: int, timeout: float) -> Picture | None:
+    def newest(self, after: int, timeout: float) -> LiveFrame | None:
         """The newest result, if it is newer than `after`; waits for one.
 
         Args:
@@ -108,8 +110,8 @@ class Live:
             timeout: seconds to wait.
 
         Returns:
-            Its number, the source and the result, (H, W, 3) uint8 RGB both, not to be changed; None where
-            nothing newer comes.
+            Its number, the source and the result, both (H, W, 3) uint8 RGB and read-only; None after the
+            timeout.
 
         Raises:
             StreamstyleError: a frame could not be stylized.
@@ -118,57 +120,57 @@ class Live:
             self._changed.wait_for(lambda: self._is_newer(after) or self._stop or self._error, timeout)
             if self._error is not None:
                 raise self._error
-            return self._picture if self._is_newer(after) else None
+            return self._newest if self._is_newer(after) else None
 
     def _is_newer(self, after: int) -> bool:
-        return self._picture is not None and self._picture[0] > after
+        return self._newest is not None and self._newest[0] > after
 
     def shown(self, number: int) -> float:
-        """A result has been handed to a display. Gives its latency in seconds, 0 if it is long past."""
+        """Record that a result was displayed; returns its latency in seconds, 0 if it is no longer known."""
         now = time.monotonic()
         with self._lock:
-            for known, taken in self._taken:
+            for known, captured in self._capture_times:
                 if known == number:
-                    note(self._latencies[True], now, now - taken)
-                    return now - taken
+                    record_latency(self._latencies[True], now, now - captured)
+                    return now - captured
         return 0.0
 
     def add(self, output: Output) -> None:
-        """Write to another output as well."""
+        """Start writing to another output."""
         with self._lock:
             self._outputs.append(output)
-            self._all.append(output)
+            self._all_outputs.append(output)
 
     def remove(self, output: Output) -> None:
-        """Let an output finish while everything else goes on; see `Output.ended`."""
+        """Stop writing to an output; it finishes in the background, see `Output.ended`."""
         with self._lock:
             self._outputs.remove(output)
         output.end()
 
     @property
     def state(self) -> str:
-        """That of the capture, or PAUSED."""
+        """The state of the capture, or PAUSED."""
         state = self.capture.state
         return PAUSED if self.paused and state != LOST else state
 
     @property
-    def is_written(self) -> bool:
-        """Whether any output still takes frames."""
-        return any(output.error is None or output.again for output in self._all)
+    def has_outputs(self) -> bool:
+        """Whether any output still accepts frames."""
+        return any(output.error is None or output.again for output in self._all_outputs)
 
     def failures(self) -> list[StreamstyleError]:
-        """What ended outputs for good."""
-        return [output.error for output in self._all if output.error is not None and not output.again]
+        """The errors that ended outputs for good."""
+        return [output.error for output in self._all_outputs if output.error is not None and not output.again]
 
     def status(self) -> dict[str, float | int | str]:
-        """Figures of the session.
+        """Statistics of the session.
 
         Returns:
-            fps and fps_in over the last seconds; latency_ms and latency_p95_ms from capture to display, or to
-            the result where nothing is displayed; drops: frames that were not stylized; device; state:
-            "starting", "live", "lost" or "paused"; reason, where it is lost; size of the camera's frames;
-            skipped: results given again, since nothing had moved; coarseness of the strokes, where a rate
-            is held.
+            fps of the results and fps_in of the camera, over the last seconds; latency_ms (median) and
+            latency_p95_ms, from capture to display, or to the result if nothing is displayed; drops: camera
+            frames that were not stylized; device; state: "starting", "live", "lost" or "paused"; reason, if
+            the camera is lost; size of the camera's frames; skipped: results that were repeated, as nothing
+            had moved; coarseness of the strokes, see `RateControl`.
         """
         now = time.monotonic()
         with self._lock:
@@ -192,10 +194,10 @@ class Live:
     def _stylize(self) -> None:
         try:
             while not self._stop:
-                frame = self.capture.newest(_POLL)
+                frame = self.capture.newest(_POLL_SECONDS)
                 if frame is None or self.paused:
                     continue
-                if self._pace is not None and not self._pace(frame.seconds):
+                if self._rate_limit is not None and not self._rate_limit(frame.seconds):
                     continue
                 result = self.stylizer(frame.pixels, frame.seconds)
                 source = self.stylizer.source
@@ -210,37 +212,37 @@ class Live:
                 self._error = error
                 self._changed.notify_all()
 
-    def _publish(self, taken: float, source: np.ndarray, result: np.ndarray) -> None:
+    def _publish(self, captured: float, source: np.ndarray, result: np.ndarray) -> None:
         now = time.monotonic()
         with self._lock:
             self._times.append(now)
-            note(self._latencies[False], now, now - taken)
-            self._taken.append((self.frames + 1, taken))
+            record_latency(self._latencies[False], now, now - captured)
+            self._capture_times.append((self.frames + 1, captured))
         with self._changed:
             self.frames += 1
-            self._picture = self.frames, source, result
+            self._newest = self.frames, source, result
             self._changed.notify_all()
 
 
-def note(latencies: deque[tuple[float, float]], now: float, latency: float) -> None:
-    """Keep a latency, and forget those that are old."""
+def record_latency(latencies: deque[tuple[float, float]], now: float, latency: float) -> None:
+    """Add a latency measured at `now`, and remove old ones."""
     latencies.append((now, latency))
     while now - latencies[0][0] > WINDOW_SECONDS:
         latencies.popleft()
 
 
 def recent(latencies: deque[tuple[float, float]], now: float) -> list[float]:
-    """The latencies of the last seconds."""
+    """The latencies of the last WINDOW_SECONDS."""
     return [latency for when, latency in latencies if now - when <= WINDOW_SECONDS]
 
 
 def rate(times: deque[float], now: float) -> float:
-    """Events a second over the last ones; forgets those that are old."""
+    """Events per second over the last WINDOW_SECONDS; removes older ones."""
     while times and now - times[0] > WINDOW_SECONDS:
         times.popleft()
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 and times[-1] > times[0] else 0.0
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """0 where there are none."""
-    return float(np.percentile(values, share)) if values else 0.0
+def percentile(values: Sequence[float], percent: float) -> float:
+    """A percentile of values; 0 if there are none."""
+    return float(np.percentile(values, percent)) if values else 0.0

@@ -1,4 +1,4 @@
-"""What `live` and `studio` can be told."""
+"""The settings of `live` and `studio`."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ class PageSettings(BaseModel):
 
     style: tuple[str, ...] = option(
         (),
-        "Name, weights file or mixture: 0.6*udnie+0.4*ink. Repeatable. Live, all bundled styles are at hand, "
-        "and the first of these is shown first; the page offers these alone.",
+        "Style: a name, weights file or mixture such as 0.6*udnie+0.4*ink. Repeatable. `live` starts with "
+        "the first one and can switch to every bundled style; `studio` offers only the given ones.",
         LOOK,
         flags=("--style", "-s"),
     )
     device: str = same(RenderSettings, "device")
-    host: str = option("127.0.0.1", "Address to listen at; 0.0.0.0 lets others in.", PAGE)
-    port: int = option(8787, "Port of the page, 0 for any that is free.", PAGE)
+    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 also accepts other machines.", PAGE)
+    port: int = option(8787, "Port of the page; 0 picks a free one.", PAGE)
     allow_host: tuple[str, ...] = option(
-        (), "Name of a proxy that serves the page over https. Repeatable.", PAGE
+        (), "Also accept requests for this host name, such as an https proxy's. Repeatable.", PAGE
     )
 
 
 class LiveSettings(PageSettings):
-    """What `live` can be told."""
+    """The settings of `live`."""
 
     camera: str = option(
         "0",
-        "Number or path of a camera, a video or image, a URL, testsrc, screen or screen:N.",
+        "Camera number or path, video or image file, URL, testsrc, screen or screen:N.",
         INPUT,
         metavar="NAME",
     )
-    list_cameras: bool = option(False, "List the cameras of this machine.", INPUT, flags=("--list",))
-    mirror: bool = option(False, "Mirror the camera.", INPUT, flags=("--mirror",))
-    size: Size | None = same(RenderSettings, "size", description="Size to ask the camera for.")
+    list_cameras: bool = option(False, "List the cameras of this machine and exit.", INPUT, flags=("--list",))
+    mirror: bool = option(False, "Mirror the camera image.", INPUT, flags=("--mirror",))
+    size: Size | None = same(RenderSettings, "size", description="Camera resolution to request.")
     fps: float | None = option(
-        None, "Frame rate to hold, by coarser strokes where the machine is slow.", INPUT, ge=1, le=240
+        None, "Frame rate to hold; a slow machine makes the strokes coarser.", INPUT, ge=1, le=240
     )
-    seconds: float | None = option(None, "Stop after this long.", REPORT, ge=0.1)
+    seconds: float | None = option(None, "Stop after this many seconds.", REPORT, ge=0.1)
 
-    effect: str = option("stylize", "Effect to apply: stylize, dream, or another that can run live.", LOOK)
+    effect: str = option("stylize", "Effect to apply: stylize, dream, or another that runs live.", LOOK)
     config: str | None = option(None, "Preset of the effect, by name or TOML file.", LOOK)
     dream: str | None = option(
-        None, "Dream with this preset; short for --effect dream --config PRESET.", LOOK, metavar="PRESET"
+        None, "Dream with this preset: short for --effect dream --config PRESET.", LOOK, metavar="PRESET"
     )
     strength: float = same(RenderSettings, "strength")
     keep_colors: float = same(RenderSettings, "keep_colors")
@@ -60,13 +60,21 @@ class LiveSettings(PageSettings):
         StylizeSettings,
         "steady",
         default=0.0,
-        description="Temporal consistency; 0 stylizes each frame by itself, which is fastest.",
+        description="Temporal consistency; 0 stylizes each frame on its own, which is fastest.",
     )
 
-    window: bool | None = option(None, "Show a window.", OUTPUT)
-    record: str | None = option(None, "Record to a video, .mp4 or .mkv.", OUTPUT, metavar="FILE")
+    window: bool | None = option(None, "Show a window; by default if a display is available.", OUTPUT)
+    record: str | None = option(None, "Record to a video file, .mp4 or .mkv.", OUTPUT, metavar="FILE")
     virtual_camera: bool = option(
-        False, "Be a camera for other programs (extra vcam).", OUTPUT, flags=("--virtual-camera",)
+        False,
+        "Provide a camera to other programs (extra vcam).",
+        OUTPUT,
+        flags=("--virtual-camera",),
     )
-    url: str | None = option(None, "Send to rtmp://, rtsp://, udp:// or tcp://.", OUTPUT)
-    web: bool = option(False, "Show a page for the browser (extra web).", OUTPUT, flags=("--web",))
+    url: str | None = option(None, "Stream to an rtmp://, rtmps://, rtsp://, udp:// or tcp:// URL.", OUTPUT)
+    web: bool = option(
+        False,
+        "Show and control it on a web page (extra web).",
+        OUTPUT,
+        flags=("--web",),
+    )

@@ -1,4 +1,4 @@
-"""Stylizes the frames of a camera; the controls may change at any moment, without a stop."""
+"""Stylizes live frames; the controls may change at any time without interrupting the stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from streamstyle import device as devices
 from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.live.motion_gate import MotionGate
-from streamstyle.apps.live.rate import Rate
+from streamstyle.apps.live.rate import RateControl
 from streamstyle.apps.live.transition import Transition
 from streamstyle.effects import EffectContext, RenderSettings
 from streamstyle.effects.composite import Composite
@@ -29,24 +29,26 @@ FLOW_SIZE = 256  # pixels along the longer side at which optical flow is estimat
 
 
 class Stylizer:
-    """Stylizes the frames of one camera or browser by its controls of this moment.
+    """Stylizes the frames of one camera or browser with its current controls.
 
-    All styles are loaded beforehand; those of one base are one network whose weights follow the controls.
-    Where nothing has moved since the last frame, its result is given again.
+    All styles are loaded in advance; styles trained from the same base share one network, whose weights are
+    interpolated. If nothing has moved since the last frame, its result is returned again.
 
     Args:
-        effect: what to apply.
-        choices: mixtures to switch to, all of them loaded at once.
-        controls: at the beginning, with another mixture perhaps; by default the effect's own.
+        effect: the settings of the effect to apply.
+        choices: mixtures to switch between.
+        controls: at the beginning, possibly with a mixture that is not among `choices`; by default the
+            effect's own mixture.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        fps: rate to hold by working on smaller images; None: the best quality at whatever rate.
+        fps: frame rate to hold by processing smaller images; None: the best quality at whatever rate.
 
     Attributes:
-        styles: to choose from; everything in them may be mixed.
+        styles: the mixtures to choose from; all their styles may also be mixed.
+        transition: of the effect's parameters.
         device: where it computes.
-        fps: rate to hold, or None.
-        source: the last frame that was given, mirrored where that is wanted.
-        skipped: results that were given again, since nothing had moved.
+        fps: frame rate to hold, or None.
+        source: the last input frame, mirrored if the controls say so.
+        skipped: number of results that were returned again, as nothing had moved.
 
     Raises:
         UsageError: there is no such style or device.
@@ -69,100 +71,100 @@ class Stylizer:
         names = [name for mixture in mixtures for name in read_mixture(mixture)]
         self.transition = Transition(controls.parameters(), names)
         context = EffectContext("video", self.transition, self.device, ExitStack(), live=True)
-        self._continues, finest = effect.CONTINUES, effect.live_coarseness(self.device)
+        self._is_recurrent, finest = effect.CONTINUES, effect.live_coarseness(self.device)
         self._stabilize = Stabilize(effect.build(context), controls.steady)
         self._composite = Composite(self._stabilize, self.transition, colors=effect.keep_colors_by)
         self._composite.coarseness = finest
-        self._rate = None if fps is None else Rate(fps, finest)
+        self._rate_control = None if fps is None else RateControl(fps, finest)
         self._flow = FlowSequence(
             FlowEstimation("fast", size=FLOW_SIZE, device=self.device), forward_motion=False
         )
         self._step = Step(self._composite, self.device)
-        self._stillness = MotionGate()
+        self._motion_gate = MotionGate()
         self._lock = threading.Lock()
-        self._wanted = self._seen = controls
-        self._settled = False  # the last result shows the controls as they are, no transition runs
+        self._controls = self._last_controls = controls
+        self._is_settled = False  # the last result shows the controls, no transition is running
         self._result: np.ndarray | None = None
         self.source: np.ndarray | None = None
         self.skipped = 0
 
     @property
-    def wanted(self) -> Controls:
-        """The controls as they are set now."""
-        return self._wanted
+    def controls(self) -> Controls:
+        """The current controls."""
+        return self._controls
 
     @property
     def coarseness(self) -> float:
-        """How many times coarser strokes are than set, to hold the rate."""
+        """Factor by which strokes are larger than set, to save time; see `RateControl`."""
         return self._composite.coarseness
 
     def change(self, **values: object) -> Controls:
-        """Change the controls from the next frame on; from any thread.
+        """Change the controls from the next frame on; may be called from any thread.
 
         Args:
-            values: by the names of `Controls`.
+            values: fields of `Controls`.
 
         Raises:
-            UsageError: a value is not allowed, or a style is not loaded; nothing changes.
+            UsageError: a value is not allowed, or a style is not loaded; then nothing changes.
         """
         with self._lock:
-            wanted = self._wanted.but(**values)
+            controls = self._controls.updated(**values)
             loaded = [*self.transition.styles(), NONE]
-            for name in wanted.mixture:
+            for name in controls.mixture:
                 if name not in loaded:
                     raise UsageError(f"unknown style {name!r}; known: {', '.join(loaded)}")
-            self._wanted = wanted
-        return wanted
+            self._controls = controls
+        return controls
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
-        """The stylized frame; from one thread at a time.
+        """Stylize a frame; from one thread at a time.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB, of any size. It is not changed.
-            seconds: when it was taken, later than the one before.
+            pixels: (H, W, 3) uint8 RGB, of any size. It is not modified.
+            seconds: capture time, later than that of the frame before.
 
         Returns:
-            (H, W, 3) uint8 RGB, not to be changed: it may be given again.
+            (H, W, 3) uint8 RGB, read-only: it may be returned again.
 
         Raises:
             OutOfMemoryError: the frame is too large for the device.
         """
-        begin, wanted = time.perf_counter(), self._wanted
-        if wanted.mirror:
+        begin, controls = time.perf_counter(), self._controls
+        if controls.mirror:
             pixels = cv2.flip(pixels, 1)
         self.source = pixels
-        self.transition.turn(wanted.parameters(), seconds)
-        if wanted.bypass:
-            self.forget()
+        self.transition.set_target(controls.parameters(), seconds)
+        if controls.bypass:
+            self.reset()
             return pixels
-        if wanted.mirror != self._seen.mirror or (
+        if controls.mirror != self._last_controls.mirror or (
             self._result is not None and self._result.shape != pixels.shape
         ):
-            self.forget()
-        settled, self._settled = self._settled, not self.transition.runs(seconds)
-        may_skip = not self._continues and wanted == self._seen and settled
-        self._seen = wanted
-        if self._stillness(pixels) and may_skip and self._result is not None:
+            self.reset()
+        settled, self._is_settled = self._is_settled, not self.transition.is_running(seconds)
+        may_skip = not self._is_recurrent and controls == self._last_controls and settled
+        self._last_controls = controls
+        if self._motion_gate(pixels) and may_skip and self._result is not None:
             self.skipped += 1
             return self._result
-        self._result = self._stylized(pixels, seconds)
-        self._stillness.keep()
-        if self._rate is not None:
-            self._rate.spent(time.perf_counter() - begin)
-            self._composite.coarseness = self._rate.coarseness
+        self._result = self._stylize(pixels, seconds)
+        self._motion_gate.keep()
+        if self._rate_control is not None:
+            self._rate_control.add(time.perf_counter() - begin)
+            self._composite.coarseness = self._rate_control.coarseness
         return self._result
 
-    def forget(self) -> None:
-        """The next frame does not continue the last one."""
+    def reset(self) -> None:
+        """Start anew: the next frame does not continue the last one."""
         self._flow.forget()
-        self._stillness.forget()
+        self._motion_gate.reset()
         self._result = None
 
-    def _stylized(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
-        steady = self._seen.steady
+    def _stylize(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
+        steady = self._last_controls.steady
         self._stabilize.steady = steady
         motion = None
-        if steady > 0 or self._continues:
+        if steady > 0 or self._is_recurrent:
             self._flow.add(pixels)
             motion = self._flow.motion
         else:

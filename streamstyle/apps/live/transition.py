@@ -1,4 +1,4 @@
-"""A keyframes whose looks are asked for while it plays."""
+"""Transitions between effect parameters that change live."""
 
 from __future__ import annotations
 
@@ -8,49 +8,51 @@ from dataclasses import replace
 
 from streamstyle.keyframes import NONE, STROKE_SIZES, Parameters
 
-FADE = 0.5  # seconds from one look to the next: seen as a change, not as a wait
-
-
-STEPS = 16  # sizes of strokes to the double, on the way to another: each is slow the first time
+FADE = 0.5  # seconds of a transition: smooth, but not perceived as a wait
+# Stroke sizes per octave during a transition. Few, as the first frame of each size is slow.
+STEPS = 16
 
 
 class Transition:
-    """Glides from look to look, as they are asked for; `at` and `styles` are those of a `Keyframes`.
+    """Effect parameters that move smoothly to a target; has `at` and `styles` like `Keyframes`.
 
     Args:
-        look: from the beginning.
-        styles: all that may ever be asked for.
-        fade: seconds that a change takes.
+        parameters: at the beginning.
+        styles: all styles that targets may use.
+        fade: duration of a transition in seconds.
+
+    Attributes:
+        parameters: the target.
     """
 
     def __init__(self, parameters: Parameters, styles: Sequence[str], fade: float = FADE) -> None:
-        self.parameters = parameters  # where it goes to
+        self.parameters = parameters
         self._styles = [name for name in dict.fromkeys(styles) if name != NONE]
-        self._before, self._begin, self._fade = parameters, -math.inf, fade
+        self._start, self._start_seconds, self._fade = parameters, -math.inf, fade
 
-    def turn(self, parameters: Parameters, seconds: float) -> None:
-        """From that time on go to another look, from wherever it has come to by then."""
+    def set_target(self, parameters: Parameters, seconds: float) -> None:
+        """Start a transition to other parameters at a time, from the values reached by then."""
         if parameters != self.parameters:
-            self._before, self._begin, self.parameters = self.at(seconds), seconds, parameters
+            self._start, self._start_seconds, self.parameters = self.at(seconds), seconds, parameters
 
-    def runs(self, seconds: float) -> bool:
-        """Whether the look still changes at that time."""
-        return seconds < self._begin + self._fade
+    def is_running(self, seconds: float) -> bool:
+        """Whether a transition is still running at a time."""
+        return seconds < self._start_seconds + self._fade
 
     def at(self, seconds: float) -> Parameters:
-        """The look at a time that is not before the last turn."""
-        if not self.runs(seconds):
+        """The parameters at a time, which must not be before the last `set_target`."""
+        if not self.is_running(seconds):
             return self.parameters
-        done = max(seconds - self._begin, 0.0) / self._fade
-        parameters = self._before.towards(self.parameters, (1 - math.cos(math.pi * done)) / 2)
-        return replace(parameters, stroke_size=stepped(parameters.stroke_size))
+        done = max(seconds - self._start_seconds, 0.0) / self._fade
+        parameters = self._start.towards(self.parameters, (1 - math.cos(math.pi * done)) / 2)
+        return replace(parameters, stroke_size=quantized(parameters.stroke_size))
 
     def styles(self) -> list[str]:
-        """Names of all styles that may occur, "none" left out."""
+        """Names of all styles that may occur, except "none"."""
         return list(self._styles)
 
 
-def stepped(size: float) -> float:
-    """The nearest of the sizes that are used on the way."""
+def quantized(size: float) -> float:
+    """The nearest stroke size of those used during transitions."""
     least, most = STROKE_SIZES
     return min(max(2 ** (round(STEPS * math.log2(size)) / STEPS), least), most)

@@ -1,4 +1,4 @@
-"""The page: a small server on this machine that stylizes what a browser, a clip or a camera shows.
+"""The web page: a small server on this machine that stylizes a browser's camera, clips and its own camera.
 
-Needs the extra `web`; without it only `Studio` says so, and everything else works.
+Needs the extra `web`; without it `Studio` raises a UsageError.
 """

@@ -1,8 +1,8 @@
-"""Who may use the page: the token, the names it is served under, and what answers tell a browser to forbid.
+"""Access control of the page: token, host names, origin, and security headers.
 
-A page that listens on this machine can be reached by every other page the browser shows. The token keeps
-strangers out; the names keep out pages whose own name was made to point here (DNS rebinding); the origin
-keeps out pages that use the browser's cookie.
+A server on this machine can be reached by every other web page that the browser shows. The token keeps
+strangers out; checking the host name stops DNS rebinding, where another page's name is made to point here;
+checking the origin stops other pages from using the browser's cookie.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
 class Access:
-    """Lets requests through to an application (ASGI) if they may; answers 401 and 403 otherwise.
+    """ASGI middleware that passes on permitted requests and answers others with 401 or 403.
 
     Args:
-        app: what is guarded.
-        token: who has it, in the query or exchanged for the cookie, may come in.
-        port: where it is served; the cookies of several ports are kept apart.
-        names: of this machine, as the Host header may have them.
-        addresses: whether every numeric address will do: such a name cannot be made to point elsewhere.
+        app: the protected application.
+        token: grants access, in the query or as the cookie that it is exchanged for.
+        port: where it is served; keeps the cookies of several ports apart.
+        names: host names to accept in the Host header, besides those of the loopback interface.
+        addresses: accept every IP address in the Host header; DNS rebinding needs a name.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Access:
         self._names = {name.lower().strip("[]") for name in (*LOOPBACK, *names)}
         self._addresses = addresses
         self._cookie = f"streamstyle-{port}"
-        # The cookie is not the token: who reads it cannot make a link of it.
+        # The cookie is not the token, so that a link cannot be made from it.
         self._key = hmac.new(self._token, b"cookie", hashlib.sha256).hexdigest().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,12 +83,12 @@ class Access:
     def _refusal(self, scope: Scope, headers: Headers, by_token: bool) -> Response | None:
         host = headers.get("host", "")
         if not self._is_known(host):
-            return _answer(403, "This page is not served under that name.")
+            return _answer(403, "This page is not served under this host name.")
         if not (by_token or self._has_cookie(headers)):
-            return _answer(401, "Open the link that the program printed: it carries the key to this page.")
+            return _answer(401, "Open the link that the program printed: it contains the key to this page.")
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         if changes and not _is_own(headers.get("origin", ""), host):
-            return _answer(403, "Only this page itself may ask for that.")
+            return _answer(403, "Only this page itself may send this request.")
         return None
 
     def _is_known(self, host: str) -> bool:
@@ -107,7 +107,7 @@ class Access:
         return hmac.compare_digest(given.encode(), self._token)
 
     def _has_cookie(self, headers: Headers) -> bool:
-        # Read one by one: other programs of this machine share the header, and their cookies may be odd.
+        # A lenient parser: the header also has cookies of other programs on this machine, perhaps malformed.
         given = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
         return hmac.compare_digest(given.encode(), self._key)
 
@@ -115,7 +115,7 @@ class Access:
         for name, value in HEADERS.items():
             answer[name] = value
         host = request.get("host", "")
-        # Not every browser counts WebSockets among 'self'.
+        # In some browsers 'self' does not include WebSockets.
         sockets = f" ws://{host} wss://{host}" if self._is_known(host) else ""
         answer["Content-Security-Policy"] = POLICY + sockets
         if give_cookie:
@@ -124,7 +124,7 @@ class Access:
 
 
 def _is_own(origin: str, host: str) -> bool:
-    """Whether an Origin header names the page of a Host header."""
+    """Whether an Origin header matches the Host header."""
     scheme, _, rest = origin.partition("://")
     return scheme in ("http", "https") and rest.lower() == host.lower()
 

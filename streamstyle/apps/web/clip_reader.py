@@ -1,9 +1,9 @@
-"""Reads an uploaded clip in a process of its own, which can be killed: `python -m` this module, PATH BYTES.
+"""Decodes an uploaded clip in a process of its own, which can be killed: `python -m` this module, PATH BYTES.
 
-Videos and images are read by large libraries written in C. What a stranger uploads is read here, with little
-memory and without the right to write files, so that no upload can take the page down.
+Videos and images are decoded by large C libraries. Uploads are decoded here, with limited memory and without
+writing files, so that no upload can crash the server.
 
-Each byte on stdin asks for a frame; the answer on stdout is a header and what it announces.
+Each byte on stdin requests a frame; the answer on stdout is a HEADER and its data.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from streamstyle.errors import InputError, StreamstyleError
 if TYPE_CHECKING:
     import numpy as np
 
-HEADER = struct.Struct("<cIII")  # kind, width, height, bytes that follow
-OPENED, PICTURE, REFUSED = b"o", b"p", b"r"
+HEADER = struct.Struct("<cIII")  # kind, width, height, number of bytes that follow
+OPENED, FRAME, REFUSED = b"o", b"p", b"r"
 
-MAX_SIDE = 960  # pixels of what is played
-MOST_PIXELS = 4096 * 2304  # of a video's frames
-PATIENCE_SECONDS = 0.25  # that anybody waits for a frame
-LATE_SECONDS = 0.04  # behind its time a frame is skipped,
-MOST_SKIPPED = 4  # but not more than these in a row
+MAX_SIDE = 960  # pixels of the longer side; larger clips are scaled down
+MAX_PIXELS = 4096 * 2304  # of a video's frame
+PATIENCE_SECONDS = 0.25  # longest wait for the next frame
+LATE_SECONDS = 0.04  # a frame later than this is skipped,
+MOST_SKIPPED = 4  # but no more than this many in a row
 
 
 def main() -> None:
     """Serve until no more frames are requested."""
     path, memory_bytes = sys.argv[1], int(sys.argv[2])
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints does not get into the answers
+    os.dup2(2, 1)  # so that libraries cannot print into the answers
     _limit(memory_bytes)
     with contextlib.suppress(BrokenPipeError):
         try:
@@ -43,32 +43,32 @@ def main() -> None:
         except StreamstyleError as error:
             _answer(answers, REFUSED, _without(path, str(error)).encode())
         except MemoryError:
-            _answer(answers, REFUSED, b"it needs more memory than a clip is given")
+            _answer(answers, REFUSED, b"it needs more memory than a clip may use")
 
 
 def _without(path: str, text: str) -> str:
-    """A sentence without the name of the file, which the browser does not know."""
+    """A message without the path of the file, which the browser must not see."""
     return text.replace(f"{path}: ", "").replace(path, "the clip")
 
 
 def _limit(memory_bytes: int) -> None:
-    """Bound what this process may take, where the system can."""
+    """Limit the resources of this process, if the system supports it."""
     try:
         import resource
     except ImportError:
         return
-    bounds = (
+    limits = (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     )
-    for kind, most in bounds:
-        with contextlib.suppress(ValueError, OSError):  # not every system can bound everything
+    for kind, most in limits:
+        with contextlib.suppress(ValueError, OSError):  # not every system supports every limit
             resource.setrlimit(kind, (most, most))
 
 
 def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer each byte of `requests` with the frame that is due; first say what there is.
+    """Describe the clip, then answer each byte of `requests` with the frame that is due.
 
     Raises:
         InputError: the clip cannot be read or is too large.
@@ -80,11 +80,11 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
     due = paced(frames, late=LATE_SECONDS, most_skipped=MOST_SKIPPED, gap=PATIENCE_SECONDS)
     while requests.read(1):
         pixels = next(due)
-        _answer(answers, PICTURE, pixels.tobytes(), pixels.shape[1], pixels.shape[0])
+        _answer(answers, FRAME, pixels.tobytes(), pixels.shape[1], pixels.shape[0])
 
 
 def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray, float]]]:
-    """What a clip is, and its frames with their seconds, over and over."""
+    """Kind, width and height of a clip, and its frames with their times in seconds, looped."""
     from streamstyle.frames import Frame
     from streamstyle.sources import ReadOptions, open_source
     from streamstyle.sources.pacing import looped
@@ -104,7 +104,7 @@ def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray
 
 
 def _check_size(path: str) -> None:
-    """Refuse videos of enormous frames before one is decoded; still images have limits of their own."""
+    """Refuse videos with enormous frames before decoding; still images have limits of their own."""
     from pathlib import Path
 
     from streamstyle.image_formats import is_image
@@ -115,9 +115,9 @@ def _check_size(path: str) -> None:
         return
     with open_input(path) as container:
         coded = choose_video(container, path).codec_context
-        if coded.width * coded.height > MOST_PIXELS:
+        if coded.width * coded.height > MAX_PIXELS:
             raise InputError(
-                f"it has {coded.width}x{coded.height} pixels, videos of at most 4096x2304 are taken"
+                f"it has {coded.width}x{coded.height} pixels, videos of at most 4096x2304 are accepted"
             )
 
 

@@ -1,4 +1,4 @@
-"""Uploaded clips: stored in a file without a name, read by a process that can be killed."""
+"""Uploaded clips: stored in an unnamed temporary file, decoded by a process that can be killed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from streamstyle.apps.web.clip_reader import HEADER, OPENED, PICTURE, REFUSED
+from streamstyle.apps.web.clip_reader import FRAME, HEADER, OPENED, REFUSED
 from streamstyle.errors import InputError
 
-OPEN_SECONDS = 30.0  # until the first frame has been read,
-PICTURE_SECONDS = 10.0  # and between two of them, before a clip is given up
-MEMORY_BYTES = 2 << 30  # of address space; the libraries alone take a part of it
+OPEN_SECONDS = 30.0  # that opening may take, including the first frame
+FRAME_SECONDS = 10.0  # that each further frame may take
+MEMORY_BYTES = 2 << 30  # address space of the process, including its libraries
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
 class Store:
-    """A file for an upload. It is deleted when it is closed; on most systems even after a crash.
+    """A file for an upload. It is deleted when it is closed; on Linux also after a crash.
 
     Args:
         folder: where it is stored.
+
+    Attributes:
+        bytes: its size.
+        path: opens it; see `descriptors`.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -48,18 +52,18 @@ class Store:
         return (self._file.fileno(),) if self._nameless else ()
 
     def write(self, data: bytes) -> None:
-        """Append."""
+        """Append data."""
         self._file.write(data)
         self.bytes += len(data)
 
     def finish(self) -> None:
-        """The upload is complete; others may read it."""
+        """Complete the upload, so that another process can read it."""
         self._file.flush()
         if not self._nameless:
             self._file.close()
 
     def close(self) -> None:
-        """Remove it."""
+        """Delete the file."""
         self._file.close()
         if not self._nameless:
             with contextlib.suppress(OSError):
@@ -67,18 +71,18 @@ class Store:
 
 
 class Clip:
-    """An uploaded video or image that plays at its own pace, over and over. A context manager.
+    """An uploaded video or image that plays in real time, looped. A context manager.
 
     Args:
-        store: the upload, which is closed with the clip, also if this fails.
-        memory_bytes: that the process may take.
-        begun: called with the clip before it is opened, which may take a while; closing it ends that.
+        store: the upload; closed with the clip, also if opening fails.
+        memory_bytes: limit for the decoding process.
+        begun: called with the clip before it is opened, which may take a while; closing the clip aborts that.
 
     Attributes:
-        about: kind ("video" or "image"), width and height.
+        about: kind ("video" or "picture"), width and height.
 
     Raises:
-        InputError: it is damaged, no video or image, or too large; the message names no file.
+        InputError: it is damaged, no video or image, or too large; the message contains no path.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class Clip:
 
     @property
     def pid(self) -> int:
-        """Of the process that reads it."""
+        """Process id of the decoder."""
         return self._process.pid
 
     def __enter__(self) -> Self:
@@ -116,22 +120,22 @@ class Clip:
         self.close()
 
     def next(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB: the frame that is due; waits for it.
+        """Wait for the frame that is due, (H, W, 3) uint8 RGB.
 
         Raises:
-            InputError: the clip is damaged from here on, or its process does not answer.
+            InputError: the clip is damaged from here on, was closed, or its process does not answer.
         """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(b"?")
             self._process.stdin.flush()
         except (OSError, ValueError) as error:  # ValueError: closed meanwhile
-            raise InputError("the clip is no longer there") from error
-        (width, height), data = self._answer(PICTURE, PICTURE_SECONDS)
+            raise InputError("the clip was closed") from error
+        (width, height), data = self._answer(FRAME, FRAME_SECONDS)
         return np.frombuffer(data, np.uint8).reshape(height, width, 3).copy()
 
     def close(self) -> None:
-        """Kill what reads it, and remove it; twice does no harm, nor does it from two threads."""
+        """Kill the process and delete the file; may be called repeatedly and from several threads."""
         self._process.kill()
         with self._closing:
             self._process.wait()
@@ -142,7 +146,7 @@ class Clip:
             self._store.close()
 
     def _answer(self, kind: bytes, seconds: float) -> tuple[tuple[int, int], bytes]:
-        """(width, height) and data of the next answer, which is to be of that kind."""
+        """(width, height) and data of the next answer, which must be of the given kind."""
         assert self._process.stdout is not None
         late = threading.Event()
 
@@ -151,7 +155,7 @@ class Clip:
             self._process.kill()
 
         watch = threading.Timer(seconds, give_up)
-        watch.daemon = True  # the program may end
+        watch.daemon = True  # so that the program can exit
         watch.start()
         try:
             found, width, height, size = HEADER.unpack(self._process.stdout.read(HEADER.size))
@@ -159,9 +163,9 @@ class Clip:
             if len(data) < size:
                 raise EOFError
         except (struct.error, EOFError, OSError, ValueError) as error:  # ValueError: closed meanwhile
-            reason = "what reads it gave up, perhaps for want of memory"
+            reason = "the decoder crashed, perhaps because it ran out of memory"
             if late.is_set():
-                reason = f"nothing came of it for {seconds:g} seconds"
+                reason = f"it could not be read within {seconds:g} seconds"
             raise InputError(reason) from error
         finally:
             watch.cancel()

@@ -1,4 +1,4 @@
-"""The styles that the page offers: their names, what they are after, and a small image of each."""
+"""The styles that the page offers: names, descriptions and thumbnails."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from streamstyle.styles import DEFAULT_STYLE
 from streamstyle.weights import STYLES
 
 SAMPLE = Path(__file__).parent / "page" / "sample.jpg"
-PAINTED_SIZE = (540, 360)  # at which strokes look as they do in a camera's image, and
-SHOWN_SIZE = (270, 180)  # at which they are shown
-MOST_LETTERS = 200  # of a mixture
+STYLIZED_SIZE = (540, 360)  # strokes have the same relative size as in a camera's frames
+THUMBNAIL_SIZE = (270, 180)
+MAX_CHARACTERS = 200  # of a mixture
 
 
 class Gallery:
-    """Styles by the names that the page has for them: bundled ones by their own, files without their folder.
+    """The styles by their public names: a file's is its name without folder and suffix.
 
     Args:
-        styles: names, files, or mixtures of them, whose parts are offered.
+        styles: names, files, or mixtures of them; each style in them is offered.
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
@@ -38,68 +38,69 @@ class Gallery:
 
     def __init__(self, styles: Sequence[str], device: str) -> None:
         self._device = device
-        self._real: dict[str, str] = {}
+        self._styles: dict[str, str] = {}  # name or file by public name
         parts = [name for style in styles for name in read_mixture(style) if name != NONE]
         for style in dict.fromkeys(parts):
-            shown = style if style in STYLES else re.sub("[+*]", "_", Path(style).stem)
-            if shown in self._real:
-                raise UsageError(f"{style}: there is another style called {shown!r}; rename the file")
-            self._real[shown] = style
-        self._shown = {style: shown for shown, style in self._real.items()}
+            name = style if style in STYLES else re.sub("[+*]", "_", Path(style).stem)
+            if name in self._styles:
+                raise UsageError(f"{style}: there is another style called {name!r}; rename the file")
+            self._styles[name] = style
+        self._public_names = {style: name for name, style in self._styles.items()}
         self._thumbnails: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self.device = self.stylizer().device
 
     @property
     def names(self) -> list[str]:
-        """As the page has them."""
-        return list(self._real)
+        """The public names."""
+        return list(self._styles)
 
     def cards(self) -> list[dict[str, str]]:
-        """Name, label and note of each."""
-        return [_card(shown, real) for shown, real in self._real.items()]
+        """Name, label and note of each style."""
+        return [_card(name, style) for name, style in self._styles.items()]
 
     def stylizer(self) -> Stylizer:
-        """A painter for another visitor."""
-        styles = list(self._real.values())
+        """A new stylizer for a visitor."""
+        styles = list(self._styles.values())
         first = DEFAULT_STYLE if DEFAULT_STYLE in styles else styles[0]
         return Stylizer(StylizeSettings(), styles, Controls(style=first), device=self._device)
 
-    def real(self, text: object) -> str:
-        """A mixture of the page in names that a painter knows.
+    def resolve(self, text: object) -> str:
+        """Convert a mixture from public names to those that a stylizer knows.
 
         Raises:
-            UsageError: it is no mixture, or of other styles.
+            UsageError: it is no mixture, or contains an unknown style.
         """
-        if not isinstance(text, str) or len(text) > MOST_LETTERS:
+        if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
             raise UsageError("style: expected a name or a mixture")
         shares = read_mixture(text)
         for name in shares:
-            if name != NONE and name not in self._real:
-                raise UsageError(f"unknown style {name!r}; known: {', '.join(self._real)}, {NONE}")
-        return _mixture({self._real.get(name, name): share for name, share in shares.items()})
+            if name != NONE and name not in self._styles:
+                raise UsageError(f"unknown style {name!r}; known: {', '.join(self._styles)}, {NONE}")
+        return _mixture({self._styles.get(name, name): share for name, share in shares.items()})
 
-    def shown(self, wanted: Controls) -> dict[str, float]:
-        """What is wanted, in shares of the names that the page knows."""
-        return {self._shown.get(name, Path(name).stem): share for name, share in wanted.mixture.items()}
+    def shares(self, controls: Controls) -> dict[str, float]:
+        """The mixture of the controls: shares by public name."""
+        mixture = controls.mixture.items()
+        return {self._public_names.get(name, Path(name).stem): share for name, share in mixture}
 
-    def by_shown_names(self, text: str) -> str:
-        """A sentence for the page, which is told of no file of this machine."""
-        for style, shown in self._shown.items():
-            text = text.replace(style, shown)
+    def without_paths(self, text: str) -> str:
+        """A message with public names instead of style files, to keep paths private."""
+        for style, name in self._public_names.items():
+            text = text.replace(style, name)
         return text
 
     def thumbnail(self, name: str) -> bytes | None:
-        """The sample image in a style, as JPEG; it is stylized once. None: there is no such style."""
+        """The sample image in a style, as JPEG, rendered once; None if there is no such style."""
         with self._lock:
-            if name in self._real and name not in self._thumbnails:
-                self._thumbnails[name] = self._stylized(self._real[name])
+            if name in self._styles and name not in self._thumbnails:
+                self._thumbnails[name] = self._render_thumbnail(self._styles[name])
             return self._thumbnails.get(name)
 
-    def _stylized(self, style: str) -> bytes:
-        pixels = cv2.resize(read_jpeg(SAMPLE.read_bytes()), PAINTED_SIZE, interpolation=cv2.INTER_AREA)
+    def _render_thumbnail(self, style: str) -> bytes:
+        pixels = cv2.resize(read_jpeg(SAMPLE.read_bytes()), STYLIZED_SIZE, interpolation=cv2.INTER_AREA)
         result = Stylizer(StylizeSettings(), [], Controls(style=style), device=self._device)(pixels, 0.0)
-        return write_jpeg(cv2.resize(result, SHOWN_SIZE, interpolation=cv2.INTER_AREA))
+        return write_jpeg(cv2.resize(result, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA))
 
 
 def _mixture(shares: dict[str, float]) -> str:
@@ -108,8 +109,8 @@ def _mixture(shares: dict[str, float]) -> str:
     return "+".join(f"{share:g}*{name}" for name, share in shares.items())
 
 
-def _card(shown: str, real: str) -> dict[str, str]:
-    label = shown.replace("_", " ")
-    entry = STYLES.get(real)
+def _card(name: str, style: str) -> dict[str, str]:
+    label = name.replace("_", " ")
+    entry = STYLES.get(style)
     note = f"{entry.painting}, {entry.painter}, {entry.year}" if entry else "from a file"
-    return {"name": shown, "label": label[:1].upper() + label[1:], "note": note}
+    return {"name": name, "label": label[:1].upper() + label[1:], "note": note}

@@ -10,28 +10,28 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from streamstyle.errors import InputError
 
-MOST_BYTES = 1_500_000
-LONG_SIDE, SHORT_SIDE = 1920, 1080  # pixels at most, upright or not
-QUALITY = 85  # a 640x480 image has about 80 KB, and no visible blocks
+MAX_BYTES = 1_500_000
+LONG_SIDE, SHORT_SIDE = 1920, 1080  # maximum in pixels, in landscape or portrait
+QUALITY = 85  # about 80 KB for a 640x480 image, without visible blocks
 
 
 def read_jpeg(data: bytes) -> np.ndarray:
-    """Decode a JPEG image to (H, W, 3) uint8 RGB. Its size is checked before it is decoded.
+    """Decode a JPEG image to (H, W, 3) uint8 RGB; its size is checked before decoding.
 
     Raises:
         InputError: it is damaged, not a JPEG, or too large.
     """
-    if len(data) > MOST_BYTES:
-        raise InputError(f"the image has {len(data):,} bytes, at most {MOST_BYTES:,} are taken")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"the image has {len(data):,} bytes, at most {MAX_BYTES:,} are accepted")
     try:
         with JpegImageFile(io.BytesIO(data)) as image:
             if max(image.size) > LONG_SIDE or min(image.size) > SHORT_SIDE:
                 width, height = image.size
                 raise InputError(
-                    f"the image has {width}x{height} pixels, at most {LONG_SIDE}x{SHORT_SIDE} are taken"
+                    f"the image has {width}x{height} pixels, at most {LONG_SIDE}x{SHORT_SIDE} are accepted"
                 )
             return np.array(image.convert("RGB"))
-    except (SyntaxError, OSError, ValueError) as error:  # SyntaxError is Pillow's word for a wrong header
+    except (SyntaxError, OSError, ValueError) as error:  # Pillow raises SyntaxError for a wrong header
         raise InputError("the image is damaged, or not a JPEG") from error
 
 

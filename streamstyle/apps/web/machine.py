@@ -1,4 +1,4 @@
-"""This machine's own camera, as the page shows it."""
+"""The server's own camera, as the page shows it."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ if TYPE_CHECKING:
 
 
 class Machine(Protocol):
-    """A camera of this machine that is stylized whether or not anybody watches."""
+    """A live session of the server's camera, which runs even if nobody watches; see `Live`."""
 
     @property
-    def wanted(self) -> Controls:
-        """Its controls as they are set now."""
+    def controls(self) -> Controls:
+        """The current controls."""
         ...
 
     def newest(self, after: int, timeout: float) -> tuple[int, np.ndarray, np.ndarray] | None:
-        """The newest result, if it is newer than the one with that number.
+        """The newest result, if its number is higher than `after`.
 
         Returns:
-            Its number, source and result, both (H, W, 3) uint8 RGB; None if none came in `timeout` seconds.
+            Its number, source and result, both (H, W, 3) uint8 RGB; None after `timeout` seconds.
         """
         ...
 
     def change(self, **values: object) -> Controls:
-        """Change the controls; raises UsageError, which changes nothing."""
+        """Change the controls; raises UsageError if a value is not allowed, then nothing changes."""
         ...
 
     def status(self) -> dict[str, float | int | str]:
-        """Figures of the session, by name."""
+        """Statistics of the session, by name."""
         ...
 
 
 class Broadcast:
-    """The results of the camera for several viewers; each is encoded once."""
+    """Distributes the results of the camera to several viewers, each encoded only once."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._lock = threading.Lock()
         self._number = 0
-        self._pictures = b"", b""
+        self._encoded = b"", b""
 
     def newest(self, after: int, timeout: float) -> tuple[int, bytes, bytes] | None:
-        """The newest result after that number: number, source and result as JPEG; None after the timeout."""
+        """The newest result: number, source and result as JPEG; None after `timeout` seconds."""
         from streamstyle.apps.web.jpeg import write_jpeg
 
         found = self.machine.newest(after, timeout)
@@ -55,5 +55,5 @@ class Broadcast:
         number, source, result = found
         with self._lock:
             if number > self._number:
-                self._number, self._pictures = number, (write_jpeg(source), write_jpeg(result))
-            return self._number, *self._pictures
+                self._number, self._encoded = number, (write_jpeg(source), write_jpeg(result))
+            return self._number, *self._encoded

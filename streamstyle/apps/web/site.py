@@ -1,4 +1,4 @@
-"""What is served, under which address."""
+"""The web application: its addresses and what each of them serves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from streamstyle.apps.web.visits import WAIT_SECONDS, Visit
 from streamstyle.errors import StreamstyleError
 
 PAGE = Path(__file__).parent / "page"
-FILES = {  # all that is ever read from disk, by address
+FILES = {  # the only files served from disk, by address
     "/": ("index.html", "text/html; charset=utf-8"),
     "/studio.css": ("studio.css", "text/css; charset=utf-8"),
     "/studio.js": ("studio.js", "text/javascript; charset=utf-8"),
@@ -36,20 +36,21 @@ FILES = {  # all that is ever read from disk, by address
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/sample.jpg": ("sample.jpg", "image/jpeg"),
 }
-UPLOAD_SECONDS = 20.0  # without a byte, before an upload is given up
-TRY_AGAIN_LATER = 1013  # of the codes with which WebSockets end
+UPLOAD_SECONDS = 20.0  # without data, before an upload is aborted
+TRY_AGAIN_LATER = 1013  # WebSocket close code
 _BOUNDARY = "picture"
 _PART = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n".encode()
 
 
 class Site:
-    """The application (ASGI), without its door: see `access.Access`.
+    """The ASGI application, without access control; see `access.Access`.
 
     Args:
         gallery: the styles.
         machine: the machine's camera, if there is one.
-        folder: where uploads lie while they play.
-        most_visitors, most_clip_bytes: how many, how large.
+        folder: for uploads while they play.
+        most_visitors: maximum number of visitors and stream viewers together.
+        most_clip_bytes: maximum size of an upload.
     """
 
     def __init__(
@@ -66,13 +67,14 @@ class Site:
         self._broadcast = None if machine is None else Broadcast(machine)
         self._folder = folder
         self._most_visitors, self._most_clip_bytes = most_visitors, most_clip_bytes
-        self._watching = 0  # visitors and viewers of the stream
+        self._viewers = 0  # visitors and stream viewers
         self._uploading: set[str] = set()
-        self._opening: list[list[Clip]] = []  # of uploads that are being looked into
+        self._opening: list[list[Clip]] = []  # of uploads that are being opened
         self._thumbnail_turn = asyncio.Lock()
-        # One thread, first come first served: who has one image in flight waits for one of each other's.
-        self._painting = ThreadPoolExecutor(1, "painting")
-        self._hands = ThreadPoolExecutor(4 * most_visitors, "page")
+        # One thread, first come, first served: a visitor with one frame in flight waits for at most one frame
+        # of each other visitor.
+        self._stylizing_thread = ThreadPoolExecutor(1, "stylizing")
+        self._pool = ThreadPoolExecutor(4 * most_visitors, "page")
         routes = [Route(path, self._file, methods=["GET"]) for path in FILES]
         self.app = Starlette(
             routes=[
@@ -82,102 +84,108 @@ class Site:
                 Route("/stream.mjpg", self._stream, methods=["GET"]),
                 WebSocketRoute("/paint", self._visit),
             ],
-            exception_handlers={HTTPException: _sentence},
+            exception_handlers={HTTPException: _error_answer},
         )
 
     def close(self) -> None:
-        """Let go of clips and threads."""
+        """Close all clips and stop the threads."""
         self.stopping.set()
         for visit in list(self.visits.values()):
             visit.drop_clip()
         for clip in [clip for begun in self._opening for clip in begun]:
             clip.close()
-        self._painting.shutdown(wait=False, cancel_futures=True)
-        self._hands.shutdown(wait=False, cancel_futures=True)
+        self._stylizing_thread.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_painting(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def _in_stylizing_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._painting, functools.partial(function, *arguments))
+        return await loop.run_in_executor(self._stylizing_thread, functools.partial(function, *arguments))
 
-    async def _beside(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def _in_pool(self, function: Callable[..., Any], *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._hands, functools.partial(function, *arguments))
+        return await loop.run_in_executor(self._pool, functools.partial(function, *arguments))
 
     async def _file(self, request: Request) -> Response:
         name, kind = FILES[request.url.path]
         return Response((PAGE / name).read_bytes(), headers={"Content-Type": kind})
 
     async def _thumbnail(self, request: Request) -> Response:
-        async with self._thumbnail_turn:  # a visitor waits for one of them at most, not for all
-            picture = await self._in_painting(self._gallery.thumbnail, request.path_params["name"])
-        if picture is None:
+        async with self._thumbnail_turn:  # so that a visitor's frame waits for one thumbnail at most
+            jpeg = await self._in_stylizing_thread(self._gallery.thumbnail, request.path_params["name"])
+        if jpeg is None:
             raise HTTPException(404, "There is no such style.")
-        return Response(picture, media_type="image/jpeg")
+        return Response(jpeg, media_type="image/jpeg")
 
     async def _visit(self, socket: WebSocket) -> None:
         await socket.accept()
-        with self._place() as free:
-            if not free:
-                sentence = f"{self._most_visitors} people are painting here already. Try again later."
-                await socket.send_json({"refused": sentence, "full": True})
+        with self._viewer_slot() as has_slot:
+            if not has_slot:
+                message = f"{self._most_visitors} people are using this page already. Try again later."
+                await socket.send_json({"refused": message, "full": True})
                 await socket.close(TRY_AGAIN_LATER)
                 return
             try:
-                stylizer = await self._beside(self._gallery.stylizer)
-            except StreamstyleError as error:  # weights are gone, memory is short
-                await socket.send_json({"refused": self._gallery.by_shown_names(str(error)), "full": True})
+                stylizer = await self._in_pool(self._gallery.stylizer)
+            except StreamstyleError as error:  # weights were deleted, or memory ran out
+                await socket.send_json({"refused": self._gallery.without_paths(str(error)), "full": True})
                 await socket.close(TRY_AGAIN_LATER)
                 return
             about = {"most_clip_bytes": self._most_clip_bytes, "device": str(self._gallery.device)}
             visit = Visit(
-                socket, stylizer, self._gallery, self._broadcast, self._in_painting, self._beside, about
+                socket,
+                stylizer,
+                self._gallery,
+                self._broadcast,
+                self._in_stylizing_thread,
+                self._in_pool,
+                about,
             )
             self.visits[visit.name] = visit
             try:
                 await visit.run()
             finally:
                 del self.visits[visit.name]
-                visit.drop_clip()  # also one that came while it ended
+                visit.drop_clip()  # also one that was uploaded while the visit ended
 
     @contextlib.contextmanager
-    def _place(self) -> Any:
-        """A place for one who watches, while there are any."""
-        free = self._watching < self._most_visitors
-        self._watching += free
+    def _viewer_slot(self) -> Any:
+        """Reserve a place for a viewer; yields False if all are taken."""
+        free = self._viewers < self._most_visitors
+        self._viewers += free
         try:
             yield free
         finally:
-            self._watching -= free
+            self._viewers -= free
 
     async def _upload(self, request: Request) -> Response:
         name = request.query_params.get("visit", "")
         if name not in self.visits:
             raise HTTPException(409, "This page is not connected. Wait a moment, then try again.")
         if name in self._uploading:
-            raise HTTPException(409, "Another clip is on its way. Wait for it, then try again.")
+            raise HTTPException(409, "Another clip is being uploaded. Wait for it, then try again.")
         self._uploading.add(name)
         try:
             clip = await self._receive(request)
         finally:
             self._uploading.discard(name)
         visit = self.visits.get(name)
-        if visit is None:  # gone meanwhile
+        if visit is None:  # disconnected meanwhile
             clip.close()
             raise HTTPException(409, "This page is not connected. Wait a moment, then try again.")
         visit.take_clip(clip)
         return JSONResponse(clip.about)
 
     async def _receive(self, request: Request) -> Clip:
-        """The upload as a clip that plays."""
+        """Receive an upload and open it as a clip."""
         most = self._most_clip_bytes
-        too_large = HTTPException(413, f"The file is too large: at most {most / 1e6:g} MB are taken.")
+        too_large = HTTPException(413, f"The file is too large; the limit is {most / 1e6:g} MB.")
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > most:
             raise too_large
         try:
             store = Store(self._folder)
         except OSError as error:
-            raise HTTPException(507, "There is no room for the file on the server's disk.") from error
+            raise HTTPException(507, "The server's disk is full.") from error
         try:
             async with contextlib.aclosing(request.stream()) as chunks:
                 while (chunk := await asyncio.wait_for(anext(chunks, None), UPLOAD_SECONDS)) is not None:
@@ -188,11 +196,11 @@ class Site:
         except BaseException as error:
             store.close()
             if isinstance(error, TimeoutError):
-                raise HTTPException(408, "The upload stood still and was given up.") from error
+                raise HTTPException(408, "The upload stalled and was aborted.") from error
             if isinstance(error, ClientDisconnect):
-                raise HTTPException(400, "The upload was broken off.") from error
+                raise HTTPException(400, "The upload was interrupted.") from error
             if isinstance(error, OSError):
-                raise HTTPException(507, "There is no room for the file on the server's disk.") from error
+                raise HTTPException(507, "The server's disk is full.") from error
             raise
         if store.bytes == 0:
             store.close()
@@ -200,40 +208,40 @@ class Site:
         begun: list[Clip] = []
         self._opening.append(begun)
         try:
-            clip: Clip = await self._beside(functools.partial(Clip, store, begun=begun.append))
+            clip: Clip = await self._in_pool(functools.partial(Clip, store, begun=begun.append))
         except StreamstyleError as error:
             raise HTTPException(422, f"This file cannot be played: {error}.") from error
-        except asyncio.CancelledError as error:  # the page ends
+        except asyncio.CancelledError as error:  # the server stops
             for clip in begun:
                 clip.close()
-            raise HTTPException(503, "The page is being closed.") from error
+            raise HTTPException(503, "The server is stopping.") from error
         finally:
             self._opening.remove(begun)
         return clip
 
     async def _stream(self, request: Request) -> Response:
         if self._broadcast is None:
-            raise HTTPException(404, "This machine shows no camera; `streamstyle live --web` does.")
-        if self._watching >= self._most_visitors:
+            raise HTTPException(404, "The server shows no camera; start it with `streamstyle live --web`.")
+        if self._viewers >= self._most_visitors:
             raise HTTPException(503, f"{self._most_visitors} people are watching already. Try again later.")
         return StreamingResponse(
-            self._pictures(self._broadcast), media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
+            self._stream_parts(self._broadcast), media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
         )
 
-    async def _pictures(self, broadcast: Broadcast) -> AsyncIterator[bytes]:
+    async def _stream_parts(self, broadcast: Broadcast) -> AsyncIterator[bytes]:
         number = 0
-        with self._place() as free:
-            while free and not self.stopping.is_set():
+        with self._viewer_slot() as has_slot:
+            while has_slot and not self.stopping.is_set():
                 try:
-                    shown = await self._beside(broadcast.newest, number, WAIT_SECONDS)
-                except StreamstyleError:  # which the program itself tells of
+                    newest = await self._in_pool(broadcast.newest, number, WAIT_SECONDS)
+                except StreamstyleError:  # reported by the program itself
                     return
-                if shown is not None:
-                    number, _, result = shown
+                if newest is not None:
+                    number, _, result = newest
                     yield _PART % len(result) + result + b"\r\n"
 
 
-async def _sentence(_: Request, error: Exception) -> Response:
-    """An error as a sentence for the page to show."""
+async def _error_answer(_: Request, error: Exception) -> Response:
+    """An error as a message for the page to show."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"refused": error.detail}, error.status_code, headers=error.headers)

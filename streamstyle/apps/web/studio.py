@@ -1,4 +1,4 @@
-"""Serves the page on this machine."""
+"""The server of the web page."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _log = logging.getLogger("streamstyle")
 HOST, PORT = "127.0.0.1", 8787
 NEEDED = ("starlette", "uvicorn", "websockets")
 START_SECONDS, STOP_SECONDS = 20.0, 5.0
-_LARGEST_MESSAGE = 4_000_000  # bytes; images of more than jpeg.MOST_BYTES are refused with a sentence
-_NEXT_PORTS = 20  # looked through for one that is free
+_LARGEST_MESSAGE = 4_000_000  # bytes; between jpeg.MAX_BYTES and this, images are refused with a message
+_NEXT_PORTS = 20  # tried when looking for a free port
 _EVERYWHERE = ("", "0.0.0.0", "::")
 
 
 class Studio:
-    """The page, served by a thread of its own. A context manager.
+    """Serves the page from a thread of its own. A context manager.
 
     Args:
-        host: address to listen at; anything but this machine's own (127.0.0.1) lets others in.
-        port: to listen at; 0 for any that is free.
-        token: the key in the link; None: made anew.
-        machine: the machine's own camera, as one more input and as /stream.mjpg.
-        styles: names and files that are offered; none: all that are bundled.
+        host: address to listen on; anything but a loopback address such as 127.0.0.1 accepts other machines.
+        port: to listen on; 0 picks a free one.
+        token: the key in the link; by default a random one.
+        machine: the server's own camera, as an additional input and as /stream.mjpg.
+        styles: names and files to offer; by default all bundled styles.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        names: under which the page is reached besides, such as that of a proxy that speaks https.
-        most_visitors: who may paint or watch at once.
-        most_clip_bytes: of an upload.
+        names: further host names to accept, such as that of an https proxy.
+        most_visitors: maximum number of visitors and stream viewers together.
+        most_clip_bytes: maximum size of an upload.
 
     Raises:
-        UsageError: packages are missing, the address is taken or unknown, or a style or device is unknown.
+        UsageError: packages are missing, the address is in use or unknown, or a style or device is unknown.
         InputError: weights cannot be read.
     """
 
@@ -67,7 +67,7 @@ class Studio:
         if not 0 <= port <= 65535:
             raise UsageError(f"port is {port}, expected 0 to 65535")
         if token is not None and len(token) < 8:
-            raise UsageError("token: expected at least 8 letters")
+            raise UsageError("token: expected at least 8 characters")
         from streamstyle.apps.web.gallery import Gallery
         from streamstyle.weights import STYLES
 
@@ -88,7 +88,7 @@ class Studio:
 
     @property
     def stream_url(self) -> str:
-        """The link to the machine's camera as a stream of JPEG images, for OBS, VLC and the like."""
+        """The link to the server's camera as a stream of JPEG images, for OBS, VLC and the like."""
         return self._link("/stream.mjpg")
 
     def _link(self, path: str) -> str:
@@ -105,7 +105,7 @@ class Studio:
         self.stop()
 
     def start(self) -> None:
-        """Serve from now on, in a thread."""
+        """Start serving in a thread."""
         self._warn()
         begun = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(begun,), name="page", daemon=True)
@@ -114,7 +114,7 @@ class Studio:
             raise UsageError(f"the page did not start within {START_SECONDS:g} seconds")
 
     def stop(self) -> None:
-        """Serve no more; clips are gone. Twice does no harm."""
+        """Stop serving and delete clips; may be called twice."""
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
@@ -122,7 +122,7 @@ class Studio:
         self._socket.close()
 
     def wait(self) -> None:
-        """As long as it is served, or until a signal raises something here."""
+        """Block while the page is served, or until a signal handler raises an exception."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.5)
 
@@ -160,7 +160,7 @@ class Studio:
                     server_header=False,
                     proxy_headers=False,
                     ws_max_size=_LARGEST_MESSAGE,
-                    ws_per_message_deflate=False,  # JPEG cannot be made smaller
+                    ws_per_message_deflate=False,  # JPEG does not compress further
                     timeout_graceful_shutdown=1,
                 )
             )
@@ -173,12 +173,12 @@ class Studio:
         if not _is_local(self.host):
             _log.warning(
                 "everyone on the network who has the link can use the page; "
-                "a browser gives it its camera only over https or on this machine"
+                "browsers allow it their camera only over https or on this machine"
             )
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound there."""
+    """A listening socket at an address."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -187,7 +187,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"host {host!r}: no such address") from error
     bound = socket.socket(family, kind, protocol)
     try:
-        # Elsewhere it would let two programs have the same port.
+        # On Windows, SO_REUSEADDR would let two programs share the port.
         if hasattr(socket, "SO_REUSEPORT"):
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
@@ -195,14 +195,14 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         if isinstance(error, PermissionError):
-            raise UsageError(f"port {port} may not be used; those from 1024 on may") from error
+            raise UsageError(f"port {port} is not permitted; use one from 1024 on") from error
         if error.errno == errno.EADDRINUSE:
-            raise UsageError(f"port {port} is in use{_advice(host, port)}") from error
+            raise UsageError(f"port {port} is in use{_free_port_hint(host, port)}") from error
         raise UsageError(f"host {host!r}: this machine has no such address") from error
     return bound
 
 
-def _advice(host: str, port: int) -> str:
+def _free_port_hint(host: str, port: int) -> str:
     for other in range(port + 1, min(port + 1 + _NEXT_PORTS, 65536)):
         with socket.socket() as tried:
             try:
@@ -218,7 +218,7 @@ def _is_local(host: str) -> bool:
 
 
 def _names(local: bool) -> list[str]:
-    """Names of this machine on its network."""
+    """Host names of this machine on its network."""
     if local:
         return []
     name = socket.gethostname()
@@ -226,7 +226,7 @@ def _names(local: bool) -> list[str]:
 
 
 def _own_address() -> str:
-    """The address that others on the network have for this machine; nothing is sent."""
+    """This machine's address on its network; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("10.255.255.255", 1))

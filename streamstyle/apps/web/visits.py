@@ -1,4 +1,4 @@
-"""One browser at the page: its own stylizer, its own controls, one frame at a time."""
+"""One browser that shows the page: it has its own stylizer and controls, and one frame in flight."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from streamstyle.apps.web.machine import Broadcast
 
 INPUTS = ("browser", "machine", "clip")
-MOST_LETTERS = 10_000  # of a message
-WAIT_SECONDS = 1.0  # for the machine's camera, before looking round
+MAX_CHARACTERS = 10_000  # of a message
+WAIT_SECONDS = 1.0  # for a frame of the machine's camera, before other work
 SOURCE_BYTES = struct.Struct("<I")  # before each image: length of the source's JPEG, 0 if the browser has it
 Call = Callable[..., Awaitable[Any]]
-NAMES = tuple(entry.name for entry in fields(Controls))
+CONTROL_NAMES = tuple(entry.name for entry in fields(Controls))
 
 
-class Paints(Protocol):
+class StylizerLike(Protocol):
     """What a visit needs of a stylizer."""
 
     @property
-    def wanted(self) -> Controls: ...
+    def controls(self) -> Controls: ...
 
     def change(self, **values: object) -> Controls: ...
 
@@ -47,44 +47,44 @@ class Styles(Protocol):
 
     def cards(self) -> list[dict[str, str]]: ...
 
-    def real(self, text: object) -> str: ...
+    def resolve(self, text: object) -> str: ...
 
-    def shown(self, wanted: Controls) -> dict[str, float]: ...
+    def shares(self, controls: Controls) -> dict[str, float]: ...
 
-    def by_shown_names(self, text: str) -> str: ...
+    def without_paths(self, text: str) -> str: ...
 
 
 class Visit:
-    """Talks with one browser until it goes.
+    """The connection with one browser, until it disconnects.
 
-    From the browser: frames as JPEG, and messages: `{"want": {…}}`, `{"input": "machine"}`, and
-    `{"ready": true}` when it can take another frame of the machine or the clip.
+    From the browser: frames as JPEG, and messages: `{"want": {…}}` to change controls,
+    `{"input": "machine"}`, and `{"ready": true}` when it can take another frame of the machine or the clip.
     To the browser: frames (see SOURCE_BYTES: source, then result, both JPEG) and messages: `welcome`,
-    `wanted`, `input`, `status`, and `refused` with a sentence. Each frame is answered with a frame or
-    a sentence, except those that a newer one replaced.
+    `wanted` with the current controls, `input`, `status`, and `refused` with an error message. Each frame is
+    answered with a frame or an error message, unless a newer frame replaced it.
 
     Args:
-        socket: to the browser, not yet accepted.
-        painter: stylizes its frames.
+        socket: to the browser, already accepted.
+        stylizer: stylizes its frames.
         styles: the style names of the page.
         broadcast: the machine's camera, if there is one.
-        in_painting: awaits a function in the thread where all visitors' frames are stylized, one by one.
-        beside: awaits a function in any other thread.
-        about: more for the welcome.
+        in_stylizing_thread: runs a function in the one thread that stylizes the frames of all visitors.
+        in_pool: runs a function in a thread of a pool.
+        about: further values of the welcome message.
 
     Attributes:
-        name: by which uploads say whose they are.
+        name: identifies the visit in uploads.
         clip: the upload that plays, if there is one.
     """
 
     def __init__(
         self,
         socket: WebSocket,
-        stylizer: Paints,
+        stylizer: StylizerLike,
         styles: Styles,
         broadcast: Broadcast | None,
-        in_painting: Call,
-        beside: Call,
+        in_stylizing_thread: Call,
+        in_pool: Call,
         about: Mapping[str, object],
     ) -> None:
         self.name = secrets.token_urlsafe(9)
@@ -93,22 +93,22 @@ class Visit:
         self._stylizer = stylizer
         self._styles = styles
         self._broadcast = broadcast
-        self._in_painting, self._beside = in_painting, beside
-        self._about = about
+        self._in_stylizing_thread, self._in_pool = in_stylizing_thread, in_pool
+        self._welcome_values = about
         self._input = "browser"
-        self._picture: bytes | None = None  # the newest frame that has not been started
+        self._pending_frame: bytes | None = None  # the newest frame that is not being processed yet
         self._ready = False
         self._wake = asyncio.Event()
-        self._number = 0  # of the machine's result shown last
-        self._told: Controls | None = None
+        self._number = 0  # of the machine's last result that was sent
+        self._sent_controls: Controls | None = None
         self._status_at = 0.0
 
     async def run(self) -> None:
-        """Serve until the browser goes; then delete its clip."""
+        """Serve until the browser disconnects; then delete its clip."""
         tasks: set[asyncio.Task[None]] = set()
         try:
             await self._welcome()
-            tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._paint())}
+            tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._process())}
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -134,14 +134,14 @@ class Visit:
     async def _welcome(self) -> None:
         await self._say(
             welcome={
-                **self._about,
+                **self._welcome_values,
                 "visit": self.name,
                 "styles": self._styles.cards(),
                 "limits": LIMITS,
                 "machine": self._broadcast is not None,
             }
         )
-        await self._tell_wanted()
+        await self._send_controls()
 
     async def _listen(self) -> None:
         while True:
@@ -150,142 +150,142 @@ class Visit:
                 raise WebSocketDisconnect(message.get("code", 1000))
             data, text = message.get("bytes"), message.get("text")
             if data is not None:
-                self._picture = data  # the newest wins
+                self._pending_frame = data  # the newest wins
                 self._wake.set()
             elif text is not None:
                 try:
-                    await self._obey(_read(text))
+                    await self._handle(_read(text))
                 except UsageError as error:
                     await self._refuse(error)
 
-    async def _obey(self, message: Mapping[str, Any]) -> None:
+    async def _handle(self, message: Mapping[str, Any]) -> None:
         for name, value in message.items():
             if name == "want":
                 self._change(value)
-                await self._tell_wanted(always=True)
+                await self._send_controls(always=True)
             elif name == "input":
                 self._switch(value)
                 await self._say(input=value)
-                await self._tell_wanted(always=True)
+                await self._send_controls(always=True)
             elif name == "ready":
                 self._ready = True
                 self._wake.set()
             else:
-                raise UsageError(f"{name!r} is not understood; known are want, input, ready")
+                raise UsageError(f"unknown message {name!r}; known: want, input, ready")
 
     def _change(self, values: object) -> None:
         if not isinstance(values, dict):
-            raise UsageError("want: expected names with values")
+            raise UsageError("want: expected an object of names and values")
         for name in values:
-            if name not in NAMES:
-                raise UsageError(f"{name!r} cannot be wanted; known are {', '.join(NAMES)}")
+            if name not in CONTROL_NAMES:
+                raise UsageError(f"unknown control {name!r}; known: {', '.join(CONTROL_NAMES)}")
         if "style" in values:
-            values = {**values, "style": self._styles.real(values["style"])}
-        self._wished.change(**values)
+            values = {**values, "style": self._styles.resolve(values["style"])}
+        self._controlled.change(**values)
 
     def _switch(self, name: object) -> None:
         if name not in INPUTS:
             raise UsageError(f"input is {name!r}, expected {', '.join(INPUTS)}")
         if name == "machine" and self._broadcast is None:
-            raise UsageError("this machine shows no camera; `streamstyle live --web` does")
+            raise UsageError("the server shows no camera; start it with `streamstyle live --web`")
         if name == "clip" and self.clip is None:
             raise UsageError("there is no clip yet; upload one")
-        self._input, self._picture, self._number = str(name), None, 0
+        self._input, self._pending_frame, self._number = str(name), None, 0
 
     @property
-    def _wished(self) -> Any:
-        """Whose controls the page shows: those of its own stylizer, or of the machine's camera."""
+    def _controlled(self) -> Any:
+        """What the controls of the page change: its own stylizer, or the machine's camera."""
         return self._broadcast.machine if self._input == "machine" and self._broadcast else self._stylizer
 
-    async def _paint(self) -> None:
+    async def _process(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
                 if self._input == "browser":
-                    await self._paint_picture()
+                    await self._process_browser_frame()
                 elif self._ready:
                     self._ready = False
-                    await (self._show_machine() if self._input == "machine" else self._paint_clip())
+                    await (self._send_machine_frame() if self._input == "machine" else self._process_clip())
             except StreamstyleError as error:
                 await self._refuse(error, picture=True)
 
-    async def _paint_picture(self) -> None:
-        data, self._picture = self._picture, None
+    async def _process_browser_frame(self) -> None:
+        data, self._pending_frame = self._pending_frame, None
         if data is not None:
-            pixels = await self._beside(read_jpeg, data)
-            await self._send(b"", await self._beside(write_jpeg, await self._stylized(pixels)))
+            pixels = await self._in_pool(read_jpeg, data)
+            await self._send(b"", await self._in_pool(write_jpeg, await self._stylized(pixels)))
 
-    async def _paint_clip(self) -> None:
+    async def _process_clip(self) -> None:
         clip = self.clip
         if clip is None:
-            raise UsageError("there is no clip any more; upload one")
+            raise UsageError("the clip is gone; upload one")
         try:
-            pixels = await self._beside(clip.next)
+            pixels = await self._in_pool(clip.next)
         except StreamstyleError:
             if clip is self.clip:
                 self.drop_clip()
                 raise
-            self._again()  # another clip took its place
+            self._request_again()  # it was replaced by another clip
             return
-        source, result = await asyncio.gather(self._beside(write_jpeg, pixels), self._stylized(pixels))
-        await self._send(source, await self._beside(write_jpeg, result))
+        source, result = await asyncio.gather(self._in_pool(write_jpeg, pixels), self._stylized(pixels))
+        await self._send(source, await self._in_pool(write_jpeg, result))
 
-    async def _show_machine(self) -> None:
+    async def _send_machine_frame(self) -> None:
         assert self._broadcast is not None
-        shown = await self._beside(self._broadcast.newest, self._number, WAIT_SECONDS)
-        await self._tell_wanted()
+        newest = await self._in_pool(self._broadcast.newest, self._number, WAIT_SECONDS)
+        await self._send_controls()
         if time.monotonic() - self._status_at >= WAIT_SECONDS:
             self._status_at = time.monotonic()
-            await self._say(status=_fit_to_show(self._broadcast.machine.status()))
-        if shown is None:
-            self._again()
+            await self._say(status=_public_status(self._broadcast.machine.status()))
+        if newest is None:
+            self._request_again()
         else:
-            self._number, source, result = shown
+            self._number, source, result = newest
             await self._send(source, result)
 
-    def _again(self) -> None:
-        """The browser still waits for a frame."""
+    def _request_again(self) -> None:
+        """Try again, as the browser still waits for a frame."""
         self._ready = True
         self._wake.set()
 
     async def _stylized(self, pixels: np.ndarray) -> np.ndarray:
-        result: np.ndarray = await self._in_painting(self._stylizer, pixels, time.monotonic())
+        result: np.ndarray = await self._in_stylizing_thread(self._stylizer, pixels, time.monotonic())
         return result
 
-    async def _tell_wanted(self, always: bool = False) -> None:
-        """Send the controls, if they have changed; others may set those of the machine's camera, too."""
-        wanted = self._wished.wanted
-        if always or wanted != self._told:
-            self._told = wanted
-            await self._say(wanted={**asdict(wanted), "style": self._styles.shown(wanted)})
+    async def _send_controls(self, always: bool = False) -> None:
+        """Send the controls, if they have changed; other visitors may change the machine's, too."""
+        controls = self._controlled.controls
+        if always or controls != self._sent_controls:
+            self._sent_controls = controls
+            await self._say(wanted={**asdict(controls), "style": self._styles.shares(controls)})
 
     async def _send(self, source: bytes, result: bytes) -> None:
         await self._socket.send_bytes(SOURCE_BYTES.pack(len(source)) + source + result)
 
     async def _refuse(self, error: StreamstyleError, picture: bool = False) -> None:
-        """Send a sentence; with `image` it is the answer to a frame, or to being ready for one."""
-        await self._say(refused=self._styles.by_shown_names(str(error)), picture=picture)
+        """Send an error message; with `picture` it is the answer to a frame, or to `ready`."""
+        await self._say(refused=self._styles.without_paths(str(error)), picture=picture)
 
     async def _say(self, **message: object) -> None:
         await self._socket.send_text(json.dumps(message))
 
 
 def _read(text: str) -> dict[str, Any]:
-    """A message; its numbers are floats, since integers could be of any length."""
+    """Parse a message; all numbers become floats, since integers could have any length."""
     try:
-        if len(text) > MOST_LETTERS:
+        if len(text) > MAX_CHARACTERS:
             raise ValueError
         message = json.loads(text, parse_int=float)
         if not isinstance(message, dict):
             raise ValueError
     except (ValueError, RecursionError) as error:
-        raise UsageError("the message is not understood: expected a JSON object") from error
+        raise UsageError("the message cannot be read: expected a JSON object") from error
     return message
 
 
-def _fit_to_show(status: Mapping[str, float | int | str]) -> dict[str, float | int | str]:
-    """The figures without what JSON cannot hold, and without what may be a file name of this machine."""
+def _public_status(status: Mapping[str, float | int | str]) -> dict[str, float | int | str]:
+    """A status without values that JSON does not support, and without possible file paths."""
     return {
         name: value
         for name, value in status.items()

@@ -1,17 +1,17 @@
-// What this browser sees, as JPEG: the sample image or its camera.
+// The browser's own input as JPEG: the sample image or the camera.
 
 const QUALITY = 0.85;
-const MOST_BYTES = 1_500_000;
+const MAX_BYTES = 1_500_000;
 
 export class Capture {
-  // onfresh is called when there is a new image to take.
+  // onfresh is called when there is a new frame to take.
   constructor(onfresh) {
     this.onfresh = onfresh;
     this.width = 640;
-    this.canvas = document.createElement("canvas"); // of the image that was sent last;
-    this.other = document.createElement("canvas"); // the one before may still have to be shown
+    this.canvas = document.createElement("canvas"); // the frame that was sent last
+    this.other = document.createElement("canvas"); // the one before, which may not have been shown yet
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
-    this.video.className = "hidden"; // some browsers play only what is on the page
+    this.video.className = "hidden"; // some browsers play only videos on the page
     this.video.tabIndex = -1;
     this.video.ariaHidden = true;
     document.body.append(this.video);
@@ -31,10 +31,10 @@ export class Capture {
   // Throws what getUserMedia throws.
   async openCamera(deviceId) {
     this.close();
-    const wanted = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
-    if (deviceId) wanted.deviceId = { exact: deviceId };
-    else wanted.facingMode = "user";
-    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    const constraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+    if (deviceId) constraints.deviceId = { exact: deviceId };
+    else constraints.facingMode = "user";
+    const stream = await navigator.mediaDevices.getUserMedia({ video: constraints, audio: false });
     this.stream = stream;
     this.video.srcObject = stream;
     await this.video.play();
@@ -62,17 +62,17 @@ export class Capture {
     return this.stream?.getVideoTracks()[0]?.getSettings().facingMode === "environment";
   }
 
-  // A JPEG of what is seen now, or null where nothing is.
+  // The current frame as JPEG, or null if there is none.
   async take() {
-    const seen = this.still ?? (this.stream && this.video);
-    const width = seen?.videoWidth || seen?.naturalWidth, height = seen?.videoHeight || seen?.naturalHeight;
+    const input = this.still ?? (this.stream && this.video);
+    const width = input?.videoWidth || input?.naturalWidth, height = input?.videoHeight || input?.naturalHeight;
     if (!width || !height) return null;
     [this.canvas, this.other] = [this.other, this.canvas];
     const scale = Math.min(1, this.width / Math.max(width, height));
     this.canvas.width = Math.round(width * scale);
     this.canvas.height = Math.round(height * scale);
-    this.canvas.getContext("2d").drawImage(seen, 0, 0, this.canvas.width, this.canvas.height);
+    this.canvas.getContext("2d").drawImage(input, 0, 0, this.canvas.width, this.canvas.height);
     const blob = await new Promise((done) => this.canvas.toBlob(done, "image/jpeg", QUALITY));
-    return blob && blob.size <= MOST_BYTES ? blob : null;
+    return blob && blob.size <= MAX_BYTES ? blob : null;
   }
 }

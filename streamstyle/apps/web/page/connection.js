@@ -1,11 +1,11 @@
-// The line to the server; when it breaks it is made anew.
+// The connection to the server, which is reopened when it is lost.
 
 const FIRST_WAIT = 500, LONGEST_WAIT = 5000; // milliseconds
 const FULL = 1013;
 
 export class Connection {
-  // on: welcome(values), wanted(values), input(name), status(figures), refused(sentence, image),
-  //     image(sourceBlob or null, resultBlob), lost(sentence)
+  // on: welcome(values), controls(values), input(name), status(values), refused(message, answersFrame),
+  //     frame(sourceBlob or null, resultBlob), lost(message)
   constructor(on) {
     this.on = on;
     this.wait = FIRST_WAIT;
@@ -21,17 +21,17 @@ export class Connection {
     this.welcomed = false;
     this.socket = new WebSocket(`${scheme}://${location.host}/paint`);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.hear(JSON.parse(data)) : this.see(data));
+    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.readMessage(JSON.parse(data)) : this.readFrame(data));
     this.socket.onclose = (event) => this.lose(event);
   }
 
-  hear(message) {
+  readMessage(message) {
     if ("welcome" in message) {
       this.welcomed = true;
       this.wait = FIRST_WAIT;
       this.on.welcome(message.welcome);
     }
-    if ("wanted" in message) this.on.wanted(message.wanted);
+    if ("wanted" in message) this.on.controls(message.wanted);
     if ("input" in message) this.on.input(message.input);
     if ("status" in message) this.on.status(message.status);
     if ("refused" in message) {
@@ -40,36 +40,36 @@ export class Connection {
     }
   }
 
-  see(data) {
+  readFrame(data) {
     const length = new DataView(data).getUint32(0, true);
     const source = length ? new Blob([new Uint8Array(data, 4, length)], { type: "image/jpeg" }) : null;
     const result = new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" });
-    this.on.picture(source, result);
+    this.on.frame(source, result);
   }
 
-  say(message) {
+  send(message) {
     if (this.isOpen) this.socket.send(JSON.stringify(message));
   }
 
-  show(picture) {
-    if (this.isOpen) this.socket.send(picture);
+  sendFrame(jpeg) {
+    if (this.isOpen) this.socket.send(jpeg);
   }
 
   async lose(event) {
     this.welcomed = false;
     if (event.code === FULL && this.full) this.on.lost(this.full);
-    else this.on.lost((await this.isLockedOut())
+    else this.on.lost((await this.isUnauthorized())
       ? "The key to this page is no longer valid. Open the link that the program prints."
-      : "The connection is lost. Trying again …");
+      : "The connection is lost. Reconnecting …");
     setTimeout(() => this.open(), this.wait);
     this.wait = Math.min(this.wait * 1.7, LONGEST_WAIT);
   }
 
-  async isLockedOut() {
+  async isUnauthorized() {
     try {
       return (await fetch("/", { method: "HEAD" })).status === 401;
     } catch {
-      return false; // nobody answers
+      return false; // the server does not answer
     }
   }
 }

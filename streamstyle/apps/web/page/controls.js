@@ -1,27 +1,27 @@
-// What is wanted, as it is chosen on the page.
+// The controls of the page.
 
 const byId = (id) => document.getElementById(id);
 const thumbnails = byId("thumbnails"), second = byId("second"), share = byId("share");
 const SLIDERS = ["strength", "stroke_size", "keep_colors", "steady"];
-const BEGINNING = { strength: 1, stroke_size: 1, keep_colors: 0, steady: 0 };
-const ECHO = 400; // milliseconds after a touch during which what the server says is old
+const DEFAULTS = { strength: 1, stroke_size: 1, keep_colors: 0, steady: 0 };
+const ECHO_TIME = 400; // milliseconds after a change during which values from the server are outdated
 
 export class Controls {
-  // onwant(values): something was chosen.
-  constructor(onwant) {
-    this.onwant = onwant;
+  // onchange(values): the user changed these controls.
+  constructor(onchange) {
+    this.onchange = onchange;
     this.styles = [];
-    this.touched = -ECHO;
-    this.waiting = {};
-    for (const name of SLIDERS) byId(name).addEventListener("input", () => this.want({ [name]: this.value(name) }));
-    share.addEventListener("input", () => this.wantStyle());
-    second.addEventListener("change", () => this.wantStyle());
+    this.touched = -ECHO_TIME;
+    this.pending = {};
+    for (const name of SLIDERS) byId(name).addEventListener("input", () => this.send({ [name]: this.value(name) }));
+    share.addEventListener("input", () => this.sendStyle());
+    second.addEventListener("change", () => this.sendStyle());
     for (const name of ["mirror", "bypass"]) byId(name).addEventListener("click", () => this.toggle(name));
     byId("reset").addEventListener("click", () => {
       second.value = "";
-      Object.entries(BEGINNING).forEach(([name, value]) => this.set(name, value));
-      this.wantStyle();
-      this.want(BEGINNING);
+      Object.entries(DEFAULTS).forEach(([name, value]) => this.set(name, value));
+      this.sendStyle();
+      this.send(DEFAULTS);
     });
   }
 
@@ -37,7 +37,7 @@ export class Controls {
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "style", value: name });
     const picture = Object.assign(new Image(270, 180), { src: `/thumbnails/${encodeURIComponent(name)}.jpg`, alt: "" });
     const text = Object.assign(document.createElement("span"), { textContent: label });
-    radio.addEventListener("change", () => this.wantStyle());
+    radio.addEventListener("change", () => this.sendStyle());
     box.append(radio, picture, text);
     if (number < 9) box.append(Object.assign(document.createElement("kbd"), { textContent: number + 1, ariaHidden: true }));
     return box;
@@ -47,31 +47,31 @@ export class Controls {
     return thumbnails.querySelector("input:checked")?.value;
   }
 
-  // By its number, counted from 0; past the end it begins anew.
+  // Choose a style by its number, counted from 0; wraps around.
   choose(number) {
     const radios = [...thumbnails.querySelectorAll("input")];
     const radio = radios[(number + radios.length) % radios.length];
     if (!radio) return;
     radio.checked = true;
-    this.wantStyle();
+    this.sendStyle();
   }
 
   step(by) {
     this.choose(Math.max(0, this.styles.findIndex(({ name }) => name === this.style)) + by);
   }
 
-  wantStyle() {
+  sendStyle() {
     const first = this.style, other = second.value, part = share.value / 100;
     this.showStyle();
     if (!first) return;
-    if (!other || other === first || part === 0) this.want({ style: first });
-    else if (part === 1) this.want({ style: other });
-    else this.want({ style: `${(1 - part).toFixed(2)}*${first}+${part.toFixed(2)}*${other}` });
+    if (!other || other === first || part === 0) this.send({ style: first });
+    else if (part === 1) this.send({ style: other });
+    else this.send({ style: `${(1 - part).toFixed(2)}*${first}+${part.toFixed(2)}*${other}` });
   }
 
   toggle(name) {
     this.press(name, !this.isPressed(name));
-    this.want({ [name]: this.isPressed(name) });
+    this.send({ [name]: this.isPressed(name) });
   }
 
   isPressed(name) {
@@ -82,39 +82,39 @@ export class Controls {
     byId(name).setAttribute("aria-pressed", on);
   }
 
-  // Several changes within one image of the screen are one message.
-  want(values) {
+  // Changes within one animation frame become one message.
+  send(values) {
     this.touched = performance.now();
-    if (!Object.keys(this.waiting).length) requestAnimationFrame(() => {
-      const all = this.waiting;
-      this.waiting = {};
-      this.onwant(all);
+    if (!Object.keys(this.pending).length) requestAnimationFrame(() => {
+      const all = this.pending;
+      this.pending = {};
+      this.onchange(all);
     });
-    Object.assign(this.waiting, values);
+    Object.assign(this.pending, values);
     this.showValues();
   }
 
-  // What the server says is wanted.
-  show(wanted) {
-    this.wanted = wanted;
+  // Show the values that the server has sent.
+  show(values) {
+    this.values = values;
     clearTimeout(this.later);
-    const rest = this.touched + ECHO - performance.now();
+    const rest = this.touched + ECHO_TIME - performance.now();
     if (rest > 0) {
-      this.later = setTimeout(() => this.show(wanted), rest);
+      this.later = setTimeout(() => this.show(values), rest);
       return;
     }
-    for (const name of SLIDERS) this.set(name, wanted[name]);
-    this.press("mirror", wanted.mirror);
-    this.press("bypass", wanted.bypass);
-    const [first, other] = Object.entries(wanted.style).sort(([, a], [, b]) => b - a);
+    for (const name of SLIDERS) this.set(name, values[name]);
+    this.press("mirror", values.mirror);
+    this.press("bypass", values.bypass);
+    const [first, other] = Object.entries(values.style).sort(([, a], [, b]) => b - a);
     const part = Number(share.value);
     const isEnd = !other && ((part === 0 && first[0] === this.style) || (part === 100 && first[0] === second.value));
-    if (!isEnd || !second.value) { // a mixture at its end is one style alone, and stays a mixture here
-      const names = Object.keys(wanted.style);
+    if (!isEnd || !second.value) { // at 0 or 100 % the server has one style; keep the mixture here
+      const names = Object.keys(values.style);
       const pair = names.length === 2 && names[0] === this.style ? names : other ? [first[0], other[0]] : [first[0]];
       for (const radio of thumbnails.querySelectorAll("input")) radio.checked = radio.value === pair[0];
       second.value = pair[1] ?? "";
-      if (pair[1]) share.value = Math.round(100 * wanted.style[pair[1]]);
+      if (pair[1]) share.value = Math.round(100 * values.style[pair[1]]);
     }
     this.showStyle();
     this.showValues();

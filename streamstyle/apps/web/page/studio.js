@@ -1,4 +1,4 @@
-// The page: inputs, messages, keys, and what belongs together.
+// The page: inputs, messages and keys; connects the other modules.
 
 import { Capture } from "/capture.js";
 import { Connection } from "/connection.js";
@@ -8,59 +8,59 @@ import { View } from "/view.js";
 const byId = (id) => document.getElementById(id);
 const MESSAGE_TIME = 7000, STILL_TIME = 1500, STILL_STEP = 40; // milliseconds
 
-// The key is in a cookie by now; a link that is copied from the address bar shall not hand it on.
+// The key is in a cookie now; remove it from the address bar, so that a copied link does not reveal it.
 history.replaceState(null, "", location.pathname);
 
 let input = "sample"; // sample, camera, machine, clip
-let served = "browser"; // which of its inputs the server paints: browser, machine, clip
+let served = "browser"; // the input that the server is using: browser, machine, clip
 let welcome = null;
-let file = null; // the clip, to be sent again after a break of the connection,
-let isThere = false; // which the server does not survive
-let mine = null; // what is wanted of this browser's own painter
+let file = null; // the clip, kept to upload it again after a reconnection
+let isUploaded = false; // the server has the clip
+let ownControls = null; // of this browser's own stylizer
 let inFlight = false, fresh = false, taken = 0, latency = null, awakeUntil = 0;
-let shown = Promise.resolve(); // the image that came last
+let shown = Promise.resolve(); // resolves when the last received frame has been shown
 let upload = null;
-let isCameraLost = false; // the machine's
+let isCameraLost = false; // the server's
 
-const view = new View((sentence) => {
+const view = new View((message) => {
   byId("record").setAttribute("aria-pressed", false);
   byId("record").textContent = "Record";
-  if (sentence) say(sentence);
+  if (message) say(message);
 });
-const capture = new Capture(() => { fresh = true; offer(); });
-const controls = new Controls((values) => { connection.say({ want: values }); stir(); });
+const capture = new Capture(() => { fresh = true; sendFrame(); });
+const controls = new Controls((values) => { connection.send({ want: values }); refreshSample(); });
 const connection = new Connection({
   welcome: greet,
-  wanted(wanted) {
-    if (served !== "machine") mine = wanted;
-    controls.show(wanted);
-    stir();
+  controls(values) {
+    if (served !== "machine") ownControls = values;
+    controls.show(values);
+    refreshSample();
   },
   input(name) {
     served = name;
     inFlight = false;
-    if (isBrowser()) offer();
-    else ask();
+    if (isBrowser()) sendFrame();
+    else requestFrame();
   },
-  status: (figures) => showStatus(figures),
-  refused(sentence, picture) {
-    say(sentence);
-    if (controls.wanted) controls.show(controls.wanted);
-    if (!picture) return;
+  status: (status) => showStatus(status),
+  refused(message, answersFrame) {
+    say(message);
+    if (controls.values) controls.show(controls.values);
+    if (!answersFrame) return;
     inFlight = false;
-    if (isBrowser()) setTimeout(offer, 500);
-    else if (input === "clip") { // it can be played no further
-      isThere = false;
+    if (isBrowser()) setTimeout(sendFrame, 500);
+    else if (input === "clip") { // it cannot be played any further
+      isUploaded = false;
       file = null;
       switchTo("sample");
     }
   },
-  picture: paint,
-  lost(sentence) {
+  frame: showFrame,
+  lost(message) {
     inFlight = false;
     byId("state").textContent = "offline";
     byId("state").className = "away";
-    complain(sentence);
+    showProblem(message);
   },
 });
 
@@ -69,73 +69,73 @@ const isBrowser = () => input === "sample" || input === "camera";
 function greet(values) {
   const again = welcome !== null;
   welcome = values;
-  complain("");
+  showProblem("");
   byId("state").textContent = values.device;
   byId("state").className = "";
   byId("machine-choice").hidden = !values.machine;
-  byId("limit").textContent = `Clips stay on the machine that paints, up to ${Math.round(values.most_clip_bytes / 1e6)} MB, and are gone when you leave.`;
+  byId("limit").textContent = `Clips of up to ${Math.round(values.most_clip_bytes / 1e6)} MB are stored on the server and deleted when you leave.`;
   controls.setStyles(values.styles);
   served = "browser";
-  inFlight = isThere = false;
+  inFlight = isUploaded = false;
   if (again) {
-    say("Connected again.");
-    if (mine) connection.say({ want: { ...mine, style: mixture(mine.style) } });
-    if (input === "clip" && file) send(file);
-    else if (input === "machine") connection.say({ input: "machine" });
-    else { fresh = true; stir(); }
+    say("Reconnected.");
+    if (ownControls) connection.send({ want: { ...ownControls, style: mixture(ownControls.style) } });
+    if (input === "clip" && file) uploadClip(file);
+    else if (input === "machine") connection.send({ input: "machine" });
+    else { fresh = true; refreshSample(); }
   } else if (values.machine) switchTo("machine");
   else switchTo("sample");
 }
 
 const mixture = (shares) => Object.entries(shares).map(([name, part]) => `${part}*${name}`).join("+");
 
-// One image is on its way at a time.
-async function offer() {
+// Send a new frame, unless one is in flight.
+async function sendFrame() {
   if (inFlight || !fresh || !isBrowser() || served !== "browser" || !connection.isOpen) return;
   inFlight = true;
   fresh = false;
   const time = performance.now();
-  const picture = await capture.take();
-  if (picture && connection.isOpen) {
+  const jpeg = await capture.take();
+  if (jpeg && connection.isOpen) {
     taken = time;
-    connection.show(picture);
+    connection.sendFrame(jpeg);
   } else inFlight = false;
 }
 
-function ask() {
+function requestFrame() {
   if (inFlight || isBrowser() || served !== input || !connection.isOpen) return;
   inFlight = true;
   taken = performance.now();
-  connection.say({ ready: true });
+  connection.send({ ready: true });
 }
 
-// While one image is made ready to be shown, the next one is on its way.
-async function paint(sourceBlob, resultBlob) {
+// While a frame is being decoded, the next one is requested.
+async function showFrame(sourceBlob, resultBlob) {
   const own = isBrowser(), canvas = capture.canvas, time = taken, before = shown;
   shown = (async () => {
-    const [painted, seen] = await Promise.all([createImageBitmap(resultBlob), sourceBlob && createImageBitmap(sourceBlob)]);
+    const [stylized, original] = await Promise.all([createImageBitmap(resultBlob), sourceBlob && createImageBitmap(sourceBlob)]);
     await before;
-    if (own === !seen && own === isBrowser()) { // else it is of the input before
+    if (own === !original && own === isBrowser()) { // otherwise it belongs to the previous input
       byId("frame").classList.remove("waiting");
-      view.show(painted, seen ?? canvas, input !== "machine" && controls.wanted?.mirror);
+      view.show(stylized, original ?? canvas, input !== "machine" && controls.values?.mirror);
       if (own) latency = latency === null ? performance.now() - time : 0.9 * latency + 0.1 * (performance.now() - time);
     }
-    painted.close();
-    seen?.close();
-  })().catch(() => {}); // the next one comes soon
+    stylized.close();
+    original?.close();
+  })().catch(() => {}); // the next one arrives soon
   await before;
   inFlight = false;
-  if (!isBrowser()) ask();
-  else if (input === "camera") offer();
-  else if (performance.now() < awakeUntil) setTimeout(() => { fresh = true; offer(); }, STILL_STEP);
+  if (!isBrowser()) requestFrame();
+  else if (input === "camera") sendFrame();
+  else if (performance.now() < awakeUntil) setTimeout(() => { fresh = true; sendFrame(); }, STILL_STEP);
 }
 
-// A still needs no painting while nothing changes.
-function stir() {
+// The sample is sent again only for a while after a change.
+function refreshSample() {
   if (input !== "sample") return;
   awakeUntil = performance.now() + STILL_TIME;
   fresh = true;
-  offer();
+  sendFrame();
 }
 
 async function switchTo(name) {
@@ -143,7 +143,7 @@ async function switchTo(name) {
   input = name;
   latency = null;
   byId("frame").classList.add("waiting");
-  if (isCameraLost) complain("");
+  if (isCameraLost) showProblem("");
   isCameraLost = false;
   byId("state").title = "";
   byId("camera-row").hidden = name !== "camera";
@@ -151,15 +151,15 @@ async function switchTo(name) {
   document.querySelector(`#inputs input[value="${name}"]`).checked = true;
   if (!isBrowser()) capture.close();
   try {
-    if (isBrowser() && served !== "browser") connection.say({ input: "browser" });
+    if (isBrowser() && served !== "browser") connection.send({ input: "browser" });
     if (name === "sample") {
       await capture.openSample();
       if (before !== "sample") setMirror(false);
-      stir();
+      refreshSample();
     } else if (name === "camera") await openCamera();
-    else connection.say({ input: name });
+    else connection.send({ input: name });
   } catch (error) {
-    if (input !== name) return; // chosen otherwise meanwhile
+    if (input !== name) return; // another input was chosen meanwhile
     say(whyNoCamera(error));
     switchTo("sample");
   }
@@ -176,7 +176,7 @@ async function openCamera(deviceId) {
   setMirror(!capture.facesAway);
   track.onended = () => {
     if (input !== "camera") return;
-    say("The camera is gone.");
+    say("The camera was disconnected.");
     switchTo("sample");
   };
   const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
@@ -187,20 +187,20 @@ async function openCamera(deviceId) {
 
 function whyNoCamera(error) {
   if (error.message === "insecure")
-    return `A browser gives its camera only to https or localhost, and this page came over http from ${location.hostname}. Serve it through an https proxy, or forward the port (ssh -L). Clips work as they are.`;
+    return `Browsers allow the camera only to https or localhost, and this page came over http from ${location.hostname}. Serve it through an https proxy, or forward the port (ssh -L). Clips work without that.`;
   const reasons = {
     NotAllowedError: "The camera was refused. Allow it for this page in the browser's settings, then choose Camera again.",
     NotFoundError: "No camera was found. Connect one, or choose a clip.",
-    OverconstrainedError: "That camera is not there any more.",
+    OverconstrainedError: "This camera is no longer available.",
     NotReadableError: "The camera is in use by another program.",
   };
   return reasons[error.name] ?? `The camera cannot be used: ${error.message}`;
 }
 
-function send(chosen) {
+function uploadClip(chosen) {
   if (!welcome || upload) return;
   if (chosen.size > welcome.most_clip_bytes) {
-    say(`The file is too large: at most ${Math.round(welcome.most_clip_bytes / 1e6)} MB are taken.`);
+    say(`The file is too large; the limit is ${Math.round(welcome.most_clip_bytes / 1e6)} MB.`);
     return;
   }
   upload = new XMLHttpRequest();
@@ -210,12 +210,12 @@ function send(chosen) {
   upload.onload = ({ target }) => {
     if (target.status === 200) {
       file = chosen;
-      isThere = true;
+      isUploaded = true;
       setMirror(false);
       switchTo("clip");
     } else say(target.response?.refused ?? "The file was refused.");
   };
-  upload.onerror = () => say("The upload broke off. Try again.");
+  upload.onerror = () => say("The upload was interrupted. Try again.");
   upload.onloadend = () => {
     upload = null;
     byId("uploading").hidden = true;
@@ -233,12 +233,12 @@ function say(text) {
   say.timer = setTimeout(() => { byId("message").hidden = true; }, Math.max(MESSAGE_TIME, 70 * text.length));
 }
 
-function complain(text) {
+function showProblem(text) {
   byId("trouble").textContent = text;
   byId("trouble").hidden = !text;
 }
 
-function showFigures() {
+function showSpeed() {
   const fps = view.fps;
   const write = (id, number, unit) => {
     byId(id).replaceChildren();
@@ -248,21 +248,21 @@ function showFigures() {
   write("latency", fps ? latency : null, "ms");
 }
 
-// How the machine's own camera does.
-function showStatus(figures) {
+// The status of the server's camera.
+function showStatus(status) {
   if (input !== "machine") return;
-  latency = figures.latency_ms ?? null;
-  const lost = figures.state === "lost";
-  if (lost !== isCameraLost) complain(lost ? "The machine's camera is lost. It is looked for …" : "");
+  latency = status.latency_ms ?? null;
+  const lost = status.state === "lost";
+  if (lost !== isCameraLost) showProblem(lost ? "The server's camera is lost. Waiting for it …" : "");
   isCameraLost = lost;
-  byId("state").title = Object.entries(figures).map(([name, value]) =>
+  byId("state").title = Object.entries(status).map(([name, value]) =>
     `${name.replaceAll("_", " ")}: ${typeof value === "number" ? Math.round(value * 10) / 10 : value}`).join("\n");
 }
 
 const stamp = () => `streamstyle-${controls.style ?? "picture"}-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}`;
 
 function record() {
-  if (view.isRecording) { view.stop("The recording is among your downloads."); return; }
+  if (view.isRecording) { view.stop("The recording is in your downloads."); return; }
   const refused = view.record(stamp());
   if (refused) { say(refused); return; }
   byId("record").setAttribute("aria-pressed", true);
@@ -271,44 +271,44 @@ function record() {
 
 function snapshot() {
   view.snapshot(stamp());
-  say("The snapshot is among your downloads.");
+  say("The snapshot is in your downloads.");
 }
 
 function fillScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
   else if (byId("frame").requestFullscreen) byId("frame").requestFullscreen();
-  else say("This browser has no full screen.");
+  else say("This browser does not support full screen.");
 }
 
 const strip = byId("thumbnails");
-strip.addEventListener("wheel", (event) => { // most wheels know only up and down
+strip.addEventListener("wheel", (event) => { // most mouse wheels only scroll vertically
   if (event.deltaX || strip.scrollWidth <= strip.clientWidth) return;
   strip.scrollLeft += event.deltaY;
   event.preventDefault();
 }, { passive: false });
 
-// Who clicks an input and then types arrows means the styles.
+// After a click on an input, arrow keys should choose styles, not inputs.
 byId("inputs").addEventListener("pointerup", () => setTimeout(() => {
   if (document.activeElement.name === "input") document.activeElement.blur();
 }));
 
 const pick = byId("file");
 document.querySelectorAll("#inputs input").forEach((radio) => radio.addEventListener("change", () => {
-  if (radio.value !== "clip" || isThere) { switchTo(radio.value); return; }
-  document.querySelector(`#inputs input[value="${input}"]`).checked = true; // until there is one
-  if (file) send(file);
+  if (radio.value !== "clip" || isUploaded) { switchTo(radio.value); return; }
+  document.querySelector(`#inputs input[value="${input}"]`).checked = true; // until a clip has been uploaded
+  if (file) uploadClip(file);
   else pick.click();
 }));
-pick.addEventListener("change", () => { if (pick.files[0]) send(pick.files[0]); pick.value = ""; });
+pick.addEventListener("change", () => { if (pick.files[0]) uploadClip(pick.files[0]); pick.value = ""; });
 byId("cancel").addEventListener("click", () => upload?.abort());
 byId("camera").addEventListener("change", () => openCamera(byId("camera").value).catch((error) => say(whyNoCamera(error))));
-byId("size").addEventListener("change", () => { capture.width = Number(byId("size").value); fresh = true; stir(); });
+byId("size").addEventListener("change", () => { capture.width = Number(byId("size").value); fresh = true; refreshSample(); });
 byId("snapshot").addEventListener("click", snapshot);
 byId("record").addEventListener("click", record);
 byId("fullscreen").addEventListener("click", fillScreen);
 byId("keys").addEventListener("click", () => byId("help").showModal());
 
-let entered = 0; // dragenter and dragleave come for every element
+let entered = 0; // dragenter and dragleave fire for every element
 const showDrop = (change) => { entered = Math.max(0, entered + change); byId("drop").hidden = entered === 0; };
 addEventListener("dragenter", (event) => { if (event.dataTransfer?.types.includes("Files")) showDrop(1); });
 addEventListener("dragleave", () => showDrop(-1));
@@ -316,7 +316,7 @@ addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {
   event.preventDefault();
   showDrop(-entered);
-  if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files[0]) uploadClip(event.dataTransfer.files[0]);
 });
 
 const KEYS = {
@@ -337,4 +337,4 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-setInterval(showFigures, 500);
+setInterval(showSpeed, 500);

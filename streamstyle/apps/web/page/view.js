@@ -1,4 +1,4 @@
-// The image, its divider, and what can be kept of it.
+// The view: source and stylized image, the divider, snapshots and recordings.
 
 const byId = (id) => document.getElementById(id);
 const frame = byId("frame"), divider = byId("divider");
@@ -6,7 +6,7 @@ const result = byId("result"), source = byId("source");
 const STEP = 2, LEAP = 10; // per cent, with the keyboard
 
 export class View {
-  // onstop(sentence): a recording ended by itself.
+  // onstop(message): a recording has ended.
   constructor(onstop) {
     this.onstop = onstop;
     this.recorder = null;
@@ -48,24 +48,24 @@ export class View {
     this.setSplit(this.split + steps[event.key]);
   }
 
-  // painted, seen: anything that can be drawn; the source is mirrored here if the server mirrored it.
-  show(painted, seen, mirrored) {
-    const { width, height } = painted;
+  // stylized, original: image sources for a canvas; the original is mirrored here if the server mirrored it.
+  show(stylized, original, mirrored) {
+    const { width, height } = stylized;
     if (result.width !== width || result.height !== height) {
-      if (this.recorder) this.stop("The recording ended, as the image has another size now.");
+      if (this.recorder) this.stop("The recording ended because the image size changed.");
       result.width = source.width = width;
       result.height = source.height = height;
       document.documentElement.style.setProperty("--ratio", width / height);
     }
     const context = source.getContext("2d");
     context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? width : 0, 0);
-    context.drawImage(seen, 0, 0, width, height);
-    result.getContext("2d").drawImage(painted, 0, 0);
+    context.drawImage(original, 0, 0, width, height);
+    result.getContext("2d").drawImage(stylized, 0, 0);
     const now = performance.now();
     this.times = [...this.times.filter((time) => now - time < 2000), now];
   }
 
-  // Pictures per second, or null while nothing comes.
+  // Frames per second, or null while none arrive.
   get fps() {
     const times = this.times.filter((time) => performance.now() - time < 2000);
     const span = times.length > 2 ? times[times.length - 1] - times[0] : 0;
@@ -81,12 +81,12 @@ export class View {
     return this.recorder !== null;
   }
 
-  // Returns a sentence if it cannot be done.
+  // Returns an error message, or null.
   record(name) {
-    if (!window.MediaRecorder || !result.captureStream) return "This browser cannot record; take snapshots.";
+    if (!window.MediaRecorder || !result.captureStream) return "This browser cannot record; use snapshots instead.";
     const kinds = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
     const mimeType = kinds.find((kind) => MediaRecorder.isTypeSupported(kind));
-    if (!mimeType) return "This browser cannot record; take snapshots.";
+    if (!mimeType) return "This browser cannot record; use snapshots instead.";
     const parts = [];
     const recorder = new MediaRecorder(result.captureStream(), { mimeType, videoBitsPerSecond: 8_000_000 });
     recorder.ondataavailable = ({ data }) => parts.push(data);
@@ -105,12 +105,12 @@ export class View {
     byId("recorded").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
 
-  stop(sentence) {
+  stop(message) {
     this.recorder?.stop();
     this.recorder = null;
     clearInterval(this.clock);
     byId("recording").hidden = true;
-    this.onstop(sentence);
+    this.onstop(message);
   }
 }
 
