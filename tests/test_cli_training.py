@@ -59,7 +59,7 @@ def test_a_style_is_trained_and_used(painting: Path, photos: Path, recipe: Path,
     result = call("train", painting, "-o", output, "--photos", photos, "--recipe", recipe, *QUICK)
     assert result.exit_code == 0, result.stderr
     assert result.stderr.splitlines()[-1].startswith(
-        f"3 steps: {output}; `streamstyle stylize IN OUT --style"
+        f"3 steps: {output}; use it: `streamstyle stylize IN OUT --style"
     )
     metadata = load_style(output).metadata
     assert (metadata["painting"], metadata["painter"]) == ("A Test", "Nobody")
