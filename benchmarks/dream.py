@@ -43,7 +43,7 @@ from streamstyle.device import choose, name_of
 from streamstyle.effects.dream.dream import Ascent, Dream
 from streamstyle.effects.dream.objectives import Dreamt, read_objective
 from streamstyle.evaluation import evaluate_frames
-from streamstyle.frames import Frame, Moment, Motion
+from streamstyle.frames import Frame, Moment, OpticalFlow
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import run
 from streamstyle.sinks.memory import MemorySink
@@ -146,7 +146,7 @@ def speed(layer: str) -> float:
 
     def video(ascent: Ascent, count: int) -> float:
         """Milliseconds of a frame after the first."""
-        still = Motion(torch.zeros(2, 36, 64, device=device), torch.ones(1, 36, 64, device=device))
+        still = OpticalFlow(torch.zeros(2, 36, 64, device=device), torch.ones(1, 36, 64, device=device))
         effect = Dream(layer, ascent, device=device)
         effect(image[0], Moment(0, 0.0))
         moments = iter(Moment(index, index / 25, motion=still) for index in range(1, count + 1))

@@ -25,7 +25,7 @@ import torch
 from streamstyle.device import choose, upload
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.stylize.style import Style
-from streamstyle.frames import Frame, Moment, Next
+from streamstyle.frames import Frame, Moment, NextFrame
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.occlusion import color_consistent, flow_consistent, in_bounds
@@ -142,7 +142,7 @@ def cost(size: tuple[int, int], flows: list[str], weights: Path | None) -> Itera
             for index, (_, since, following, forward_motion) in enumerate(moved):  # noqa: B023
                 coming = None
                 if following is not None and forward_motion is not None:
-                    coming = Next(images[index + 1], Moment(index + 1, 0.0), forward_motion)
+                    coming = NextFrame(images[index + 1], Moment(index + 1, 0.0), forward_motion)
                 stabilize(images[index], Moment(index, 0.0, motion=since, next=coming)).sum().item()
 
         print(f"{name:>8}: flow with checks {motion:.1f}, blending {timed(blend):.1f}")

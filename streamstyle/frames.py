@@ -188,10 +188,10 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class OpticalFlow:
     """Backward optical flow, from a frame to the previous one, with a confidence map.
 
-    `Next.motion` is forward flow instead. The flow's size (h, w) may differ from that of the frame.
+    `NextFrame.motion` is forward flow instead. The flow's size (h, w) may differ from that of the frame.
 
     Attributes:
         flow: (2, h, w) float, (x, y) displacements in pixels at (h, w); see `streamstyle.optical_flow`.
@@ -217,12 +217,12 @@ class Moment:
     index: int
     seconds: float
     cut: bool = False
-    motion: Motion | None = None
-    next: Next | None = None
+    motion: OpticalFlow | None = None
+    next: NextFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class NextFrame:
     """The next frame, for effects that look ahead.
 
     Attributes:
@@ -233,7 +233,7 @@ class Next:
 
     image: Tensor
     moment: Moment
-    motion: Motion
+    motion: OpticalFlow
 
 
 class Effect(Protocol):

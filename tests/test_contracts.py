@@ -18,7 +18,7 @@ from PIL import Image
 
 from streamstyle.effects import EFFECTS, EffectContext
 from streamstyle.errors import UsageError
-from streamstyle.frames import Checkpoint, Frame, Moment, Motion
+from streamstyle.frames import Checkpoint, Frame, Moment, OpticalFlow
 from streamstyle.sinks import SINKS
 from streamstyle.sinks.memory import MemorySink
 from streamstyle.sinks.recording import RecordingSink
@@ -287,7 +287,7 @@ def moment(number: int, size: tuple[int, int], device: str, cut: bool = False) -
     height, width = ((side + 1) // 2 for side in size)
     flow = torch.full((2, height, width), 0.25, device=device)
     confidence = (torch.arange(width, device=device) > 0).float().expand(1, height, width)
-    return Moment(number, number / 25, cut, Motion(flow, confidence))
+    return Moment(number, number / 25, cut, OpticalFlow(flow, confidence))
 
 
 def play(effect: Any, numbers: range, device: str, size: tuple[int, int] = (24, 32)) -> Any:

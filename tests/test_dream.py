@@ -8,7 +8,7 @@ from torch import Tensor
 
 from streamstyle.effects.dream.dream import Ascent, Dream, low_band, smoothed
 from streamstyle.errors import UsageError
-from streamstyle.frames import Moment, Motion
+from streamstyle.frames import Moment, OpticalFlow
 from streamstyle.keyframes import keyframes_of
 from streamstyle.optical_flow import warp
 from streamstyle.weights import load_features
@@ -24,13 +24,13 @@ def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Tensor:
     return (0.2 + 0.6 * fine).clamp(0.2, 0.8)
 
 
-def still(confidence: float = 1.0, x: float = 0.0) -> Motion:
+def still(confidence: float = 1.0, x: float = 0.0) -> OpticalFlow:
     flow = torch.zeros(2, HEIGHT, WIDTH)
     flow[0] = x
-    return Motion(flow, torch.full((1, HEIGHT, WIDTH), confidence))
+    return OpticalFlow(flow, torch.full((1, HEIGHT, WIDTH), confidence))
 
 
-def video(effect: Dream, images: list[Tensor], motion: Motion | None = None) -> list[Tensor]:
+def video(effect: Dream, images: list[Tensor], motion: OpticalFlow | None = None) -> list[Tensor]:
     return [
         effect(image, Moment(index, index / 25, motion=motion if index else None))
         for index, image in enumerate(images)

@@ -237,7 +237,7 @@ def test_motion_is_known_at_once_where_there_is_no_look_ahead():
     assert flow.motion is None, "a cut"
     flow.add(frames[2][:48])
     assert flow.motion is None, "another size does not continue"
-    flow.forget()
+    flow.reset()
     flow.add(frames[2][:48])
     assert flow.motion is None
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.effects.stylize.style import Style
-from streamstyle.frames import Moment, Motion, Next
+from streamstyle.frames import Moment, NextFrame, OpticalFlow
 from streamstyle.networks.style_net import InstanceNorm
 from streamstyle.optical_flow import warp
 
@@ -22,11 +22,11 @@ def picture(seed: int = 0) -> Tensor:
     return torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic")[0].clamp(0, 1)
 
 
-def motion(x: float = 0.0, y: float = 0.0, confidence: float | Tensor = 1.0, scale: int = 1) -> Motion:
+def motion(x: float = 0.0, y: float = 0.0, confidence: float | Tensor = 1.0, scale: int = 1) -> OpticalFlow:
     size = HEIGHT // scale, WIDTH // scale
     flow = torch.tensor([x, y], dtype=torch.float32)[:, None, None].expand(2, *size).contiguous() / scale
     mask = confidence if isinstance(confidence, Tensor) else torch.full((1, *size), float(confidence))
-    return Motion(flow, mask)
+    return OpticalFlow(flow, mask)
 
 
 class Flickering(Identity):
@@ -40,7 +40,7 @@ class Flickering(Identity):
         return (image + self.amount * torch.randn(image.shape, generator=self.noise)).clamp(0, 1)
 
 
-def run(effect: Stabilize, images: list[Tensor], motions: list[Motion | None]) -> list[Tensor]:
+def run(effect: Stabilize, images: list[Tensor], motions: list[OpticalFlow | None]) -> list[Tensor]:
     return [
         effect(image, Moment(index, index / 25, motion=motion))
         for index, (image, motion) in enumerate(zip(images, motions, strict=True))
@@ -148,7 +148,7 @@ def run_ahead(effect: Stabilize, images: list[Tensor], first: int = 0) -> list[T
     for index in range(first, len(images)):
         coming = None
         if index + 1 < len(images):
-            coming = Next(images[index + 1], Moment(index + 1, 0.0), motion())
+            coming = NextFrame(images[index + 1], Moment(index + 1, 0.0), motion())
         here = motion() if index else None
         results.append(effect(images[index], Moment(index, 0.0, motion=here, next=coming)))
     return results
@@ -169,7 +169,7 @@ def test_the_next_result_is_kept_over_a_resume():
     for done in range(1, 8):
         before, after = (Stabilize(Flickering(0.0), 0.7) for _ in range(2))
         for index in range(done):
-            coming = Next(images[index + 1], Moment(index + 1, 0.0), motion())
+            coming = NextFrame(images[index + 1], Moment(index + 1, 0.0), motion())
             before(images[index], Moment(index, 0.0, motion=motion() if index else None, next=coming))
         after.restore(before.state())
         for one, other in zip(run_ahead(after, images, done), whole[done:], strict=True):
@@ -185,7 +185,7 @@ def test_a_next_frame_that_is_left_alone_stays_so_over_a_resume():
             return image + 0.0 if moment.index == 0 else image
 
     before, after = Stabilize(Ending(), 1.0), Stabilize(Ending(), 1.0)
-    result = before(stylized, Moment(0, 0.0, next=Next(plain, Moment(1, 0.04), motion())))
+    result = before(stylized, Moment(0, 0.0, next=NextFrame(plain, Moment(1, 0.04), motion())))
     assert torch.equal(result, stylized)
     after.restore(before.state())
     for effect in (before, after):
@@ -195,7 +195,7 @@ def test_a_next_frame_that_is_left_alone_stays_so_over_a_resume():
 def test_what_was_seen_ahead_is_forgotten_at_a_cut():
     effect = Counting()
     held = Stabilize(effect, 0.7)
-    held(picture(), Moment(0, 0.0, next=Next(picture(1), Moment(1, 0.04), motion())))
+    held(picture(), Moment(0, 0.0, next=NextFrame(picture(1), Moment(1, 0.04), motion())))
     held.reset()
     held(picture(1), Moment(1, 0.04))
     assert effect.stylized == [0, 1, 1]

@@ -16,7 +16,7 @@ from streamstyle.apps.cli import app
 from streamstyle.effects.transfer import LOSSES
 from streamstyle.effects.transfer.transfer import BLUR, Optimization, Transfer, sharpened
 from streamstyle.effects.upsampling import blurred
-from streamstyle.frames import Moment, Motion, OptimizationStep
+from streamstyle.frames import Moment, OpticalFlow, OptimizationStep
 from streamstyle.keyframes import keyframes_of
 from streamstyle.losses import covariance, masked_covariance
 from streamstyle.training.data import read_rgb
@@ -62,7 +62,7 @@ def test_the_same_call_gives_the_same_image():
 
 def test_a_video_that_stands_still_holds_still_by_its_temporal_term():
     """Noise on the source is not stylized anew where the last frame is known to lie."""
-    still = Motion(torch.zeros(2, 64, 80), torch.ones(1, 64, 80))
+    still = OpticalFlow(torch.zeros(2, 64, 80), torch.ones(1, 64, 80))
     changes = []
     for weight in (0.0, 1000.0):
         effect = transfer(Optimization(scales=1, steps=8, later_steps=16, temporal_weight=weight))

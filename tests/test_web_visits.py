@@ -16,6 +16,7 @@ import pytest
 
 from streamstyle.apps.web.gallery import Gallery
 from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
+from streamstyle.effects import DreamSettings
 from streamstyle.errors import InputError
 from tests.webs import COLORS, TOKEN, Camera, Tint, Visitor, ask, picture, studio
 
@@ -348,3 +349,11 @@ def test_the_parts_of_a_mixture_are_offered() -> None:
     gallery = Gallery(["0.6*ink+0.4*udnie", "ink", "none"], "cpu")
     assert gallery.names == ["ink", "udnie"]
     assert gallery.resolve("0.5*udnie+0.5*ink") == "0.5*udnie+0.5*ink"
+
+
+def test_the_page_offers_whatever_runs_live():
+    """Another effect than `stylize` brings its own choices."""
+    gallery = Gallery(["pattern"], "cpu", DreamSettings(layer="pattern", octaves=1, steps=1))
+    assert gallery.cards() == [{"name": "pattern", "label": "Pattern", "note": ""}]
+    given = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
+    assert (gallery.stylizer()(given, 0.0) != given).any()

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle.effects.states import nested, unnested
-from streamstyle.frames import Effect, Moment, Motion
+from streamstyle.frames import Effect, Moment, OpticalFlow
 from streamstyle.optical_flow import cell_means, resized_flow, resized_map, warp
 
 NEXT_WEIGHT = 0.7  # weight of the next frame's result relative to this one's, at `steady` 1
@@ -102,7 +102,7 @@ class Stabilize:
         self.effect.restore(unnested(state))
 
 
-def warped_result(other: Tensor, motion: Motion, result: Tensor) -> tuple[Tensor, Tensor]:
+def warped_result(other: Tensor, motion: OpticalFlow, result: Tensor) -> tuple[Tensor, Tensor]:
     """Warps another frame's result to this frame.
 
     Args:

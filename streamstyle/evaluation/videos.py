@@ -17,7 +17,7 @@ from torch import Tensor
 from streamstyle.device import upload
 from streamstyle.errors import InputError
 from streamstyle.evaluation.metrics import change_along_flow, flicker, sharpness, static_pixels
-from streamstyle.frames import Effect, Frame, Moment, Motion, Source
+from streamstyle.frames import Effect, Frame, Moment, OpticalFlow, Source
 from streamstyle.losses import STATISTICS, luma, style_loss, style_of
 from streamstyle.optical_flow import FlowEstimation, resized_flow, resized_map, warp
 from streamstyle.weights import load_features
@@ -75,7 +75,7 @@ class WorstFrame:
     frame: int
     source: np.ndarray
     result: np.ndarray
-    motion: Motion
+    motion: OpticalFlow
     error: np.ndarray
 
 
@@ -199,7 +199,7 @@ class FrameComparison:
         self.count = 0
 
     def measure(
-        self, frame: Frame, motion: Motion | None, stylized: Frame
+        self, frame: Frame, motion: OpticalFlow | None, stylized: Frame
     ) -> tuple[FrameMeasures, WorstFrame | None]:
         """The measures, and a candidate for the worst frames, if there is a previous frame."""
         result = upload(stylized.pixels, CPU)[None]
@@ -227,7 +227,7 @@ class FrameComparison:
         return measured, candidate
 
     def measure_flow(
-        self, source: Tensor, result: Tensor, motion: Motion, stylized: Frame
+        self, source: Tensor, result: Tensor, motion: OpticalFlow, stylized: Frame
     ) -> tuple[FlowMeasures, WorstFrame]:
         """The measures that need optical flow, and a candidate for the worst frames."""
         assert self.last is not None
@@ -245,7 +245,7 @@ class FrameComparison:
         )
         error = (result - warp(last_result, flow)).square().mean(dim=1) * reliable[0]
         pixels = (255 * source[0]).round().byte().permute(1, 2, 0).numpy()
-        resized = Motion(flow[0], reliable[0])
+        resized = OpticalFlow(flow[0], reliable[0])
         return values, WorstFrame(self.count, pixels, stylized.pixels, resized, error[0].numpy())
 
     def style(self, frame: Frame, result: Tensor) -> float:

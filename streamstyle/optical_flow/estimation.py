@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from streamstyle.errors import UsageError
-from streamstyle.frames import Frame, Item, Motion
+from streamstyle.frames import Frame, Item, OpticalFlow
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.files import FlowFolder
 from streamstyle.optical_flow.occlusion import color_consistent, feathered, flow_consistent, in_bounds
@@ -142,9 +142,9 @@ class FlowEstimation:
         confidence &= color_consistent(previous.pixels, warped_pixels(current.pixels, reverse))
         return FramePair(motion, self.motion(reverse, confidence), similar)
 
-    def motion(self, flow: np.ndarray, confidence: np.ndarray) -> Motion:
+    def motion(self, flow: np.ndarray, confidence: np.ndarray) -> OpticalFlow:
         """Flow, (H, W, 2), and confidence mask, (H, W) bool, as tensors on the device."""
-        return Motion(
+        return OpticalFlow(
             torch.from_numpy(flow).permute(2, 0, 1).to(self.device),
             torch.from_numpy(feathered(confidence))[None].to(self.device),
         )
@@ -168,8 +168,8 @@ class FramePair:
         similarity: of both frames.
     """
 
-    motion: Motion | None = None
-    forward_motion: Motion | None = None
+    motion: OpticalFlow | None = None
+    forward_motion: OpticalFlow | None = None
     similarity: Similarity = UNCHANGED
 
 
@@ -193,9 +193,9 @@ class FlowSequence:
 
     def __init__(self, estimation: FlowEstimation, *, forward_motion: bool = True) -> None:
         self._estimation, self._forward_motion = estimation, forward_motion
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Start a new sequence with the next frame."""
         self._last: Reduced | None = None
         self.pair, self.before = UNKNOWN_PAIR, UNCHANGED
@@ -216,7 +216,7 @@ class FlowSequence:
         return pair
 
     @property
-    def motion(self) -> Motion | None:
+    def motion(self) -> OpticalFlow | None:
         """The flow of the last frame, without lookahead; None where it does not continue the sequence.
 
         Only the next frame distinguishes a cut from a flash. Here the next frame is assumed to be similar,
@@ -225,7 +225,7 @@ class FlowSequence:
         return motion_unless_cut(self.pair, self.before, UNCHANGED)
 
 
-def motion_unless_cut(pair: FramePair, before: Similarity, after: Similarity) -> Motion | None:
+def motion_unless_cut(pair: FramePair, before: Similarity, after: Similarity) -> OpticalFlow | None:
     """The flow between two frames, or None across a cut, given the similarity of the neighboring pairs."""
     return None if is_cut(pair.similarity, before, after) else pair.motion
 
@@ -241,9 +241,9 @@ class FlowItem(NamedTuple):
     """
 
     item: Item
-    motion: Motion | None = None
+    motion: OpticalFlow | None = None
     next_frame: Frame | None = None
-    forward_motion: Motion | None = None
+    forward_motion: OpticalFlow | None = None
 
 
 def flow_items(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from streamstyle.device import download, upload
-from streamstyle.frames import Effect, Frame, Moment, Motion, Next
+from streamstyle.frames import Effect, Frame, Moment, NextFrame, OpticalFlow
 
 
 class Step:
@@ -34,9 +34,9 @@ class Step:
         seconds: float,
         *,
         cut: bool = False,
-        motion: Motion | None = None,
+        motion: OpticalFlow | None = None,
         next_frame: Frame | None = None,
-        forward_motion: Motion | None = None,
+        forward_motion: OpticalFlow | None = None,
     ) -> np.ndarray:
         """The processed frame.
 
@@ -62,7 +62,7 @@ class Step:
             if next_frame is not None and forward_motion is not None:
                 next_image = upload(next_frame.pixels, self._device)
                 self._uploaded = next_frame.pixels, next_image
-                ahead = Next(next_image, Moment(self.index + 1, next_frame.seconds), forward_motion)
+                ahead = NextFrame(next_image, Moment(self.index + 1, next_frame.seconds), forward_motion)
             result = self._effect(image, Moment(self.index, seconds, cut, motion, ahead))
             self.index += 1
             return pixels if result is image else download(result)

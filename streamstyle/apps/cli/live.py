@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.apps.live.settings import LiveSettings
-from streamstyle.effects import EFFECTS, RenderSettings
+from streamstyle.effects import RenderSettings
 from streamstyle.errors import Interrupted, StreamstyleError, UsageError
-from streamstyle.settings import load_preset, make_settings
+from streamstyle.settings import make_settings
 
 if TYPE_CHECKING:
-    from streamstyle.apps.live.output import Output
     from streamstyle.apps.live.session import Live
-    from streamstyle.apps.live.stylizer import Stylizer
     from streamstyle.sinks.window import WindowSink
 
 STATUS_SECONDS = 1.0
@@ -41,12 +39,13 @@ def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False
         return
     window = open_window(reporter, settings)
     record = None if settings.record is None else Path(settings.record)
-    check_camera(settings, record, overwrite)
-    stylizer = open_stylizer(settings)
-    outputs = open_outputs(settings)
-
+    from streamstyle.apps.live import setup
     from streamstyle.apps.live.session import Live
     from streamstyle.sources.camera import open_camera
+
+    setup.check_inputs(settings, record, overwrite)
+    effect = setup.chosen_effect(settings)
+    stylizer, outputs = setup.open_stylizer(settings, effect), setup.open_outputs(settings)
 
     session = Live(
         lambda: open_camera(settings.camera, size=settings.size, fps=settings.fps), stylizer, outputs
@@ -55,7 +54,7 @@ def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False
         with ExitStack() as stack:
             stack.enter_context(session)
             if settings.web:
-                stack.enter_context(page(reporter, session, settings))
+                stack.enter_context(page(reporter, session, settings, effect))
             if window is not None:
                 stack.callback(window.close)  # at once, before outputs are finished
             run(reporter, session, settings, window, record, overwrite)
@@ -74,6 +73,7 @@ def run(
 ) -> None:
     """Show the session in the window, or just wait, until the end."""
     from streamstyle.apps.live.display import show, wait
+    from streamstyle.apps.live.setup import recorder
     from streamstyle.apps.live.view import View
 
     until = math.inf if settings.seconds is None else time.monotonic() + settings.seconds
@@ -85,24 +85,6 @@ def run(
         wait(session, until=until, on_tick=report_status, watched=settings.web)
     else:
         show(session, view, window, until=until, on_tick=report_status)
-
-
-def check_camera(settings: LiveSettings, record: Path | None, overwrite: bool) -> None:
-    """Check the options in advance, except for a camera, which may still be plugged in later.
-
-    Raises:
-        UsageError: an option is wrong.
-        InputError: a file does not exist, or is no video or image.
-    """
-    from streamstyle.sinks import sink_for
-    from streamstyle.sinks.recording import check_recording
-    from streamstyle.sources.camera import camera_kind, open_camera
-
-    if not camera_kind(settings.camera).waits:
-        with open_camera(settings.camera):
-            pass
-    if record is not None and not sink_for(record).LIVE:
-        check_recording(record, overwrite=overwrite)
 
 
 def open_window(reporter: Reporter, settings: LiveSettings) -> WindowSink | None:
@@ -127,79 +109,8 @@ def open_window(reporter: Reporter, settings: LiveSettings) -> WindowSink | None
         return None
 
 
-def open_stylizer(settings: LiveSettings) -> Stylizer:
-    """The stylizer that applies the effect, with the initial controls.
-
-    Raises:
-        StreamstyleError: a value is not allowed, or something cannot be loaded.
-    """
-    from streamstyle.apps.live.controls import Controls
-    from streamstyle.apps.live.stylizer import Stylizer
-
-    effect = live_effect(settings)
-    values = settings.model_dump(include={"strength", "keep_colors", "stroke_size", "steady", "mirror"})
-    mixtures = settings.style or (effect.mixture,)
-    controls = Controls(style=mixtures[0], **values)
-    choices = [*mixtures, *effect.choices()]
-    return Stylizer(effect, choices, controls, device=settings.device, fps=settings.fps)
-
-
-def live_effect(settings: LiveSettings) -> RenderSettings:
-    """The settings of the requested effect.
-
-    Raises:
-        UsageError: there is no such effect, or it cannot run live.
-    """
-    name, preset = settings.effect, settings.config
-    if settings.dream is not None:
-        name, preset = "dream", settings.dream
-    kind = EFFECTS.get(name)
-    runs = [effect for effect, each in EFFECTS.items() if each.LIVE]
-    if kind is None or not kind.LIVE:
-        raise UsageError(f"--effect {name}: expected one that runs live: {', '.join(runs)}")
-    if settings.style and kind.MIXTURE != "style":
-        raise UsageError(f"--{'dream' if settings.dream is not None else f'effect {name}'}: takes no --style")
-    values = load_preset(preset, kind) if preset is not None else {}
-    return make_settings(values, kind, preset or "")
-
-
-def recorder(path: Path, overwrite: bool) -> Output:
-    """An output that records to a video, or to another sink of SINKS that supports live frames."""
-    from streamstyle.apps.live.output import Output
-    from streamstyle.sinks import WriteOptions, sink_for
-    from streamstyle.sinks.recording import RecordingSink
-
-    kind = sink_for(path)
-    if kind.LIVE:
-        return Output(str(path), lambda info: kind.open(str(path), info, WriteOptions(overwrite=overwrite)))
-    return Output(str(path), lambda info: RecordingSink(path, info, overwrite=overwrite))
-
-
-def open_outputs(settings: LiveSettings) -> list[Output]:
-    """The virtual camera and the URL, if requested; both are opened with the first frame.
-
-    Raises:
-        UsageError: the extra is missing, or the URL cannot be streamed to.
-    """
-    from streamstyle.apps.live.output import Output
-    from streamstyle.sinks.pipe import PipeSink
-    from streamstyle.sinks.recording import OPTIONS
-    from streamstyle.sinks.virtual_camera import VirtualCameraSink, loaded
-    from streamstyle.video.opening import is_url
-
-    outputs, url = [], settings.url
-    if settings.virtual_camera:
-        loaded()
-        outputs.append(Output("--virtual-camera", VirtualCameraSink))
-    if url is not None:
-        if not is_url(url):
-            raise UsageError(f"--url {url}: expected rtmp://, rtmps://, rtsp://, udp:// or tcp://")
-        outputs.append(Output(url, lambda info: PipeSink(url, info, OPTIONS), again=True))
-    return outputs
-
-
 @contextmanager
-def page(reporter: Reporter, session: Live, settings: LiveSettings) -> Iterator[None]:
+def page(reporter: Reporter, session: Live, settings: LiveSettings, effect: RenderSettings) -> Iterator[None]:
     """Serve the web page while the session runs.
 
     Raises:
@@ -211,7 +122,8 @@ def page(reporter: Reporter, session: Live, settings: LiveSettings) -> Iterator[
         settings.host,
         settings.port,
         machine=session,
-        styles=session.styles if live_effect(settings).choices() else [],
+        styles=session.styles if effect.choices() else (),
+        effect=effect,
         device=settings.device,
         names=settings.allow_host,
     ) as studio:

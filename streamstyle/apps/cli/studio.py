@@ -22,12 +22,14 @@ Open = Annotated[
 def studio(reporter: Reporter, given: dict[str, Any], open_browser: Open = None) -> None:
     """Stylize your camera, videos and images on a web page."""
     settings = make_settings(given, PageSettings)
+    from streamstyle.apps.live.setup import chosen_effect
     from streamstyle.apps.web.studio import Studio
 
     served = Studio(
         settings.host,
         settings.port,
         styles=settings.style,
+        effect=chosen_effect(settings),
         device=settings.device,
         names=settings.allow_host,
     )

@@ -23,6 +23,8 @@ class PageSettings(BaseModel):
         LOOK,
         flags=("--style", "-s"),
     )
+    effect: str = option("stylize", "Effect to apply: stylize, dream, or another that runs live.", LOOK)
+    config: str | None = option(None, "Preset of the effect, by name or TOML file.", LOOK)
     device: str = same(RenderSettings, "device")
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 also accepts other machines.", PAGE)
     port: int = option(8787, "Port of the page; 0 picks a free one.", PAGE)
@@ -48,8 +50,6 @@ class LiveSettings(PageSettings):
     )
     seconds: float | None = option(None, "Stop after this many seconds.", REPORT, ge=0.1)
 
-    effect: str = option("stylize", "Effect to apply: stylize, dream, or another that runs live.", LOOK)
-    config: str | None = option(None, "Preset of the effect, by name or TOML file.", LOOK)
     dream: str | None = option(
         None, "Dream with this preset: short for --effect dream --config PRESET.", LOOK, metavar="PRESET"
     )

@@ -156,7 +156,7 @@ class Stylizer:
 
     def reset(self) -> None:
         """Start anew: the next frame does not continue the last one."""
-        self._flow.forget()
+        self._flow.reset()
         self._motion_gate.reset()
         self._result = None
 
@@ -168,5 +168,5 @@ class Stylizer:
             self._flow.add(pixels)
             motion = self._flow.motion
         else:
-            self._flow.forget()
+            self._flow.reset()
         return self._step(pixels, seconds, cut=motion is None, motion=motion)

@@ -12,7 +12,7 @@ import cv2
 from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
-from streamstyle.effects import StylizeSettings
+from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import NONE, read_mixture
 from streamstyle.styles import DEFAULT_STYLE
@@ -30,14 +30,15 @@ class Gallery:
     Args:
         styles: names, files, or mixtures of them; each style in them is offered.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        effect: what to apply; `stylize` by default.
 
     Raises:
         UsageError: a style or device is unknown, or two files have the same name.
         InputError: weights cannot be read.
     """
 
-    def __init__(self, styles: Sequence[str], device: str) -> None:
-        self._device = device
+    def __init__(self, styles: Sequence[str], device: str, effect: RenderSettings | None = None) -> None:
+        self._device, self._effect = device, effect or StylizeSettings()
         self._styles: dict[str, str] = {}  # name or file by public name
         parts = [name for style in styles for name in read_mixture(style) if name != NONE]
         for style in dict.fromkeys(parts):
@@ -63,7 +64,7 @@ class Gallery:
         """A new stylizer for a visitor."""
         styles = list(self._styles.values())
         first = DEFAULT_STYLE if DEFAULT_STYLE in styles else styles[0]
-        return Stylizer(StylizeSettings(), styles, Controls(style=first), device=self._device)
+        return Stylizer(self._effect, styles, Controls(style=first), device=self._device)
 
     def resolve(self, text: object) -> str:
         """Convert a mixture from public names to those that a stylizer knows.
@@ -99,7 +100,7 @@ class Gallery:
 
     def _render_thumbnail(self, style: str) -> bytes:
         pixels = cv2.resize(read_jpeg(SAMPLE.read_bytes()), STYLIZED_SIZE, interpolation=cv2.INTER_AREA)
-        result = Stylizer(StylizeSettings(), [], Controls(style=style), device=self._device)(pixels, 0.0)
+        result = Stylizer(self._effect, [], Controls(style=style), device=self._device)(pixels, 0.0)
         return write_jpeg(cv2.resize(result, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA))
 
 
@@ -112,5 +113,11 @@ def _mixture(shares: dict[str, float]) -> str:
 def _card(name: str, style: str) -> dict[str, str]:
     label = name.replace("_", " ")
     entry = STYLES.get(style)
-    note = f"{entry.painting}, {entry.painter}, {entry.year}" if entry else "from a file"
+    note = (
+        f"{entry.painting}, {entry.painter}, {entry.year}"
+        if entry
+        else "from a file"
+        if Path(style).suffix
+        else ""
+    )
     return {"name": name, "label": label[:1].upper() + label[1:], "note": note}

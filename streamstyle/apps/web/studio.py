@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from streamstyle.apps.web.machine import Machine
+    from streamstyle.effects import RenderSettings
 
 _log = logging.getLogger("streamstyle")
 
@@ -37,9 +38,10 @@ class Studio:
         port: to listen on; 0 picks a free one.
         token: the key in the link; by default a random one.
         machine: the server's own camera, as an additional input and as /stream.mjpg.
-        styles: names and files to offer; by default all bundled styles.
+        styles: names and files to offer; by default the effect's own choices, such as all bundled styles.
         device: "auto", "cpu", "cuda" or "cuda:N".
         names: further host names to accept, such as that of an https proxy.
+        effect: what to apply; `stylize` by default.
         most_visitors: maximum number of visitors and stream viewers together.
         most_clip_bytes: maximum size of an upload.
 
@@ -58,6 +60,7 @@ class Studio:
         device: str = "auto",
         names: Sequence[str] = (),
         *,
+        effect: RenderSettings | None = None,
         most_visitors: int = 8,
         most_clip_bytes: int = 200_000_000,
     ) -> None:
@@ -69,12 +72,13 @@ class Studio:
         if token is not None and len(token) < 8:
             raise UsageError("token: expected at least 8 characters")
         from streamstyle.apps.web.gallery import Gallery
-        from streamstyle.weights import STYLES
+        from streamstyle.effects import StylizeSettings
 
         self.token = token or secrets.token_urlsafe(16)
         self._machine, self._names = machine, names
         self._most = most_visitors, most_clip_bytes
-        self._gallery = Gallery(styles or list(STYLES), device)
+        effect = effect or StylizeSettings()
+        self._gallery = Gallery(styles or effect.choices() or [effect.mixture], device, effect)
         self._socket = _listen(host, port)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
