@@ -40,7 +40,7 @@ from PIL import Image
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, name_of
-from streamstyle.effects.dream.dream import Ascent, Dream
+from streamstyle.effects.dream.effect import Ascent, Dream
 from streamstyle.effects.dream.objectives import Dreamt, read_objective
 from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Frame, Moment, OpticalFlow
@@ -70,7 +70,7 @@ def frames_of(video: Path, count: int) -> list[Frame]:
 
 def reduced_flow(folder: Path, target: Path, frames: list[Frame]) -> Path:
     """The rendered flow at the size of the frames."""
-    from streamstyle.optical_flow.files import FlowFolder, read_flow
+    from streamstyle.optical_flow.flow_files import FlowFolder, read_flow
 
     source = FlowFolder(folder)
     height, width = frames[0].pixels.shape[:2]

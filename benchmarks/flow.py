@@ -24,7 +24,7 @@ import torch
 
 from streamstyle.device import choose, upload
 from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.stylize.style import Style
+from streamstyle.effects.stylize.effect import Style
 from streamstyle.frames import Frame, Moment, NextFrame
 from streamstyle.optical_flow import FLOWS, FlowEstimation
 from streamstyle.optical_flow.dis import Dis

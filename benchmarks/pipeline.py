@@ -31,7 +31,7 @@ from crashes import repeated
 
 from streamstyle.cores import usable_cores
 from streamstyle.device import choose, download, shared_cores, upload
-from streamstyle.effects.stylize.style import Style
+from streamstyle.effects.stylize.effect import Style
 from streamstyle.frames import Frame, Moment
 from streamstyle.pipeline import run
 from streamstyle.sinks.video import VideoSink

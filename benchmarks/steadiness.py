@@ -29,7 +29,7 @@ from PIL import Image
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, upload
 from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.stylize.style import Style
+from streamstyle.effects.stylize.effect import Style
 from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Effect, Frame
 from streamstyle.optical_flow import FlowEstimation

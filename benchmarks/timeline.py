@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from streamstyle.device import choose, download, upload
 from streamstyle.effects.composite import Composite
-from streamstyle.effects.stylize.style import Style
+from streamstyle.effects.stylize.effect import Style
 from streamstyle.frames import Frame, Moment
 from streamstyle.keyframes import FADE, keyframes_of
 from streamstyle.sources import open_source

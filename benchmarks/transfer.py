@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
-from streamstyle.effects.transfer.transfer import Optimization, Transfer
+from streamstyle.effects.transfer.effect import Optimization, Transfer
 from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Frame, Moment, OptimizationStep
 from streamstyle.keyframes import keyframes_of

@@ -8,7 +8,7 @@ from PIL import Image
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import download, upload
 from streamstyle.effects.composite import Composite
-from streamstyle.effects.stylize.style import Style
+from streamstyle.effects.stylize.effect import Style
 from streamstyle.frames import Frame, Moment
 from streamstyle.keyframes import NONE, keyframes_of
 from streamstyle.sources import open_source

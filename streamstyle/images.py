@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile as PillowFile, ImageOps, UnidentifiedImageError
 
 from streamstyle.errors import InputError, OutOfMemoryError, StreamstyleError
-from streamstyle.image_formats import format_of, supported_format
+from streamstyle.image_recognition import format_of, supported_format
 
 MAX_PIXELS = 2**28  # 16384 × 16384, four times 8K × 8K; 0.8 GB of RGB pixels
 

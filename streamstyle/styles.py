@@ -12,8 +12,14 @@ from pathlib import Path
 
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks import STYLE_NETWORKS, StyleNetwork
-from streamstyle.weights.files import check_sha256, fill, read_checkpoint, read_safetensors, write_network
 from streamstyle.weights.table import STYLES, WEIGHTS
+from streamstyle.weights.weights_files import (
+    check_sha256,
+    fill,
+    read_checkpoint,
+    read_safetensors,
+    write_network,
+)
 
 DEFAULT_STYLE = "starry_night"
 LARGEST_SIZE = 512  # largest number of channels or blocks accepted from a file

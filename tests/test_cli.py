@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
 from streamstyle.effects import EFFECTS
-from streamstyle.settings import about
+from streamstyle.options import about
 from streamstyle.video.tags import read_provenance
 from tests.videos import damaged, hashes_of, make_video, picture, sound_of, times_of
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
 from streamstyle.effects import DreamSettings, StylizeSettings
-from streamstyle.settings import bundled_presets, load_preset, make_settings
+from streamstyle.options import bundled_presets, load_preset, make_settings
 from streamstyle.video.tags import read_provenance
 from tests.videos import hashes_of, make_video, times_of
 

@@ -27,7 +27,7 @@ from streamstyle.jobs.spans import Span, VideoJob
 from streamstyle.networks import STYLE_NETWORKS, StyleNetwork
 from streamstyle.optical_flow import FLOWS
 from streamstyle.optical_flow.estimation import FlowMethod
-from streamstyle.settings import option
+from streamstyle.options import option
 from streamstyle.sinks import SINKS, WriteOptions
 from streamstyle.sources import SOURCES, ReadOptions
 from streamstyle.sources.camera import CAMERAS

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from streamstyle import weights
-from streamstyle.effects.dream.dream import Ascent, Dream
+from streamstyle.effects.dream.effect import Ascent, Dream
 from streamstyle.frames import Moment
 from streamstyle.networks import (
     FEATURE_NETWORKS,

@@ -11,8 +11,8 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.frames import Frame, Packet
 from streamstyle.optical_flow import FLOWS, FlowEstimation, FlowSequence, resized_flow, warp
 from streamstyle.optical_flow.dis import Dis
-from streamstyle.optical_flow.files import FlowFolder
-from streamstyle.optical_flow.occlusion import color_consistent, feathered, flow_consistent, in_bounds
+from streamstyle.optical_flow.flow_files import FlowFolder
+from streamstyle.optical_flow.occlusion import color_consistent, flow_consistent, in_bounds, soft_confidence
 from streamstyle.optical_flow.warping import warped_pixels
 from tests.motions import HEIGHT, WIDTH, affine, moved, pan, texture, video
 
@@ -73,7 +73,7 @@ def test_what_is_newly_exposed_is_not_trusted_and_the_rest_is():
     _, holds = motion_of(previous, current)
     assert (~holds)[exposed].mean() > 0.8
     assert holds[~exposed].mean() > 0.9
-    assert (feathered(holds)[exposed] > 0.1).mean() < 0.2
+    assert (soft_confidence(holds)[exposed] > 0.1).mean() < 0.2
 
 
 def test_a_negated_forward_flow_loses_at_the_edge_of_the_square():

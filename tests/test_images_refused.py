@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, features
 
 from streamstyle.errors import InputError
-from streamstyle.image_formats import is_image
+from streamstyle.image_recognition import is_image
 from streamstyle.images import is_animation, read_image
 from streamstyle.sources.images import StillSource
 

@@ -21,16 +21,16 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"pipeline", "training", "evaluation"},
     {"effects"},
     {"optical_flow", "losses", "styles"},
-    {"networks", "weights", "device", "settings"},
+    {"networks", "weights", "device", "options"},
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},
-    {"images", "image_formats"},
+    {"images", "image_recognition"},
     {"frames", "files", "errors", "cores"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
 EDGES = {"sources", "sinks", "video"}  # beside the layers, built on the lowest of them
 MAY_BUILD_EDGES = {*("__main__", "apps", "preview", "jobs", "pipeline", "training", "evaluation", "effects")}
-LOWEST = {"images", "image_formats", "frames", "files", "errors"}
+LOWEST = {"images", "image_recognition", "frames", "files", "errors"}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "video"} | LOWEST,
     "sinks": {"sinks", "video"} | LOWEST,
@@ -40,7 +40,7 @@ THIRD_PARTY = {  # what these may import from elsewhere; "video" may import all 
     "sources": {"cv2", "numpy", "PIL"},
     "sinks": {"cv2", "numpy", "PIL", "pyvirtualcam"},
     "images": {"cv2", "numpy", "PIL"},
-    "image_formats": {"PIL"},
+    "image_recognition": {"PIL"},
     "files": set(),
     "errors": set(),
 }

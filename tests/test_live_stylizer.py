@@ -7,7 +7,7 @@ from streamstyle.apps.live.motion_gate import TOLERANCE, MotionGate
 from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.apps.live.transition import FADE, Transition
 from streamstyle.effects import DreamSettings, StylizeSettings
-from streamstyle.effects.dream.dream import octaves_of
+from streamstyle.effects.dream.effect import octaves_of
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import Parameters
 

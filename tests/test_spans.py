@@ -20,7 +20,7 @@ SETTINGS = StylizeSettings(style="starry_night", steady=0.7, device="cpu", prese
 ALONE = """
 import sys
 from pathlib import Path
-from streamstyle.jobs.record import read_record
+from streamstyle.jobs.resume_record import read_record
 from streamstyle.jobs.spans import Span, VideoJob, open_render, render_span
 from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.video_format import choose_format

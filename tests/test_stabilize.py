@@ -8,7 +8,7 @@ from torch import Tensor
 
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.stylize.style import Style
+from streamstyle.effects.stylize.effect import Style
 from streamstyle.frames import Moment, NextFrame, OpticalFlow
 from streamstyle.networks.style_net import InstanceNorm
 from streamstyle.optical_flow import warp

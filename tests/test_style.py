@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from streamstyle.effects.stylize.style import Style, padded_to
+from streamstyle.effects.stylize.effect import Style, padded_to
 from streamstyle.errors import InputError, OutOfMemoryError, UsageError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of

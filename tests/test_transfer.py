@@ -13,8 +13,8 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
-from streamstyle.effects.transfer import LOSSES
-from streamstyle.effects.transfer.transfer import BLUR, Optimization, Transfer, sharpened
+from streamstyle.effects.transfer.effect import BLUR, Optimization, Transfer, sharpened
+from streamstyle.effects.transfer.settings import LOSSES
 from streamstyle.effects.upsampling import blurred
 from streamstyle.frames import Moment, OpticalFlow, OptimizationStep
 from streamstyle.keyframes import keyframes_of
@@ -140,7 +140,7 @@ COMMON = ["--scales", "1", "--steps", "4", "--later-steps", "2", "--device", "cp
 
 
 def test_the_command_paints_shows_and_tells(tmp_path, monkeypatch):
-    monkeypatch.setattr("streamstyle.apps.cli.steps.WATCH_SECONDS", 0.0)
+    monkeypatch.setattr("streamstyle.apps.cli.optimization_report.WATCH_SECONDS", 0.0)
     content, style = save(tmp_path / "c.png", picture()), save(tmp_path / "s.png", stripes())
     out, watch, losses = tmp_path / "o.png", tmp_path / "w.png", tmp_path / "l.csv"
     command = ["transfer", content, style, str(out), *COMMON, "--watch", str(watch), "--losses", str(losses)]

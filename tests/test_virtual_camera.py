@@ -26,7 +26,7 @@ def test_without_a_device_it_is_said_where_one_comes_from(monkeypatch):
         raise RuntimeError("'v4l2loopback' backend: No v4l2 loopback device found\nTry again")
 
     monkeypatch.setitem(sys.modules, "pyvirtualcam", SimpleNamespace(Camera=camera))
-    with pytest.raises(UsageError, match=r"no device.*v4l2loopback.*OBS") as error:
+    with pytest.raises(UsageError, match=r"no virtual camera device.*v4l2loopback.*OBS") as error:
         VirtualCameraSink(INFO)
     assert "\n" not in str(error.value)
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from streamstyle import styles, weights
 from streamstyle.errors import InputError, OutputError, UsageError
 from streamstyle.networks import PRETRAINED, Johnson, MobileNet, Pretrained, StyleNet
-from streamstyle.weights import files
+from streamstyle.weights import weights_files as files
 from streamstyle.weights.table import FOLDER
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
-from streamstyle.effects.dream.dream import Ascent, Dream
-from streamstyle.effects.zoom.zoom import Zoom, ZoomPath, edge_mask, mirrored, transformed
+from streamstyle.effects.dream.effect import Ascent, Dream
+from streamstyle.effects.zoom.effect import Zoom, ZoomPath, edge_mask, mirrored, transformed
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
 from tests.videos import make_video, sound_of, times_of

@@ -5,11 +5,11 @@ Importing this package imports only the settings; torch and the effects' code ar
 
 from __future__ import annotations
 
-from streamstyle.effects.dream import DreamSettings
-from streamstyle.effects.settings import EffectContext, RenderSettings
-from streamstyle.effects.stylize import StylizeSettings
-from streamstyle.effects.transfer import TransferSettings
-from streamstyle.effects.zoom import ZoomSettings
+from streamstyle.effects.dream.settings import DreamSettings
+from streamstyle.effects.render_settings import EffectContext, RenderSettings
+from streamstyle.effects.stylize.settings import StylizeSettings
+from streamstyle.effects.transfer.settings import TransferSettings
+from streamstyle.effects.zoom.settings import ZoomSettings
 
 __all__ = [
     "EFFECTS",

@@ -13,9 +13,9 @@ from streamstyle import __version__
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
-from streamstyle.image_formats import is_image
-from streamstyle.optical_flow.files import SUFFIXES
-from streamstyle.settings import make_settings
+from streamstyle.image_recognition import is_image
+from streamstyle.optical_flow.flow_files import SUFFIXES
+from streamstyle.options import make_settings
 from streamstyle.video.tags import read_provenance
 from streamstyle.weights import WEIGHTS, downloaded
 

@@ -21,7 +21,7 @@ from streamstyle.errors import UsageError
 from streamstyle.files import refuse_overwrite
 from streamstyle.frames import OptimizationStep, Progress
 from streamstyle.jobs.provenance import provenance_of
-from streamstyle.jobs.record import read_record, record_of
+from streamstyle.jobs.resume_record import read_record, record_of
 from streamstyle.jobs.runners import RUNNERS
 from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
 from streamstyle.part_folder import ordinary_target

@@ -9,7 +9,7 @@ the same: it is on the grid of the previous frame.
 from __future__ import annotations
 
 from streamstyle.optical_flow.estimation import FLOWS, FlowEstimation, FlowItem, FlowSequence
-from streamstyle.optical_flow.files import FLO_MAGIC, read_flow
+from streamstyle.optical_flow.flow_files import FLO_MAGIC, read_flow
 from streamstyle.optical_flow.warping import cell_means, inside, resized_flow, resized_map, warp
 
 __all__ = [

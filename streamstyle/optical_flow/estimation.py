@@ -18,8 +18,8 @@ import torch
 from streamstyle.errors import UsageError
 from streamstyle.frames import Frame, Item, OpticalFlow
 from streamstyle.optical_flow.dis import Dis
-from streamstyle.optical_flow.files import FlowFolder
-from streamstyle.optical_flow.occlusion import color_consistent, feathered, flow_consistent, in_bounds
+from streamstyle.optical_flow.flow_files import FlowFolder
+from streamstyle.optical_flow.occlusion import color_consistent, flow_consistent, in_bounds, soft_confidence
 from streamstyle.optical_flow.scene_cuts import UNCHANGED, Similarity, is_break, is_cut, similarity
 from streamstyle.optical_flow.warping import warped_pixels
 
@@ -146,7 +146,7 @@ class FlowEstimation:
         """Flow, (H, W, 2), and confidence mask, (H, W) bool, as tensors on the device."""
         return OpticalFlow(
             torch.from_numpy(flow).permute(2, 0, 1).to(self.device),
-            torch.from_numpy(feathered(confidence))[None].to(self.device),
+            torch.from_numpy(soft_confidence(confidence))[None].to(self.device),
         )
 
 

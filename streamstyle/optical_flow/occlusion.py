@@ -64,7 +64,7 @@ def color_consistent(current: np.ndarray, warped: np.ndarray) -> np.ndarray:
     return consistent
 
 
-def feathered(confidence: np.ndarray) -> np.ndarray:
+def soft_confidence(confidence: np.ndarray) -> np.ndarray:
     """A soft mask, (H, W) float32 in [0, 1], from an (H, W) bool mask: eroded, then blurred.
 
     Flow is least exact next to where it is wrong (Ruder et al. 2018, https://arxiv.org/abs/1708.04538,

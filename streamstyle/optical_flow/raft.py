@@ -17,7 +17,7 @@ from torchvision.models.optical_flow import raft_large, raft_small
 
 from streamstyle.device import low_precision, upload
 from streamstyle.weights.downloads import download
-from streamstyle.weights.files import fill, read_checkpoint, read_safetensors
+from streamstyle.weights.weights_files import fill, read_checkpoint, read_safetensors
 
 UPDATES = 12
 MULTIPLE, SMALLEST_SIDE = 8, 128  # pixels

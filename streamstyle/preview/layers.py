@@ -11,7 +11,7 @@ import torch
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
-from streamstyle.effects.dream.dream import Ascent, Dream
+from streamstyle.effects.dream.effect import Ascent, Dream
 from streamstyle.effects.dream.objectives import PROBE
 from streamstyle.errors import UsageError
 from streamstyle.frames import Frame, Moment

@@ -9,7 +9,7 @@ from streamstyle.errors import OutputError, UsageError
 from streamstyle.files import refuse_overwrite
 from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 from streamstyle.video.codecs import EncodeOptions
-from streamstyle.video.recording import Recording, check_ending
+from streamstyle.video.fragmented_file import Recording, check_ending
 
 # One thread: each additional one would delay output by a frame and take a core from the network.
 OPTIONS = EncodeOptions(preset="superfast", quality=20, threads=1, low_delay=True)

@@ -15,7 +15,7 @@ from typing import Self
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, StreamInfo
-from streamstyle.image_formats import images_in, is_image
+from streamstyle.image_recognition import images_in, is_image
 from streamstyle.images import DecodedImage, ImageFile, Notices, is_animation, read_image
 from streamstyle.sources.options import ReadOptions
 

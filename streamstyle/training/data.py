@@ -22,7 +22,7 @@ from torch import Tensor
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
 from streamstyle.frames import Frame
-from streamstyle.image_formats import images_in, supported_format
+from streamstyle.image_recognition import images_in, supported_format
 from streamstyle.images import Notices, read_image
 from streamstyle.paintings import read_painting
 from streamstyle.sources import ReadOptions, open_source

@@ -29,7 +29,7 @@ from streamstyle.training.preview import TrainingPreview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
 from streamstyle.weights import WEIGHTS, load_features
-from streamstyle.weights.files import first_line, read_safetensors
+from streamstyle.weights.weights_files import first_line, read_safetensors
 
 SAVE_SECONDS = 5.0
 PREVIEW_SECONDS = 15.0

@@ -20,6 +20,7 @@ from streamstyle.images import on_white
 _log = logging.getLogger("streamstyle")
 
 BT709 = ColorTags(matrix=1, primaries=1, transfer=1)
+BT601 = ColorTags(matrix=6, primaries=6, transfer=6)
 
 _UNSPECIFIED = (0, 2)
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
@@ -39,7 +40,7 @@ def resolve_tags(frame: av.VideoFrame) -> ColorTags:
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
     matrix = int(frame.colorspace)
     if frame.format.is_rgb or matrix in _UNSPECIFIED or matrix not in _SWS_MATRIX:
-        matrix = 1 if frame.height >= 720 else 6
+        matrix = untagged(frame.height).matrix
     if frame.format.is_rgb:
         full = False
     primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
@@ -48,6 +49,11 @@ def resolve_tags(frame: av.VideoFrame) -> ColorTags:
     if transfer in _UNSPECIFIED:
         transfer = 1 if matrix in (1, 9, 10) else 6
     return ColorTags(matrix, primaries, transfer, full)
+
+
+def untagged(height: int) -> ColorTags:
+    """How players read video without tags: BT.709 from 720 lines up, BT.601 below."""
+    return BT709 if height >= 720 else BT601
 
 
 def is_wide(tags: ColorTags) -> bool:

@@ -16,14 +16,13 @@ from av.video.stream import VideoStream
 from streamstyle.errors import OutputError, UsageError
 from streamstyle.frames import ColorTags, Frame, StreamInfo
 from streamstyle.video.codecs import Codec, EncodeOptions, encoder_options
-from streamstyle.video.color import BT709, FromRGB
+from streamstyle.video.color import FromRGB, untagged
 from streamstyle.video.opening import DAMAGE, reason
 
 _log = logging.getLogger("streamstyle")
 
 KEY_SECONDS = 2  # from one keyframe to the next, where a receiver can join at any time
 
-_BT601 = ColorTags(matrix=6, primaries=6, transfer=6)
 _RGB_MATRIX = 0
 
 
@@ -54,7 +53,7 @@ class Encoder:
         pixel_format = options.pixel_format or codec.pixel_format
         self._padding = padding(info, pixel_format)
         self._time_base = time_base
-        tags = info.color or (BT709 if info.height >= 720 else _BT601)
+        tags = info.color or untagged(info.height)
         self._size = (info.width, info.height)
         self._from_rgb = FromRGB(pixel_format, tags)
         self._low_delay, self._key_at = options.low_delay, -1  # pts from which a keyframe is due

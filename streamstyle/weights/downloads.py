@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from streamstyle.networks import PRETRAINED
-from streamstyle.weights.files import fetch
+from streamstyle.weights.weights_files import fetch
 
 URLS = {
     **{name: known.url for name, known in PRETRAINED.items()},

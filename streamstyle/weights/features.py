@@ -13,14 +13,14 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.networks import FEATURE_NETWORKS, PRETRAINED, Distilled, FeatureNetwork
 from streamstyle.networks.pretrained import HEADS, NAMING, Pretrained
 from streamstyle.weights.downloads import download, downloaded
-from streamstyle.weights.files import (
+from streamstyle.weights.table import WEIGHTS
+from streamstyle.weights.weights_files import (
     check_sha256,
     fill,
     read_checkpoint,
     read_safetensors,
     write_network,
 )
-from streamstyle.weights.table import WEIGHTS
 
 LARGEST_CHECKPOINT = 2**30  # bytes; VGG-19 has 0.55 GB
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from streamstyle.apps.cli.reporting import Reporter, reporting
-from streamstyle.settings import about, load_preset, range_of
+from streamstyle.options import about, load_preset, range_of
 
 REPORT = "Reporting"
 PLAIN_TYPES = (bool, int, float)

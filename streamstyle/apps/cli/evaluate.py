@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import RenderSettings
-from streamstyle.effects.settings import FlowName, Seconds
+from streamstyle.effects.render_settings import FlowName, Seconds
 from streamstyle.errors import UsageError
-from streamstyle.settings import make_settings, option, same
+from streamstyle.options import make_settings, option, same
 
 if TYPE_CHECKING:
     from streamstyle.evaluation import Evaluation

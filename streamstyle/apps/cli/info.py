@@ -17,7 +17,7 @@ from streamstyle.apps.cli.command import OUTPUT_FLAGS, Overwrite
 from streamstyle.apps.cli.opencv import load_failure
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.cores import usable_cores
-from streamstyle.settings import make_settings, option
+from streamstyle.options import make_settings, option
 
 SHEET = "Contact sheet"
 _PACKAGES = ("torch", "torchvision", "av", "opencv-python", "numpy", "pillow")

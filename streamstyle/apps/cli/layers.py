@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from streamstyle.apps.cli.command import OUTPUT_FLAGS, Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import DreamSettings
-from streamstyle.settings import make_settings, option, same
+from streamstyle.options import make_settings, option, same
 
 SHEET = "Contact sheet"
 

@@ -15,7 +15,7 @@ from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.apps.live.settings import LiveSettings
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import Interrupted, StreamstyleError, UsageError
-from streamstyle.settings import make_settings
+from streamstyle.options import make_settings
 
 if TYPE_CHECKING:
     from streamstyle.apps.live.session import Live

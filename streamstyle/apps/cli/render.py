@@ -13,7 +13,7 @@ from streamstyle.apps.cli.command import REPORT, Overwrite, command
 from streamstyle.apps.cli.reporting import Reporter, resume_hint
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError
-from streamstyle.settings import make_settings, same
+from streamstyle.options import make_settings, same
 
 if TYPE_CHECKING:
     from streamstyle.pipeline import Result
@@ -102,7 +102,7 @@ def apply(
     with ExitStack() as files:
         steps = None
         if kind.LOSSES:
-            from streamstyle.apps.cli.steps import StepReport
+            from streamstyle.apps.cli.optimization_report import StepReport
 
             for written in (watch, losses):
                 for read in (source, *settings.files()) if written else ():

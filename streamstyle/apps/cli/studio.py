@@ -12,7 +12,7 @@ import typer
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.apps.live.settings import PAGE, PageSettings
 from streamstyle.errors import Interrupted
-from streamstyle.settings import make_settings
+from streamstyle.options import make_settings
 
 Open = Annotated[
     bool | None, typer.Option("--open/--no-open", help="Open the page in your browser.", rich_help_panel=PAGE)

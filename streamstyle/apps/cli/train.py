@@ -13,7 +13,7 @@ from streamstyle.apps.cli.command import OUTPUT_FLAGS, Overwrite
 from streamstyle.apps.cli.reporting import Reporter, resume_hint
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import UsageError
-from streamstyle.settings import make_settings, option, same
+from streamstyle.options import make_settings, option, same
 
 if TYPE_CHECKING:
     from streamstyle.training import Recipe
@@ -74,7 +74,7 @@ def train(
         raise UsageError("--minutes and --steps are both given; give only one")
     output = Path(settings.output or f"{painting.stem}.safetensors")
     from streamstyle import training
-    from streamstyle.weights.files import sha256_of
+    from streamstyle.weights.weights_files import sha256_of
 
     recipe, about = (
         training.read_recipe(Path(settings.recipe)) if settings.recipe else (training.Recipe(), {})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from streamstyle.effects import RenderSettings, StylizeSettings
-from streamstyle.effects.settings import INPUT, LOOK, OUTPUT, Size
-from streamstyle.settings import option, same
+from streamstyle.effects.render_settings import INPUT, LOOK, OUTPUT, Size
+from streamstyle.options import option, same
 
 PAGE, REPORT = "Page", "Reporting"
 

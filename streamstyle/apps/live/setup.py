@@ -10,7 +10,7 @@ from streamstyle.apps.live.settings import LiveSettings, PageSettings
 from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError
-from streamstyle.settings import load_preset, make_settings
+from streamstyle.options import load_preset, make_settings
 from streamstyle.sinks import WriteOptions, sink_for
 from streamstyle.sinks.pipe import PipeSink
 from streamstyle.sinks.recording import OPTIONS, RecordingSink, check_recording

@@ -107,7 +107,7 @@ def _check_size(path: str) -> None:
     """Refuse videos with enormous frames before decoding; still images have limits of their own."""
     from pathlib import Path
 
-    from streamstyle.image_formats import is_image
+    from streamstyle.image_recognition import is_image
     from streamstyle.video.opening import open_input
     from streamstyle.video.tracks import choose_video
 

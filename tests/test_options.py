@@ -8,7 +8,7 @@ import pytest
 
 from streamstyle.effects import StylizeSettings, ZoomSettings
 from streamstyle.errors import InputError, UsageError
-from streamstyle.settings import bundled_presets, load_preset, make_settings
+from streamstyle.options import bundled_presets, load_preset, make_settings
 
 
 @pytest.mark.parametrize("name", bundled_presets(StylizeSettings))

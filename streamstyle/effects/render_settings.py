@@ -36,7 +36,7 @@ from streamstyle.keyframes import (
     read_seconds,
     with_absolute_files,
 )
-from streamstyle.settings import about, option
+from streamstyle.options import about, option
 
 if TYPE_CHECKING:
     import torch

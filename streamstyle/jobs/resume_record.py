@@ -16,7 +16,7 @@ from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError
 from streamstyle.jobs.provenance import file_hashes, name_of_effect
 from streamstyle.keyframes import is_path
-from streamstyle.settings import make_settings
+from streamstyle.options import make_settings
 from streamstyle.video.job_folder import MANIFEST, JobFolder
 
 

@@ -1,0 +1,167 @@
+"""`dream`: DeepDream on images and videos."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import field_validator
+
+from streamstyle.effects.render_settings import EffectContext, RenderSettings
+from streamstyle.options import option
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from streamstyle.effects.dream.effect import Ascent, Dream
+    from streamstyle.frames import Effect
+
+DREAM = "Dream"
+GUIDE_SIDE, TARGET_SIDE = 320, 1920  # pixels, of the longer side
+LIVE_STEPS = 2  # on the first frame, at each octave; the dream grows from frame to frame
+LIVE_COARSENESS = 2.0  # on the CPU, where a step costs as much as many frames of a style network
+
+
+class DreamSettings(RenderSettings):
+    """The settings of `dream`."""
+
+    SUMMARY: ClassVar[str] = """Dream on a video or image: amplify what a network sees in it (DeepDream).
+
+    On videos each frame continues the dream of the last one. `streamstyle layers` shows the layers and
+    channels to choose from.
+    """
+    MIXTURE: ClassVar[str] = "layer"
+    PRESETS: ClassVar[str] = "dream"
+    CONTINUES: ClassVar[bool] = True
+    OCTAVES: ClassVar[int] = 4
+
+    layer: str = option(
+        "part",
+        "LAYER, LAYER:CHANNEL, LAYER:CHANNEL@XxY, LAYER:FILE.npy, LAYER~GUIDE.jpg, or a mixture of them: "
+        "0.6*thing+0.4*-texture.",
+        DREAM,
+        flags=("--layer", "-l"),
+        several=True,
+    )
+    features: str = option(
+        "distilled", "Feature network: distilled, vgg16 …, or a weights file.", DREAM, file=True
+    )
+    guide: str | None = option(None, "Image whose features to amplify.", DREAM, metavar="FILE", file=True)
+    octaves: int | None = option(
+        None, "Number of octaves (sizes); 4, for zooms 3, or as many as fit.", DREAM, ge=1, le=12
+    )
+    octave_scale: float = option(1.4, "Ratio of one octave's size to the next.", DREAM, gt=1, le=4)
+    steps: int = option(12, "Gradient steps at each octave.", DREAM, ge=1, le=1000)
+    later_steps: int | None = option(
+        None, "Steps on later frames of a video; default 1.5 (1 - carry) steps.", DREAM, ge=0, le=1000
+    )
+    step_size: float = option(
+        0.012, "Mean change per step, as a share of the full range.", DREAM, gt=0, le=0.2
+    )
+    jitter: int = option(16, "Random shift in each step, in pixels.", DREAM, ge=0, le=256)
+    carry: float = option(0.9, "Share of the last frame's dream that is kept.", DREAM, ge=0, le=1)
+    near: float = option(0.0, "Weight of similarity to the source.", DREAM, ge=0, le=10)
+    variation: float = option(0.0, "Weight of smoothness (total variation).", DREAM, ge=0, le=10)
+    towards: str | None = option(None, "Color, such as #204080, or image to move towards.", DREAM, file=True)
+    towards_weight: float = option(0.1, "Weight of --towards.", DREAM, ge=0, le=10)
+    seed: int = option(0, "Seed of the random shifts.", DREAM, ge=0, le=2**31 - 1)
+
+    @field_validator("towards")
+    @classmethod
+    def _towards(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("#") and not re.fullmatch("#[0-9a-fA-F]{6}", value):
+            raise ValueError("expected a color such as #204080, or an image")
+        return value
+
+    def needs_flow(self, kind: str) -> bool:
+        """Whether dreams are continued from frame to frame."""
+        return kind == "video" and self.carry > 0 and self.flow != "none"
+
+    def mixture_files(self) -> list[str]:
+        """The files of directions and guide images."""
+        return [re.split("[:~]", name, maxsplit=1)[-1] for name in super().mixture_files()]
+
+    def build(self, context: EffectContext) -> Effect:
+        """The dream with its guide and target images."""
+        return self.dream(context)
+
+    def dream(self, context: EffectContext) -> Dream:
+        """The dream with its guide and target images; zooms wrap it."""
+        from streamstyle.effects.dream.effect import Dream
+
+        return Dream(
+            context.parameters,
+            self.live_ascent() if context.live else self.ascent(),
+            features=self.features,
+            guides=self.guides(context.parameters.styles()),
+            target=self.target(),
+            device=context.device,
+        )
+
+    def ascent(self) -> Ascent:
+        """The options of the gradient ascent."""
+        from streamstyle.effects.dream.effect import Ascent
+
+        own = {"size", "towards", "octaves", "fit"}
+        values = self.model_dump(include={entry.name for entry in fields(Ascent)} - own)
+        return Ascent(
+            octaves=self.octaves or self.OCTAVES,
+            fit=self.octaves is None,
+            size=self.step_size,
+            towards=self.towards_weight,
+            **values,
+        )
+
+    def live_ascent(self) -> Ascent:
+        """Options with few enough steps for real time; the dream grows over the frames."""
+        steps = min(self.steps, LIVE_STEPS)
+        later = min(self.later_steps if self.later_steps is not None else 1, steps)
+        return replace(self.ascent(), steps=steps, later_steps=later, limit=self.steps / steps, fit=True)
+
+    def live_coarseness(self, device: torch.device) -> float:
+        """On the CPU, dreams are computed at half the size."""
+        return LIVE_COARSENESS if device.type == "cpu" else 1.0
+
+    def guides(self, objectives: list[str]) -> dict[str, Tensor]:
+        """The guide images by objective, its own or the common one; (3, h, w) in [0, 1].
+
+        Raises:
+            InputError: a guide image cannot be read.
+        """
+        images: dict[str, Tensor] = {}
+        guides = {}
+        for name in objectives:
+            file = name.partition("~")[2] or self.guide
+            if file:
+                images.setdefault(file, image_tensor(file, GUIDE_SIDE))
+                guides[name] = images[file]
+        return guides
+
+    def target(self) -> Tensor | None:
+        """The image to move towards, (3, h, w) in [0, 1]; a color becomes an image of a single pixel.
+
+        Raises:
+            InputError: the image cannot be read.
+        """
+        import torch
+
+        if self.towards is None:
+            return None
+        if self.towards.startswith("#"):
+            return torch.tensor(list(bytes.fromhex(self.towards[1:])))[:, None, None] / 255
+        return image_tensor(self.towards, TARGET_SIDE)
+
+
+def image_tensor(name: str, side: int) -> Tensor:
+    """Reads an image or a video's first frame as (3, H, W) in [0, 1], with at most `side` pixels a side.
+
+    Raises:
+        InputError: the file is missing or not an image.
+    """
+    from streamstyle.device import choose, upload
+    from streamstyle.sources import first_frame
+
+    return upload(first_frame(Path(name), max_size=side).pixels, choose("cpu"))

@@ -1,0 +1,83 @@
+"""`stylize`: feed-forward style networks, made temporally consistent on videos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from streamstyle.effects.render_settings import CONSISTENCY, LOOK, EffectContext, RenderSettings
+from streamstyle.options import option
+
+if TYPE_CHECKING:
+    from streamstyle.effects.stylize.effect import Style
+    from streamstyle.frames import Effect
+
+STEADY = 0.7  # temporal consistency of videos, by default
+
+
+class StylizeSettings(RenderSettings):
+    """The settings of `stylize`."""
+
+    SUMMARY: ClassVar[str] = """Stylize a video or image.
+
+    Frame timing, audio, subtitles, chapters and metadata of a video are preserved. An interrupted video goes
+    on with `streamstyle resume OUT`.
+    """
+    MIXTURE: ClassVar[str] = "style"
+
+    style: str = option(
+        "starry_night",
+        "Bundled style, weights file, none, or a mixture: 0.6*udnie+0.4*ink.",
+        LOOK,
+        flags=("--style", "-s"),
+        environment="STREAMSTYLE_STYLE",
+        several=True,
+    )
+    mix_by: Literal["pictures", "weights"] = option(
+        "pictures", "Mix the stylized images, or the networks' weights: faster and fainter.", LOOK
+    )
+    steady: float | None = option(
+        None,
+        f"Temporal consistency; 0 stylizes each frame by itself. {STEADY:g} for videos.",
+        CONSISTENCY,
+        ge=0,
+        le=1,
+    )
+    inertia: float = option(
+        0.0, "Share of the last frame's normalization statistics that is kept.", CONSISTENCY, ge=0, lt=1
+    )
+
+    def steadiness(self, kind: str) -> float:
+        """The temporal consistency for a source of that kind; by default off for everything but videos."""
+        if self.flow == "none":
+            return 0.0
+        return self.steady if self.steady is not None else STEADY * (kind == "video")
+
+    def needs_flow(self, kind: str) -> bool:
+        """Whether frames are stylized and blended along the flow."""
+        return self.steadiness(kind) > 0 and bool(self.keyframes().styles())
+
+    def choices(self) -> list[str]:
+        """All bundled styles."""
+        from streamstyle.weights import STYLES
+
+        return list(STYLES)
+
+    def build(self, context: EffectContext) -> Effect:
+        """The style networks, with their results stabilized over time if the settings say so."""
+        from streamstyle.effects.stabilize import Stabilize
+
+        style, steady = self.networks(context), self.steadiness(context.kind)
+        return Stabilize(style, steady) if steady > 0 and not context.live else style
+
+    def networks(self, context: EffectContext) -> Style:
+        """The style networks, which process each frame by itself."""
+        from streamstyle.effects.stylize.effect import Style
+
+        return Style(
+            context.parameters,
+            # Live sessions mix weights, as there is only time for one pass.
+            mix_by="weights" if context.live else self.mix_by,
+            rows=self.tile,
+            inertia=self.inertia,
+            device=context.device,
+        )
