@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamstyle.effects import StylizeSettings
-from streamstyle.errors import StreamstyleError
+from streamstyle.errors import StreamstyleError, UsageError
 from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render, resume
 from streamstyle.jobs.runners import RUNNERS
@@ -133,3 +133,12 @@ def test_a_refused_resume_touches_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(StreamstyleError, match=r"video\.mp4: is not the file"):
         resume(tmp_path / "out.mp4")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_unknown_runner_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    for start in (
+        lambda: render("missing.mp4", tmp_path / "out.mp4", runner="cluster"),
+        lambda: resume(tmp_path / "out.mp4", runner="cluster"),
+    ):
+        with pytest.raises(UsageError, match=r"^runner cluster: expected local$"):
+            start()

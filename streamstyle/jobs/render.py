@@ -22,7 +22,7 @@ from streamstyle.files import refuse_overwrite
 from streamstyle.frames import OptimizationStep, Progress
 from streamstyle.jobs.provenance import provenance_of
 from streamstyle.jobs.resume_record import read_record, record_of
-from streamstyle.jobs.runners import RUNNERS
+from streamstyle.jobs.runners import Runner, find_runner
 from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
 from streamstyle.part_folder import ordinary_target
 from streamstyle.pipeline import Result
@@ -67,6 +67,7 @@ def render(
     Raises:
         StreamstyleError: with a one-line message; see `streamstyle.errors`.
     """
+    run_spans = find_runner(runner)
     settings = settings or StylizeSettings()
     provenance, settings = provenance_of(settings), settings.absolute()
     for file in (source, *settings.files()):
@@ -82,7 +83,7 @@ def render(
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)
             record = asdict(record_of(str(source), settings, provenance, opened.device))
             with JobFolder.start(Path(output), opened.info, record, overwrite) as folder:
-                return _complete(opened, video, folder, on_progress, runner)
+                return _complete(opened, video, folder, on_progress, run_spans)
         with kind.open(str(output), opened.info, options) as sink:
             return opened.run(sink, on_progress)
 
@@ -108,11 +109,12 @@ def resume(
         on_progress: called a few times a second.
 
     Raises:
-        UsageError: there is nothing to resume, or something has changed: the version of this program, the
-            kind of device, or a file that determines the result.
+        UsageError: there is no such runner, or nothing to resume, or something has changed: the version of
+            this program, the kind of device, or a file that determines the result.
         InputError: the input differs from that of the first run.
         StreamstyleError: as `render`.
     """
+    run_spans = find_runner(runner)
     with JobFolder.reopen(Path(output)) as folder:
         record, settings = read_record(folder)
         with open_render(record.input, settings, record.provenance) as opened:
@@ -121,7 +123,7 @@ def resume(
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)
             if folder.segments:
                 _log.info("%s: resuming after %d frames", output, folder.frames)
-            return _complete(opened, video, folder, on_progress, runner)
+            return _complete(opened, video, folder, on_progress, run_spans)
 
 
 def refuse_same_file(source: str | Path, output: str | Path) -> None:
@@ -138,12 +140,12 @@ def refuse_same_file(source: str | Path, output: str | Path) -> None:
 
 
 def _complete(
-    opened: OpenRender, video: VideoFormat, folder: JobFolder, on_progress: OnProgress, runner: str
+    opened: OpenRender, video: VideoFormat, folder: JobFolder, on_progress: OnProgress, run_spans: Runner
 ) -> Result:
     """Render the missing segments, and join all of them."""
     with closing(PacketLog(folder.tracks, opened.info.tracks)) as log:
         job = VideoJob(opened, video, folder, log)
-        result = RUNNERS[runner](job, plan(folder), on_progress)
+        result = run_spans(job, plan(folder), on_progress)
         log.close()
         frames = folder.frames
         finish(folder, video, log)

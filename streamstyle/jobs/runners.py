@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from streamstyle.errors import UsageError
 from streamstyle.jobs.spans import OnProgress, Span, VideoJob, render_span
 from streamstyle.pipeline import Result
 
@@ -17,3 +18,14 @@ def render_here(job: VideoJob, spans: Sequence[Span], on_progress: OnProgress = 
 
 
 RUNNERS: dict[str, Runner] = {"local": render_here}
+
+
+def find_runner(name: str) -> Runner:
+    """The runner of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in RUNNERS:
+        raise UsageError(f"runner {name}: expected {' or '.join(RUNNERS)}")
+    return RUNNERS[name]

@@ -102,9 +102,8 @@ def open_render(
         open_effect(settings, source.info.kind, on_step) as effect,
     ):
         motion = open_flow(settings, source.info.kind)
-        reserved = (
-            1 if source.info.kind == "video" else 0
-        )  # decoder and encoder run in parallel to the network
+        # A video's decoder and encoder run in parallel to the network.
+        reserved = 1 if source.info.kind == "video" else 0
         with shared_cores(device, reserved):
             yield OpenRender(source, replace(source.info, provenance=provenance), effect, motion, device)
 
