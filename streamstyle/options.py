@@ -35,6 +35,7 @@ def option(
     environment: str | None = None,
     text: bool = False,
     file: bool = False,
+    or_name: bool = False,
     positional: bool = False,
     several: bool = False,
     **limits: Any,
@@ -49,7 +50,8 @@ def option(
         metavar: placeholder for the value in `--help`.
         environment: variable that is read if the option is not given.
         text: the command line passes the value as text, which the model parses.
-        file: the value may name a file or folder whose content affects the result.
+        file: the value is a file or folder whose content affects the result.
+        or_name: of a file: the value may be a name or a color instead.
         positional: an argument instead of an option.
         several: may be repeated with --preview, otherwise given only once.
         **limits: ge, gt, le, lt: the allowed range.
@@ -61,6 +63,7 @@ def option(
         "environment": environment,
         "text": text,
         "file": file,
+        "or_name": or_name,
         "positional": positional,
         "several": several,
     }

@@ -103,9 +103,7 @@ def is_pair(value: Any) -> bool:
     )
 
 
-Seconds = Annotated[
-    float, BeforeValidator(lambda value: read_seconds(value) if isinstance(value, str) else value)
-]
+Seconds = Annotated[float, BeforeValidator(read_duration)]
 Size = Annotated[tuple[int, int], BeforeValidator(read_size)]
 Rate = Annotated[Fraction, BeforeValidator(read_rate)]
 BitRate = Annotated[int, BeforeValidator(read_bit_rate)]
@@ -300,7 +298,7 @@ class RenderSettings(BaseModel):
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if about(field).get("file") and isinstance(value, str):
-                update[name] = absolute(value, always=name in ALWAYS_FILES)
+                update[name] = absolute(value, always=not about(field)["or_name"])
         if Path(self.flow).is_dir():
             update["flow"] = absolute(self.flow)
         return self.model_copy(update=update)
@@ -383,9 +381,6 @@ class RenderSettings(BaseModel):
     def live_coarseness(self, device: torch.device) -> float:
         """Factor on the stroke size in live sessions, for effects that are slow on the device."""
         return 1.0
-
-
-ALWAYS_FILES = {"mask", "flow_weights", "guide", "sound"}  # settings whose value is always a file name
 
 
 def absolute(file: str, *, always: bool = True) -> str:

@@ -47,7 +47,7 @@ class DreamSettings(RenderSettings):
         several=True,
     )
     features: str = option(
-        "distilled", "Feature network: distilled, vgg16 …, or a weights file.", DREAM, file=True
+        "distilled", "Feature network: distilled, vgg16 …, or a weights file.", DREAM, file=True, or_name=True
     )
     guide: str | None = option(None, "Image whose features to amplify.", DREAM, metavar="FILE", file=True)
     octaves: int | None = option(
@@ -65,7 +65,9 @@ class DreamSettings(RenderSettings):
     carry: float = option(0.9, "Share of the last frame's dream that is kept.", DREAM, ge=0, le=1)
     near: float = option(0.0, "Weight of similarity to the source.", DREAM, ge=0, le=10)
     variation: float = option(0.0, "Weight of smoothness (total variation).", DREAM, ge=0, le=10)
-    towards: str | None = option(None, "Color, such as #204080, or image to move towards.", DREAM, file=True)
+    towards: str | None = option(
+        None, "Color, such as #204080, or image to move towards.", DREAM, file=True, or_name=True
+    )
     towards_weight: float = option(0.1, "Weight of --towards.", DREAM, ge=0, le=10)
     seed: int = option(0, "Seed of the random shifts.", DREAM, ge=0, le=2**31 - 1)
 

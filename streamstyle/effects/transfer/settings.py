@@ -51,6 +51,7 @@ class TransferSettings(RenderSettings):
         "Network of the perceptual loss: distilled, vgg19 … or a file; vgg19 if its weights are installed.",
         OPTIMIZATION,
         file=True,
+        or_name=True,
     )
     scales: int = option(3, "Sizes to optimize at, each twice the one before.", OPTIMIZATION, ge=1, le=8)
     steps: int = option(80, "Steps at each size.", OPTIMIZATION, ge=1, le=10000)
