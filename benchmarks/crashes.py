@@ -4,7 +4,7 @@
 
 The video is the sample clip, repeated twelve times. Each render is killed with SIGKILL at a random time and
 then resumed. Decoded frames and audio packets are compared with those of an uninterrupted run. One render is
-stopped with SIGINT. With --small-disk (a folder on a disk of about 40 MB, such as a tmpfs), another one fills
+stopped with SIGINT. With --small-disk (a folder on a disk of about 64 MB, such as a tmpfs), another one fills
 the disk and is resumed once there is space again.
 
 Last lines: `resumed_equal: N of M`, `sigint_seconds: …`.
