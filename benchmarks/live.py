@@ -25,6 +25,7 @@ from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.effects import StylizeSettings
 from streamstyle.frames import Frame, StreamInfo
 from streamstyle.sources.camera import TIME_BASE
+from streamstyle.sources.options import ReadOptions
 from streamstyle.sources.pacing import paced
 from streamstyle.sources.video import VideoSource
 from streamstyle.weights import STYLES
@@ -63,7 +64,7 @@ class ClipCamera:
 
 def clip(size: tuple[int, int]) -> list[np.ndarray]:
     """All frames of the clip, scaled to (width, height)."""
-    with VideoSource(str(CLIP), size=size) as source:
+    with VideoSource(str(CLIP), ReadOptions(size=size)) as source:
         return [item.pixels for item in source if isinstance(item, Frame)]
 
 

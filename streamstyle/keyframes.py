@@ -50,6 +50,11 @@ class Parameters:
             if not least <= (value := getattr(self, name)) <= most:
                 raise UsageError(f"{name.replace('_', '-')} is {value:g}, expected {least:g} to {most:g}")
 
+    def without_none(self) -> tuple[Mixture, float]:
+        """The shares of all styles but "none", and the strength times their sum."""
+        shares = {name: share for name, share in self.style.items() if name != NONE}
+        return shares, self.strength * sum(shares.values())
+
     def towards(self, other: Parameters, share: float) -> Parameters:
         """Interpolates between these parameters (`share` 0) and others (`share` 1).
 

@@ -20,6 +20,7 @@ from streamstyle.pipeline import Result, run
 from streamstyle.sinks import open_sink
 from streamstyle.sinks.video import SegmentSink, VideoSink
 from streamstyle.sources.memory import MemorySource
+from streamstyle.sources.options import ReadOptions
 from streamstyle.sources.video import VideoSource
 from streamstyle.video.codecs import CODECS, EncodeOptions
 from streamstyle.video.job_folder import JobFolder
@@ -175,7 +176,9 @@ def test_odd_sizes_grow_by_one_repeated_row_or_column(
 
 def test_encoding_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     """x264's default preset with its look-ahead, on a moving image: resuming relies on this."""
-    with VideoSource(str(Path(__file__).parents[1] / "samples" / "harbour.mp4"), max_size=320) as source:
+    with VideoSource(
+        str(Path(__file__).parents[1] / "samples" / "harbour.mp4"), ReadOptions(max_size=320)
+    ) as source:
         frames = [item for item in source if isinstance(item, Frame)][:60]
         info = source.info
     hashes = set()

@@ -9,6 +9,7 @@ import pytest
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet
+from streamstyle.sources.options import ReadOptions
 from streamstyle.sources.video import VideoSource, at_constant_rate
 from tests.videos import damaged, make_video, picture, times_of
 
@@ -20,7 +21,7 @@ def frames(items: list[Item]) -> list[Frame]:
 
 
 def read(path: Path, **options: object) -> list[Frame]:
-    with VideoSource(str(path), **options) as source:
+    with VideoSource(str(path), ReadOptions(**options)) as source:
         return frames(list(source))
 
 
@@ -62,7 +63,7 @@ def test_a_part_begins_at_its_start_and_has_its_length(tmp_path: Path) -> None:
 def test_sizes_are_known_before_the_first_frame(tmp_path: Path) -> None:
     video = make_video(tmp_path / "video.mp4", 3)
     assert read(video, max_size=32)[0].pixels.shape == (24, 32, 3)
-    with VideoSource(str(video), size=(40, 40)) as source:
+    with VideoSource(str(video), ReadOptions(size=(40, 40))) as source:
         assert source.info.sample_aspect == Fraction(4, 3)  # the video keeps its shape
         assert frames(list(source))[0].pixels.shape == (40, 40, 3)
 

@@ -43,31 +43,17 @@ class VideoSource:
 
     Args:
         name: path, URL or "-" for stdin.
-        start: seconds to skip at the beginning.
-        length: seconds to read, or None for all.
-        size: scale to exactly (width, height), in pixels.
-        max_size: scale down so that the longer side is at most this, in pixels.
-        fps: repeat and drop frames to reach this constant rate; None keeps every frame.
-        deinterlace: convert interlaced frames to progressive ones.
+        options: size, part to read and frame rate; by default everything as it is.
 
     Raises:
         InputError: the input cannot be opened or has no frame.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        start: float = 0.0,
-        length: float | None = None,
-        size: tuple[int, int] | None = None,
-        max_size: int | None = None,
-        fps: Fraction | None = None,
-        deinterlace: bool = True,
-    ) -> None:
+    def __init__(self, name: str, options: ReadOptions | None = None) -> None:
+        options = options or ReadOptions()
         self.lost = 0
         self._name = name
-        self._fps = fps
+        self._fps = options.fps
         self._container = open_input(name)
         try:
             self._stream = choose_video(self._container, name)
@@ -75,14 +61,14 @@ class VideoSource:
             self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
             self._rate = frame_rate(self._stream)
             self._decoder = Decoder(self._stream)
-            self._deinterlacer = Deinterlacer(name) if deinterlace else None
+            self._deinterlacer = Deinterlacer(name) if options.deinterlace else None
             self._times = PresentationTimes(self._time_base, self._rate, name)
             self._last_good: np.ndarray | None = None
             self._shape: tuple[int, int] | None = None
-            self._select_range(start, length)
+            self._select_range(options.start, options.length)
             self._decoded_items = self._decode()
             self._head = self._read_head()
-            self._info = self._describe(size, max_size, length)
+            self._info = self._describe(options)
         except BaseException:
             self._container.close()
             raise
@@ -95,15 +81,7 @@ class VideoSource:
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:
         """Open the video `name`."""
-        return cls(
-            name,
-            start=options.start,
-            length=options.length,
-            size=options.size,
-            max_size=options.max_size,
-            fps=options.fps,
-            deinterlace=options.deinterlace,
-        )
+        return cls(name, options)
 
     @property
     def info(self) -> StreamInfo:
@@ -174,24 +152,22 @@ class VideoSource:
             raise InputError(f"{self._name}: contains no frames in the range that is read")
         raise InputError(f"{self._name}: no frame could be decoded ({packets} packets, {errors} damaged)")
 
-    def _describe(
-        self, size: tuple[int, int] | None, max_size: int | None, length: float | None
-    ) -> StreamInfo:
+    def _describe(self, options: ReadOptions) -> StreamInfo:
         first = self._head[-1]
         assert isinstance(first, Decoded) and first.frame is not None
         frame = first.frame
         self._orientation = read_orientation(frame, self._name)
         turned = self._orientation[0]
         upright_size = (frame.height, frame.width) if turned else (frame.width, frame.height)
-        width, height = fitted_size(*upright_size, size, max_size, even=True)
+        width, height = fitted_size(*upright_size, options.size, options.max_size, even=True)
         self._to_rgb = ToRGB(self._name, (height, width) if turned else (width, height))
         aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         aspect = 1 / aspect if turned else aspect
-        if size is not None:
+        if options.size is not None:
             aspect = (aspect * Fraction(*upright_size) / Fraction(width, height)).limit_denominator(1000)
         tags = resolve_tags(frame)
         path = None if self._name == "-" or is_url(self._name) else Path(self._name)
-        seconds = length or duration_seconds(self._container, self._stream)
+        seconds = options.length or duration_seconds(self._container, self._stream)
         return StreamInfo(
             name=self._name,
             kind="video",
@@ -199,7 +175,7 @@ class VideoSource:
             height=height,
             time_base=1 / self._fps if self._fps else self._time_base,
             rate=self._fps or self._rate,
-            frames=self._expected(length),
+            frames=self._expected(options.length),
             sample_aspect=aspect,
             color=BT709 if is_wide(tags) else tags,
             tracks=self._tracks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,6 @@ _X264_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
 _CPU_AVX_512F = 13  # OpenCV's constant; not every version exports its name
-_NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,15 @@ class Codec:
     segment: str = "mp4"
 
 
+_NVENC = Codec(
+    "h264_nvenc",
+    quality=19,
+    quality_option="cq",
+    preset="p5",
+    presets=("p1", "p2", "p3", "p4", "p5", "p6", "p7"),
+    options={"rc": "vbr"},
+)
+
 CODECS: dict[str, Codec] = {
     "h264": Codec("libx264", quality=18, preset="medium", presets=_X264_PRESETS),
     "hevc": Codec(
@@ -87,30 +95,9 @@ CODECS: dict[str, Codec] = {
     "ffv1": Codec(
         "ffv1", pixel_format="bgr0", options={"level": "3", "slicecrc": "1"}, bits_per_pixel=14, segment="nut"
     ),
-    "h264_nvenc": Codec(
-        "h264_nvenc",
-        quality=19,
-        quality_option="cq",
-        preset="p5",
-        presets=_NVENC_PRESETS,
-        options={"rc": "vbr"},
-    ),
-    "hevc_nvenc": Codec(
-        "hevc_nvenc",
-        quality=21,
-        quality_option="cq",
-        preset="p5",
-        presets=_NVENC_PRESETS,
-        options={"rc": "vbr"},
-    ),
-    "av1_nvenc": Codec(
-        "av1_nvenc",
-        quality=24,
-        quality_option="cq",
-        preset="p5",
-        presets=_NVENC_PRESETS,
-        options={"rc": "vbr"},
-    ),
+    "h264_nvenc": _NVENC,
+    "hevc_nvenc": replace(_NVENC, encoder="hevc_nvenc", quality=21),
+    "av1_nvenc": replace(_NVENC, encoder="av1_nvenc", quality=24),
     # For frames that are decoded again before the output is finished, as for a GIF.
     "lossless_rgb": Codec(
         "libx264rgb",

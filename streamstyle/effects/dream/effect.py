@@ -23,7 +23,7 @@ from streamstyle.effects.dream.objectives import Dreamt, read_objective, weighte
 from streamstyle.effects.upsampling import padded_to
 from streamstyle.errors import UsageError
 from streamstyle.frames import Moment
-from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of
+from streamstyle.keyframes import ParametersOverTime, keyframes_of
 from streamstyle.networks.pretrained import HEAD
 from streamstyle.optical_flow import resized_flow, resized_map, warp
 from streamstyle.weights import load_features
@@ -155,9 +155,7 @@ class Dream:
         Raises:
             UsageError: the image is too small for the number of octaves.
         """
-        parameters = self.keyframes.at(moment.seconds)
-        weights = {name: share for name, share in parameters.style.items() if name != NONE}
-        strength = parameters.strength * sum(weights.values())
+        weights, strength = self.keyframes.at(moment.seconds).without_none()
         if strength == 0:
             self._residual = None
             return image

@@ -24,7 +24,7 @@ from streamstyle import device as devices
 from streamstyle.effects.stabilize import warped_result
 from streamstyle.effects.upsampling import blurred, padded_to
 from streamstyle.frames import Moment, OptimizationStep
-from streamstyle.keyframes import NONE, ParametersOverTime
+from streamstyle.keyframes import ParametersOverTime
 from streamstyle.losses import (
     Description,
     StyleStatistics,
@@ -119,9 +119,7 @@ class Transfer:
         Returns:
             The same shape, dtype and range; the tensor itself if strength or mixture leave it unchanged.
         """
-        parameters = self.keyframes.at(moment.seconds)
-        shares = {name: share for name, share in parameters.style.items() if name != NONE}
-        strength = parameters.strength * sum(shares.values())
+        shares, strength = self.keyframes.at(moment.seconds).without_none()
         if strength == 0:
             self._last = None
             return image
