@@ -34,8 +34,20 @@ def refuse_overwrite(path: Path, overwrite: bool) -> None:
     Raises:
         UsageError: `path` exists, and `overwrite` is False.
     """
-    if not overwrite and os.path.exists(path):  # noqa: PTH110  Path.exists raises where a name is too long
+    if not overwrite and os.path.exists(path):
         raise UsageError(f"{path}: exists; -y overwrites it")
+
+
+def refuse_same_file(source: str | Path, output: str | Path) -> None:
+    """Check that the output does not overwrite an input, even under another name.
+
+    Raises:
+        UsageError: both are the same file or folder.
+    """
+    with contextlib.suppress(OSError):  # one of them is missing, so they cannot be the same
+        if Path(source).samefile(output):
+            what = "the folder of the input images" if Path(source).is_dir() else "the input itself"
+            raise UsageError(f"{output}: is {what}; choose another output")
 
 
 def real_target(path: Path) -> Path:
@@ -47,7 +59,7 @@ def real_target(path: Path) -> Path:
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise OutputError(f"{path}: cannot be written: the folder {target.parent} does not exist")
-    if os.path.exists(target) and not target.is_file():  # noqa: PTH110  as above
+    if os.path.exists(target) and not target.is_file():
         raise OutputError(f"{path}: cannot be written: exists and is not a regular file")
     return target
 

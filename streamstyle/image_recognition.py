@@ -6,6 +6,7 @@ The first bytes decide; the suffix is used only if they match no known format.
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from PIL import features
@@ -92,8 +93,8 @@ def format_of(path: Path) -> str:
         InputError: the file is missing, is not a regular file, or cannot be read.
     """
     try:
-        if not path.is_file():
-            raise InputError(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
+        if not os.path.isfile(path):
+            raise InputError(f"{path}: {'is not a file' if os.path.exists(path) else 'no such file'}")
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as exc:

@@ -7,6 +7,7 @@ A mixture is written `0.6*starry_night+0.4*great_wave`. A keyframe is written `4
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -170,7 +171,7 @@ def read_mixture(text: str) -> dict[str, float]:
     Raises:
         UsageError: a weight is not a number above 0, or a name is missing.
     """
-    if is_file(text):
+    if os.path.isfile(text):
         return {text: 1.0}
     weights: dict[str, float] = {}
     for term in text.split("+"):
@@ -239,32 +240,16 @@ def read_seconds(text: str) -> float:
     return total
 
 
-def is_file(name: str) -> bool:
-    """Whether the name is that of an existing file; false for invalid or inaccessible names."""
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def is_path(name: str) -> bool:
-    """Whether the name is that of an existing file or folder."""
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):
-        return False
-
-
 def with_absolute_files(text: str) -> str:
     """A mixture or keyframe with the names of existing files made absolute."""
-    if is_file(text):
+    if os.path.isfile(text):
         return str(Path(text).absolute())
     return re.sub(r"[^*+,=]+", lambda part: absolute_file(part[0]), text)
 
 
 def absolute_file(name: str) -> str:
     """The absolute path of an existing file, also in LAYER:FILE and LAYER~FILE; other names unchanged."""
-    if is_file(name.strip()):
+    if os.path.isfile(name.strip()):
         return str(Path(name.strip()).absolute())
     prefix, separator, file = re.match(r"([^:~]*)([:~]?)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
     return prefix + separator + absolute_file(file) if separator else name

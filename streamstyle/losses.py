@@ -1,7 +1,7 @@
 """Losses of training and transfer: style, content, brightness, tones, smoothness, temporal consistency.
 
-Every loss is a scalar, averaged over the batch, and about 1 for an unrelated image, so that the weights of a
-recipe can be compared.
+Every loss is a scalar, averaged over the batch. Style and content losses are about 1 for an unrelated
+image, so that the weights of a recipe can be compared.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ A preset is a TOML file whose keys are the names of the options, with _ for -.
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -125,9 +126,10 @@ def _explanation(error: ValidationError, kind: type[BaseModel], where: str) -> s
     name = ".".join(str(part) for part in first["loc"])
     prefix = f"{where}: " if where else ""
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, kind.model_fields, 1)
+        known = [each for each in kind.model_fields if each not in getattr(kind, "OMITTED", ())]
+        near = difflib.get_close_matches(name, known, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{prefix}{name}: unknown setting{hint}; known are {' '.join(kind.model_fields)}"
+        return f"{prefix}{name}: unknown setting{hint}; known are {' '.join(known)}"
     field = kind.model_fields.get(str(first["loc"][0])) if first["loc"] else None
     option = name if where or field is None else flag_of(name, field)
     if first["type"] == "missing":
@@ -166,7 +168,7 @@ def load_preset(name_or_path: str, kind: type[BaseModel]) -> dict[str, Any]:
     """
     presets = bundled_presets(kind)
     path = presets.get(name_or_path, Path(name_or_path))
-    if not path.exists():
+    if not os.path.exists(path):
         raise UsageError(f"--config {name_or_path}: no such file or preset; presets: {' '.join(presets)}")
     try:
         values = tomllib.loads(path.read_text("utf-8"))

@@ -59,7 +59,7 @@ def load_style(name_or_path: str | Path) -> LoadedStyle:
     path = Path(text)
     if path.suffix.lower() in CHECKPOINTS:
         return load_checkpoint(path)
-    if path.suffix.lower() == ".safetensors" or path.is_file():
+    if path.suffix.lower() == ".safetensors" or os.path.isfile(path):
         return load_safetensors(path, path.stem)
     raise UsageError(f"unknown style {text!r}; known: {', '.join(STYLES)}, or a .safetensors or .pth file")
 

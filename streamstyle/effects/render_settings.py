@@ -8,6 +8,7 @@ previews, live sessions and the web page are derived from the settings. Nothing 
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -91,7 +92,7 @@ def read_flow_name(value: Any) -> Any:
     """Checks for a name of FLOWS, none, or a folder."""
     from streamstyle.optical_flow import FLOWS
 
-    if value != "none" and value not in FLOWS and not Path(str(value)).is_dir():
+    if value != "none" and value not in FLOWS and not os.path.isdir(str(value)):
         raise ValueError(f"no such flow; known are none, {', '.join(FLOWS)}, or a folder of flow files")
     return value
 
@@ -281,7 +282,7 @@ class RenderSettings(BaseModel):
         """Styles, networks, files and folders that affect the result, as named in the settings."""
         fields = type(self).model_fields.items()
         named = [str(getattr(self, name)) for name, field in fields if about(field).get("file")]
-        if Path(self.flow).is_dir() or (self.flow == "raft" and self.flow_weights is None):
+        if os.path.isdir(self.flow) or (self.flow == "raft" and self.flow_weights is None):
             named.append(self.flow)
         bundled = {"distilled": "features"}  # its name in the table of weights
         return [bundled.get(name, name) for name in [*self.mixture_files(), *named] if name != "None"]
@@ -299,7 +300,7 @@ class RenderSettings(BaseModel):
             value = getattr(self, name)
             if about(field).get("file") and isinstance(value, str):
                 update[name] = absolute(value, always=not about(field)["or_name"])
-        if Path(self.flow).is_dir():
+        if os.path.isdir(self.flow):
             update["flow"] = absolute(self.flow)
         return self.model_copy(update=update)
 
@@ -385,4 +386,4 @@ class RenderSettings(BaseModel):
 
 def absolute(file: str, *, always: bool = True) -> str:
     """The absolute path; without `always`, only for existing files: names of networks are unchanged."""
-    return str(Path(file).absolute()) if always or Path(file).is_file() else file
+    return str(Path(file).absolute()) if always or os.path.isfile(file) else file

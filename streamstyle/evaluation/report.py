@@ -75,7 +75,11 @@ def json_value(value: object) -> object:
 
 
 def write_table(path: Path, evaluation: Evaluation) -> None:
-    """CSV table to write, a row per frame."""
+    """Write a CSV table with a row per frame.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamstyle.device import choose
 from streamstyle.effects import EffectContext, RenderSettings
 from streamstyle.frames import Effect, OptimizationStep
-from streamstyle.optical_flow import FLOWS, FlowEstimation
+from streamstyle.optical_flow import FlowEstimation
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def open_flow(settings: RenderSettings, kind: str) -> FlowEstimation | None:
     if not settings.needs_flow(kind):
         return None
     return FlowEstimation(
-        settings.flow if settings.flow in FLOWS else Path(settings.flow),
+        settings.flow,
         size=settings.flow_size,
         weights=None if settings.flow_weights is None else Path(settings.flow_weights),
         device=choose(settings.device),

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from streamstyle.device import choose
 from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.errors import StreamstyleError
 from streamstyle.evaluation import Evaluation, evaluate_frames
 from streamstyle.jobs.build import open_effect
 from streamstyle.jobs.provenance import settings_of_output
-from streamstyle.optical_flow import FLOWS, FlowEstimation
+from streamstyle.optical_flow import FlowEstimation
 from streamstyle.sources import open_source
 
 FRAME_BY_FRAME = {"flow": "none", "device": "cpu"}
@@ -53,10 +52,7 @@ def evaluate(
         InputError: a video cannot be read, or they have no frame in common.
     """
     motion = FlowEstimation(
-        flow if flow in FLOWS else Path(flow),
-        size=flow_size,
-        weights=None if flow_weights is None else Path(flow_weights),
-        device=choose("cpu"),
+        flow, size=flow_size, weights=None if flow_weights is None else Path(flow_weights)
     )
     with ExitStack() as files:
         stylized = files.enter_context(open_source(result))

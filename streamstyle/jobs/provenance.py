@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from streamstyle import __version__
@@ -39,9 +40,9 @@ def hash_of(name: str) -> str:
     if name in WEIGHTS:
         return WEIGHTS[name].sha256
     path = downloaded(name) or Path(name)
-    if path.is_file():
+    if os.path.isfile(path):
         return sha256_of(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return ""
     # Only mask frames and flow files count; other files do not affect the result.
     files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES or is_image(file)]

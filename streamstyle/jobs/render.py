@@ -11,14 +11,14 @@ A video is planned in spans; a runner renders them into segments, and the segmen
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from streamstyle.effects import RenderSettings, StylizeSettings
-from streamstyle.errors import UsageError
-from streamstyle.files import refuse_overwrite
+from streamstyle.files import refuse_overwrite, refuse_same_file
 from streamstyle.frames import OptimizationStep, Progress
 from streamstyle.jobs.provenance import provenance_of
 from streamstyle.jobs.resume_record import read_record, record_of
@@ -73,7 +73,7 @@ def render(
     for file in (source, *settings.files()):
         refuse_same_file(file, output)
     kind, options = sink_for(output), settings.write_options(overwrite)
-    if not (PipeSink.accepts(str(output)) or Path(output).is_dir()):
+    if not (PipeSink.accepts(str(output)) or os.path.isdir(output)):
         target = ordinary_target(Path(output))
         if kind.SEGMENTED:
             refuse_overwrite(target, overwrite)
@@ -124,19 +124,6 @@ def resume(
             if folder.segments:
                 _log.info("%s: resuming after %d frames", output, folder.frames)
             return _complete(opened, video, folder, on_progress, run_spans)
-
-
-def refuse_same_file(source: str | Path, output: str | Path) -> None:
-    """Check that the output does not overwrite an input, even under another name.
-
-    Raises:
-        UsageError: both are the same file or folder.
-    """
-    with suppress(OSError):  # one of them is missing, so they cannot be the same
-        if Path(source).samefile(output) and not Path(source).is_dir():
-            raise UsageError(f"{output}: is the input itself; choose another output")
-        if Path(source).is_dir() and Path(source).samefile(output):
-            raise UsageError(f"{output}: is the folder of the input images; choose another output")
 
 
 def _complete(

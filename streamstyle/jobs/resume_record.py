@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from streamstyle.device import choose
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError
 from streamstyle.jobs.provenance import file_hashes, name_of_effect
-from streamstyle.keyframes import is_path
 from streamstyle.options import make_settings
 from streamstyle.video.job_folder import MANIFEST, JobFolder
 
@@ -51,7 +51,7 @@ def record_of(source: str, settings: RenderSettings, provenance: str, device: to
         InputError: a file that determines the result cannot be read.
     """
     return Record(
-        input=str(Path(source).absolute()) if is_path(source) else source,
+        input=str(Path(source).absolute()) if os.path.exists(source) else source,
         effect=name_of_effect(settings),
         settings=settings.model_dump(mode="json"),
         provenance=provenance,

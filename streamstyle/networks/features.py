@@ -85,8 +85,8 @@ class Distilled(FeatureNetwork):
     """The bundled network: ten plain convolutions, 2.5 million parameters, trained by the project.
 
     It learned to predict the activations of a far deeper network at four depths (Hinton et al. 2015,
-    Distilling the knowledge in a neural network; recipe in configs/features.toml). The trunk's layers
-    are named by octave and number, as in VGG: relu2_1 is the first at a quarter of the resolution. The
+    Distilling the knowledge in a neural network; recipe in configs/features/distilled.toml). The trunk's
+    layers are named by octave and number, as in VGG: relu2_1 is the first at a quarter of the resolution. The
     four predictions are side branches, and the layers to dream on: `texture` (stride 4), `pattern` (8),
     `part` and `thing` (both 16). Batch normalization is folded into the convolutions.
     """

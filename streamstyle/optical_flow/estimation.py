@@ -5,6 +5,7 @@ Deciding whether a cut precedes a frame needs the next frame, so the stage lags 
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class FlowEstimation:
         self.folder: FlowFolder | None = None
         if str(flow) in FLOWS:
             self.estimate = FLOWS[str(flow)].open(weights, self.device)
-        elif Path(flow).is_dir():
+        elif os.path.isdir(flow):
             self.folder, self.estimate = FlowFolder(Path(flow)), Dis("fast")
         else:
             raise UsageError(f"unknown flow {flow}; known: {', '.join(FLOWS)}, or a folder of flow files")

@@ -14,6 +14,7 @@ from streamstyle.device import choose, download, upload
 from streamstyle.effects.dream.effect import Ascent, Dream
 from streamstyle.effects.dream.objectives import PROBE
 from streamstyle.errors import UsageError
+from streamstyle.files import refuse_overwrite, refuse_same_file
 from streamstyle.frames import Frame, Moment
 from streamstyle.sinks.images import StillSink
 from streamstyle.sources import first_frame
@@ -61,8 +62,9 @@ def atlas(
         InputError: the image or the network cannot be read.
         OutputError: the sheet cannot be written.
     """
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output}: exists; -y overwrites it")
+    if image is not None:
+        refuse_same_file(image, output)
+    refuse_overwrite(output, overwrite)
     known, chosen = names_of(features), choose(device)
     names = list(known)
     if layer is not None and layer in known:

@@ -15,6 +15,7 @@ from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, shared_cores, upload
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError, UsageError
+from streamstyle.files import refuse_overwrite, refuse_same_file
 from streamstyle.frames import Frame, Moment, Source, StreamInfo
 from streamstyle.jobs.build import open_effect, open_flow
 from streamstyle.keyframes import NONE
@@ -100,8 +101,10 @@ def preview(
         StreamstyleError: as `render`.
     """
     target = sheet_path(output)
-    if target == Path(output) and target.exists() and not overwrite:
-        raise UsageError(f"{target}: exists; -y overwrites it")
+    for file in (source, *settings.files()):
+        refuse_same_file(file, target)
+    if target == Path(output):
+        refuse_overwrite(target, overwrite)
     cells, estimates = [], []
     with StillSink(target) as sink:
         with settings.open_source(source) as opened:

@@ -1,4 +1,4 @@
-"""Sinks of frames. Each kind of sink is one file here and one line in SINKS."""
+"""Sinks of frames. Each kind of sink is one class and one line in SINKS."""
 
 from __future__ import annotations
 

@@ -55,8 +55,6 @@ class StillSink(Sink):
             a second frame; from `write` and `close`, if the file cannot be written.
     """
 
-    checkpoint_seconds: float | None = None
-
     def __init__(self, path: Path, *, quality: int = 95, provenance: str = "") -> None:
         self._encode = _Encoder(quality, provenance)
         self._format = _format(path)
@@ -120,7 +118,6 @@ class FolderSink(Sink):
     """
 
     LIVE: ClassVar[bool] = True
-    checkpoint_seconds: float | None = None
 
     def __init__(
         self,

@@ -30,7 +30,6 @@ class PipeSink(Sink):
     """
 
     LIVE: ClassVar[bool] = True
-    checkpoint_seconds: float | None = None
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,8 +32,6 @@ class RecordingSink(Sink):
         OutputError: the video cannot be written.
     """
 
-    checkpoint_seconds: float | None = None
-
     def __init__(
         self,
         path: Path | str,
@@ -57,7 +56,7 @@ class RecordingSink(Sink):
             return
         self._done = True
         self._recording.close()
-        if self._path.exists() and not self._overwrite:
+        if os.path.exists(self._path) and not self._overwrite:
             raise OutputError(
                 f"{self._path}: was created meanwhile; the recording is in {self._recording.path}"
             )
@@ -89,6 +88,6 @@ def part_of(path: Path) -> Path:
     number = 1
     while True:
         part = path.with_name(f"{path.stem}.part{f'-{number}' if number > 1 else ''}{path.suffix}")
-        if not part.exists():
+        if not os.path.exists(part):
             return part
         number += 1

@@ -23,8 +23,6 @@ class VirtualCameraSink(Sink):
         UsageError: pyvirtualcam or the device is missing.
     """
 
-    checkpoint_seconds: float | None = None
-
     def __init__(self, info: StreamInfo) -> None:
         pyvirtualcam = loaded()
         try:

@@ -39,8 +39,6 @@ class WindowSink(Sink):
         UsageError: no window can be opened here.
     """
 
-    checkpoint_seconds: float | None = None
-
     def __init__(self, title: str = TITLE) -> None:
         probe()
         self._title = title

@@ -1,4 +1,4 @@
-"""Sources of frames. Each kind of source is one file here and one line in SOURCES."""
+"""Sources of frames. Each kind of source is one class and one line in SOURCES."""
 
 from __future__ import annotations
 

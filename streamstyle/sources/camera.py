@@ -271,7 +271,7 @@ def list_cameras(root: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
                     found[folder.name.removeprefix("video")] = (folder / "name").read_text("utf-8").strip()
         return found
     names = device_names("avfoundation" if platform.system() == "Darwin" else "dshow")
-    return {str(number): name for number, name in enumerate(names.values())}
+    return {str(number): name for number, name in enumerate(names)}
 
 
 def open_camera(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,7 +16,7 @@ from typing import Self
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, StreamInfo
-from streamstyle.image_recognition import images_in, is_image
+from streamstyle.image_recognition import format_of, images_in, is_image
 from streamstyle.images import DecodedImage, ImageFile, Notices, is_animation, read_image
 from streamstyle.sources.options import ReadOptions
 
@@ -27,11 +28,7 @@ _MILLISECOND = Fraction(1, 1000)
 def is_local_image(name: str) -> bool:
     """Whether `name` is an image file. GIF and AVIF count as videos, as FFmpeg reads their exact times."""
     path = Path(name)
-    if name == "-" or "://" in name or not is_image(path):
-        return False
-    with path.open("rb") as file:
-        head = file.read(8)
-    return not (head.startswith(b"GIF8") or head[4:] == b"ftyp")
+    return name != "-" and "://" not in name and is_image(path) and format_of(path) not in ("GIF", "AVIF")
 
 
 class StillSource:
@@ -122,7 +119,7 @@ class FolderSource:
     @classmethod
     def accepts(cls, name: str) -> bool:
         """Folders."""
-        return Path(name).is_dir()
+        return os.path.isdir(name)
 
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:

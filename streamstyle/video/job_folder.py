@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from streamstyle.errors import InputError, OutputError, UsageError
-from streamstyle.files import sha256_of, sync
+from streamstyle.files import refuse_overwrite, sha256_of, sync
 from streamstyle.frames import StreamInfo
 from streamstyle.part_folder import PartFolder, head_line, is_file_name
 from streamstyle.video.opening import reason
@@ -101,8 +101,7 @@ class JobFolder:
             OutputError: another run is writing this output, or the folder cannot be created.
         """
         part = PartFolder(output, MANIFEST)
-        if part.target.exists() and not overwrite:
-            raise UsageError(f"{output}: exists; -y overwrites it")
+        refuse_overwrite(output, overwrite)
         is_there = part.is_there()
         folder = cls(part, head_line({**record, "source": identity(info)}))
         if not is_there:
@@ -214,7 +213,7 @@ class JobFolder:
             unfinished.replace(self.path / name)
             if line.state.file:
                 (self.path / _NEW_STATE).replace(self.path / line.state.file)
-            _sync_folder(self.path)
+            sync(self.path)
         except (OSError, SafetensorError) as error:
             raise OutputError(f"{self.path}: cannot be written ({reason(error)})") from error
         self._lines.append(line)
@@ -244,7 +243,7 @@ class JobFolder:
         try:
             sync(joined)  # before the segments are deleted
             joined.replace(self._part.target)
-            _sync_folder(self._part.target.parent)
+            sync(self._part.target.parent)
         except OSError as error:
             raise OutputError(f"{self.output}: cannot be written ({reason(error)})") from error
         self._finished = True
@@ -308,7 +307,7 @@ class JobFolder:
         path = self.path / name
         try:
             return path.is_file() and sha256_of(path) == sha256
-        except OSError:
+        except (InputError, OSError):
             return False
 
     def _store(self, state: State, name: str) -> StoredState:
@@ -359,9 +358,3 @@ def _files_named_in(lines: Iterable[Any]) -> set[str]:
         with suppress(ValidationError):
             names.update(_LINE.validate_python(line).files)
     return set(filter(is_file_name, names))
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the names in a folder survive a power cut, if the system supports it."""
-    with suppress(OSError):
-        sync(path)

@@ -163,16 +163,16 @@ class ScreenCapture:
         raise InputError(f"{self._name}: {what} ({''.join(last) or 'its process was ended'})")
 
 
-def device_names(form: str) -> dict[str, str]:
-    """The cameras that FFmpeg finds: their names for users by the names that open them.
+def device_names(form: str) -> list[str]:
+    """The cameras that FFmpeg finds, by their names for users.
 
     Args:
-        form: "v4l2", "dshow" or "avfoundation".
+        form: "dshow" or "avfoundation".
     """
     try:
         from av.device import enumerate_input_devices
 
         found = enumerate_input_devices(form)
     except (ImportError, *DAMAGE, OSError):
-        return {}
-    return {device.name: device.description for device in found}
+        return []
+    return [device.description for device in found]

@@ -6,6 +6,7 @@ and network connections. Two whitelists, of protocols and of formats, exclude al
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -67,7 +68,7 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
         if low_delay:
             return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _SHORT_TIMEOUT_SECONDS, _LOW_DELAY)
         return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _TIMEOUT_SECONDS)
-    if "://" in name and not Path(name).exists():
+    if "://" in name and not os.path.exists(name):
         allowed = ", ".join(URL_SCHEMES)
         raise InputError(f"{name}: this kind of URL is not supported; use {allowed}")
     path = regular_file(name)
@@ -111,7 +112,7 @@ def regular_file(name: str | Path) -> Path:
     """
     path = Path(name).absolute()
     try:
-        if not path.exists():
+        if not os.path.exists(path):
             raise InputError(f"{name}: no such file")
         if not path.is_file():
             raise InputError(f"{name}: not a regular file")

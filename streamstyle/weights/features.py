@@ -47,7 +47,7 @@ def load_features(name_or_path: str | Path = "distilled", *, head: bool = False)
         path = download(text)
         return filled(text, read_checkpoint(path, largest=LARGEST_CHECKPOINT), path, head)
     path = Path(text)
-    if path.suffix.lower() not in (".safetensors", ".pth", ".pt") and not path.is_file():
+    if path.suffix.lower() not in (".safetensors", ".pth", ".pt") and not os.path.isfile(path):
         raise UsageError(
             f"unknown feature network {text!r}; known: distilled, {', '.join(PRETRAINED)}, or a file of "
             f"weights of {', '.join(name for name in FEATURE_NETWORKS if name != 'distilled')}"

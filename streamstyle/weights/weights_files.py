@@ -16,9 +16,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from streamstyle.errors import InputError
-from streamstyle.files import sha256_of as sha256_of, write_whole
+from streamstyle.files import sha256_of, write_whole
 
-LARGEST_FILE = 64 * 2**20  # bytes; the largest supported network, except VGG, has a tenth of it
+LARGEST_FILE = 64 * 2**20  # bytes, for styles; the largest style network, Johnson's, has a tenth of it
 
 
 def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str]) -> None:

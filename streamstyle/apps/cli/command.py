@@ -12,7 +12,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from streamstyle.apps.cli.reporting import Reporter, reporting
+from streamstyle.apps.cli.reporting import reporting
 from streamstyle.options import about, load_preset, range_of
 
 REPORT = "Reporting"
@@ -172,6 +172,3 @@ def given_values(context: typer.Context, values: dict[str, Any], settings: type[
             value = [os.environ[about(field)["environment"]]]  # click would split it at spaces
         chosen[name] = value
     return chosen
-
-
-__all__ = ["Overwrite", "Reporter", "command"]

@@ -12,7 +12,7 @@ from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import RenderSettings
 from streamstyle.effects.render_settings import FlowName, Seconds
-from streamstyle.errors import UsageError
+from streamstyle.files import refuse_overwrite
 from streamstyle.options import make_settings, option, same
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def evaluate(
     """
     settings = make_settings(given, EvaluateSettings)
     for path in (settings.table, settings.sheet):
-        if path is not None and Path(path).exists() and not overwrite:
-            raise UsageError(f"{path}: exists; -y overwrites it")
+        if path is not None:
+            refuse_overwrite(Path(path), overwrite)
     evaluation = measure_videos(reporter, source, result, settings)
     from streamstyle.evaluation import report
 

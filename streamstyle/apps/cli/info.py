@@ -120,6 +120,7 @@ def _encoders() -> str:
 
 
 def _display() -> str:
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
-        return "none: DISPLAY is not set"
-    return os.environ.get("DISPLAY", "the system's")
+    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not named:
+        return "none: neither DISPLAY nor WAYLAND_DISPLAY is set"
+    return named or "the system's"

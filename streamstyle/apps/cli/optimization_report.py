@@ -12,6 +12,7 @@ from pathlib import Path
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.device import download
 from streamstyle.errors import OutputError, UsageError
+from streamstyle.files import refuse_overwrite
 from streamstyle.frames import Frame, OptimizationStep
 from streamstyle.sinks.images import StillSink
 from streamstyle.training import TrainingProgress
@@ -49,8 +50,8 @@ class StepReport:
         self._begin = self._image_written = time.monotonic()
         self._table: csv.DictWriter[str] | None = None
         for path in (image, table):
-            if path is not None and path.exists() and not overwrite:
-                raise UsageError(f"{path}: exists; -y overwrites it")
+            if path is not None:
+                refuse_overwrite(path, overwrite)
         if image is not None and image.suffix.lower() != ".png":
             raise UsageError(f"--watch {image}: expected a name that ends in .png")
 

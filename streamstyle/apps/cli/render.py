@@ -93,9 +93,9 @@ def apply(
     """
     mixtures = mixtures_of(given, kind, preview)
     settings = make_settings(given, kind)
-    from streamstyle.jobs.render import refuse_same_file, render
+    from streamstyle.files import refuse_same_file
+    from streamstyle.jobs.render import render
 
-    refuse_same_file(source, output)
     if preview is not None:
         show_preview(reporter, source, output, mixtures, settings, preview, overwrite)
         return
@@ -104,9 +104,9 @@ def apply(
         if kind.LOSSES:
             from streamstyle.apps.cli.optimization_report import StepReport
 
-            for written in (watch, losses):
-                for read in (source, *settings.files()) if written else ():
-                    refuse_same_file(read, written or output)
+            for written in filter(None, (watch, losses)):
+                for read in (source, *settings.files()):
+                    refuse_same_file(read, written)
             steps = StepReport(reporter, kind.LOSSES, watch, losses, files, overwrite)
         with resume_hint(output):
             result = render(
@@ -148,11 +148,11 @@ def rerun(
     overwrite: Overwrite = False,
 ) -> None:
     """Process another input with the settings of an earlier output."""
+    from streamstyle.files import refuse_same_file
     from streamstyle.jobs.provenance import settings_of_output
-    from streamstyle.jobs.render import refuse_same_file, render
+    from streamstyle.jobs.render import render
 
     settings = settings_of_output(Path(made)).model_copy(update={"device": given.get("device", "auto")})
-    refuse_same_file(source, output)
     refuse_same_file(made, output)
     with resume_hint(output):
         result = render(source, output, settings, overwrite=overwrite, on_progress=reporter.progress)

@@ -74,7 +74,7 @@ def train(
         raise UsageError("--minutes and --steps are both given; give only one")
     output = Path(settings.output or f"{painting.stem}.safetensors")
     from streamstyle import training
-    from streamstyle.weights.weights_files import sha256_of
+    from streamstyle.files import sha256_of
 
     recipe, about = (
         training.read_recipe(Path(settings.recipe)) if settings.recipe else (training.Recipe(), {})

@@ -64,7 +64,9 @@ class LiveSettings(PageSettings):
     )
 
     window: bool | None = option(None, "Show a window; by default if a display is available.", OUTPUT)
-    record: str | None = option(None, "Record to a video file, .mp4 or .mkv.", OUTPUT, metavar="FILE")
+    record: str | None = option(
+        None, "Record to a video, .mp4 or .mkv, or to a folder of images.", OUTPUT, metavar="FILE"
+    )
     virtual_camera: bool = option(
         False,
         "Provide a camera to other programs (extra vcam).",

@@ -12,6 +12,7 @@ from PIL import Image
 
 from streamstyle.apps.live import overlay
 from streamstyle.apps.live.capture import LOST, STARTING
+from streamstyle.apps.live.controls import LIMITS
 from streamstyle.apps.live.keys import BY_KEY
 from streamstyle.apps.live.output import Output
 from streamstyle.apps.live.session import PAUSED, Live, LiveFrame
@@ -263,7 +264,8 @@ class View:
         self.say(style.replace("_", " ") if style != NONE else "source")
 
     def _change_strength(self, step: float) -> None:
-        strength = min(max(round(self.live.controls.strength + step, 2), 0.0), 1.0)
+        least, most = LIMITS["strength"]
+        strength = min(max(round(self.live.controls.strength + step, 2), least), most)
         self.live.change(strength=strength)
         self.say(f"strength {strength:.0%}")
 
@@ -275,7 +277,8 @@ class View:
 
     def _scale_strokes(self, factor: float) -> None:
         size = self.live.controls.stroke_size * factor
-        size = min(max(round(size, 3), 0.25), 4.0)
+        least, most = LIMITS["stroke_size"]
+        size = min(max(round(size, 3), least), most)
         self.live.change(stroke_size=size)
         self.say(f"stroke size {size:.2g}")
 

@@ -105,13 +105,11 @@ def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray
 
 def _check_size(path: str) -> None:
     """Refuse videos with enormous frames before decoding; still images have limits of their own."""
-    from pathlib import Path
-
-    from streamstyle.image_recognition import is_image
+    from streamstyle.sources.images import is_local_image
     from streamstyle.video.opening import open_input
     from streamstyle.video.tracks import choose_video
 
-    if is_image(Path(path)):
+    if is_local_image(path):
         return
     with open_input(path) as container:
         coded = choose_video(container, path).codec_context

@@ -10,17 +10,19 @@ import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamstyle.apps.live.controls import LIMITS, Controls
+from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
 from streamstyle.errors import StreamstyleError, UsageError
 
 if TYPE_CHECKING:
+    from streamstyle.apps.live.stylizer import Stylizer
     from streamstyle.apps.web.clips import Clip
+    from streamstyle.apps.web.gallery import Gallery
     from streamstyle.apps.web.machine import Broadcast
 
 INPUTS = ("browser", "machine", "clip")
@@ -29,29 +31,6 @@ WAIT_SECONDS = 1.0  # for a frame of the machine's camera, before other work
 SOURCE_BYTES = struct.Struct("<I")  # before each image: length of the source's JPEG, 0 if the browser has it
 Call = Callable[..., Awaitable[Any]]
 CONTROL_NAMES = tuple(entry.name for entry in fields(Controls))
-
-
-class StylizerLike(Protocol):
-    """What a visit needs of a stylizer."""
-
-    @property
-    def controls(self) -> Controls: ...
-
-    def change(self, **values: object) -> Controls: ...
-
-    def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray: ...
-
-
-class Styles(Protocol):
-    """What a visit needs of a gallery: see `Gallery`."""
-
-    def cards(self) -> list[dict[str, str]]: ...
-
-    def resolve(self, text: object) -> str: ...
-
-    def shares(self, controls: Controls) -> dict[str, float]: ...
-
-    def without_paths(self, text: str) -> str: ...
 
 
 class Visit:
@@ -80,8 +59,8 @@ class Visit:
     def __init__(
         self,
         socket: WebSocket,
-        stylizer: StylizerLike,
-        styles: Styles,
+        stylizer: Stylizer,
+        styles: Gallery,
         broadcast: Broadcast | None,
         in_stylizing_thread: Call,
         in_pool: Call,
@@ -137,7 +116,6 @@ class Visit:
                 **self._welcome_values,
                 "visit": self.name,
                 "styles": self._styles.cards(),
-                "limits": LIMITS,
                 "machine": self._broadcast is not None,
             }
         )

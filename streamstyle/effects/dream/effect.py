@@ -307,7 +307,8 @@ class Dream:
 def low_band(image: Tensor) -> Tensor:
     """The low frequencies of (1, 3, H, W): means over windows of half its height around each pixel.
 
-    Computed on a reduced image for speed: at a height of 360 pixels the windows have 181 pixels a side.
+    Computed on a reduced image for speed: at full size, a height of 360 pixels would need windows of 181
+    pixels a side.
     """
     height, width = image.shape[2:]
     scale = max(height // (LOW_BAND * 8), 1)
