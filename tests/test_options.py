@@ -77,3 +77,9 @@ def test_a_wrong_preset_names_the_file_and_the_key(tmp_path: Path) -> None:
 def test_values_of_another_kind_are_refused_in_a_line(kind, values):
     with pytest.raises(UsageError, match="expected"):
         make_settings(values, kind, "preset.toml")
+
+
+def test_only_settings_that_the_effect_accepts_are_suggested() -> None:
+    with pytest.raises(UsageError, match=r"^flow_sise: unknown setting") as caught:
+        make_settings({"flow_sise": 3}, ZoomSettings)
+    assert "flow_size" not in str(caught.value)
