@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
 from streamstyle.effects import StylizeSettings
-from streamstyle.errors import OutputError
+from streamstyle.errors import InputError, OutputError
+from streamstyle.files import sha256_of
 from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render
 from streamstyle.sinks.video import SegmentSink
+from streamstyle.video.job_folder import JobFolder
 from tests.videos import hashes_of, make_video, times_of
 
 PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
@@ -282,6 +284,23 @@ def test_a_manifest_damaged_in_the_middle_keeps_what_is_before(
     assert CliRunner().invoke(app, ["resume", str(tmp_path / "out.mp4")]).exit_code == 0
     assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
     assert not unfinished.exists()
+
+
+def test_an_unreadable_segment_is_rendered_again(
+    unfinished: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render(video, tmp_path / "whole.mp4", SETTINGS)
+
+    def failing(path: Path) -> str:
+        if path.name == "000004.mp4":
+            raise InputError(f"{path}: cannot be read: Input/output error")
+        return sha256_of(path)
+
+    monkeypatch.setattr("streamstyle.video.job_folder.sha256_of", failing)
+    with JobFolder.reopen(tmp_path / "out.mp4") as folder:
+        assert folder.frames == 4
+    assert CliRunner().invoke(app, ["resume", str(tmp_path / "out.mp4")]).exit_code == 0
+    assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
 
 
 def test_a_folder_that_vanishes_ends_the_run_with_a_line(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from streamstyle.device import choose
+import torch
+
+from streamstyle.device import choose, shared_cores
 from streamstyle.effects import EffectContext, RenderSettings
 from streamstyle.frames import Effect, OptimizationStep
 from streamstyle.optical_flow import FlowEstimation
@@ -20,6 +22,14 @@ def open_effect(
     with ExitStack() as files:
         device = choose(settings.device)
         yield settings.compose(EffectContext(kind, settings.keyframes(), device, files, on_step=on_step))
+
+
+def cores_for(device: torch.device, kind: str) -> AbstractContextManager[None]:
+    """The cores that an effect may use for a source of that kind; see `shared_cores`.
+
+    A video's decoder and encoder run in parallel to the network, on a core that is kept free for them.
+    """
+    return shared_cores(device, 1 if kind == "video" else 0)
 
 
 def open_flow(settings: RenderSettings, kind: str) -> FlowEstimation | None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from streamstyle.device import choose, shared_cores
+from streamstyle.device import choose
 from streamstyle.effects import RenderSettings
 from streamstyle.frames import Effect, OptimizationStep, Progress, Sink, Source, StreamInfo
-from streamstyle.jobs.build import open_effect, open_flow
+from streamstyle.jobs.build import cores_for, open_effect, open_flow
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import Result, run
 from streamstyle.sinks.video import SegmentSink
@@ -102,9 +102,7 @@ def open_render(
         open_effect(settings, source.info.kind, on_step) as effect,
     ):
         motion = open_flow(settings, source.info.kind)
-        # A video's decoder and encoder run in parallel to the network.
-        reserved = 1 if source.info.kind == "video" else 0
-        with shared_cores(device, reserved):
+        with cores_for(device, source.info.kind):
             yield OpenRender(source, replace(source.info, provenance=provenance), effect, motion, device)
 
 

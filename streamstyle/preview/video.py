@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 
 from streamstyle.contact_sheet import Cell, sheet
-from streamstyle.device import choose, shared_cores, upload
+from streamstyle.device import choose, upload
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.files import refuse_overwrite, refuse_same_file
 from streamstyle.frames import Frame, Moment, Source, StreamInfo
-from streamstyle.jobs.build import open_effect, open_flow
+from streamstyle.jobs.build import cores_for, open_effect, open_flow
 from streamstyle.keyframes import NONE
 from streamstyle.pipeline import run
 from streamstyle.sinks.images import FORMATS, StillSink
@@ -172,11 +172,10 @@ def stylized(
     """The stylized frames, seconds per frame of the whole, and bytes of the whole if it is a video."""
     memory = MemorySink()
     device = choose(settings.device)
-    reserved = 1 if info.kind == "video" else 0
     with (
         tempfile.TemporaryDirectory() as folder,
         open_effect(settings, info.kind) as effect,
-        shared_cores(device, reserved),
+        cores_for(device, info.kind),
     ):
         source = MemorySource(samples.frames, replace(info, tracks={}, container=None, frames=None))
         if info.kind != "video":
