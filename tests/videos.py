@@ -38,6 +38,7 @@ def make_video(
     options: dict[str, str] | None = None,
     tags: dict[str, str] | None = None,
     chapters: bool = False,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
     """Write a video.
 
@@ -46,10 +47,11 @@ def make_video(
         times: presentation times in `time_base`; by default one after the other.
         audio: (codec, seconds at which it starts) of each sound track.
         rotation: degrees stored in the display matrix.
+        muxer: its options.
     """
     first = draw(0)
-    muxer = {"movie_timescale": "90000"} if path.suffix in (".mp4", ".mov") else {}
-    with av.open(str(path), "w", container_options=muxer) as container:
+    exact = {"movie_timescale": "90000"} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", container_options={**exact, **(muxer or {})}) as container:
         container.metadata.update(tags or {})
         if chapters:
             base = Fraction(1, 1000)

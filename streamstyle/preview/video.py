@@ -26,6 +26,7 @@ from streamstyle.sinks.video import CHECKPOINT_SECONDS, VideoSink
 from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.video import VideoSource
 from streamstyle.video.codecs import CONTAINERS
+from streamstyle.video.decoding import measured_seconds
 from streamstyle.video.segments import packet_bytes
 
 SNIPPET = 10  # consecutive frames at each position; the first is shown, all serve to estimate time and size
@@ -143,7 +144,7 @@ def sample_frames(opened: Source, source: str, settings: RenderSettings, count: 
     if not info.replayable:
         raise UsageError(f"{source}: can be read only once; --preview needs a file")
     rate = float(info.rate or 25)
-    length = settings.length or max((info.length or 0) - settings.start, 0)
+    length = settings.length or max((info.length or measured_seconds(source)) - settings.start, 0)
     snippet_frames = min(SNIPPET, max(int(length * rate / count), 1))  # so that snippets do not overlap
     frames, shown, spent = [], [], 0.0
     for number in range(count):
@@ -163,7 +164,8 @@ def sample_frames(opened: Source, source: str, settings: RenderSettings, count: 
             ]
     if not frames:
         raise InputError(f"{source}: no frame can be read at any of {count} positions")
-    return Samples(frames, shown, spent / max(len(frames) - len(shown), 1), info.frames)
+    total = info.frames or round(length * rate)
+    return Samples(frames, shown, spent / max(len(frames) - len(shown), 1), total)
 
 
 def stylized(

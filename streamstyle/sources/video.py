@@ -6,23 +6,29 @@ import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Self
 
+import av
 import numpy as np
+from av.stream import Stream
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet, StreamInfo
 from streamstyle.images import fitted_size
 from streamstyle.sources.options import ReadOptions
 from streamstyle.video.color import BT709, ToRGB, is_wide, resolve_tags
-from streamstyle.video.decoding import Decoded, Decoder, read_packets
+from streamstyle.video.completeness import is_cut_off, missing_seconds
+from streamstyle.video.decoding import Decoded, Decoder, PacketReader
 from streamstyle.video.deinterlacing import Deinterlacer
-from streamstyle.video.opening import DAMAGE, close_input, is_url, open_input
+from streamstyle.video.opening import close_input, is_url, open_downloaded, open_input, reason
 from streamstyle.video.orientation import read_orientation, turn
+from streamstyle.video.seeking import Approach, approaches, seek_before, skim
 from streamstyle.video.timestamps import PresentationTimes
 from streamstyle.video.tracks import (
     audio_and_subtitles,
+    beginning_of,
     choose_video,
     duration_seconds,
     expected_frames,
@@ -50,28 +56,55 @@ class VideoSource:
     """
 
     def __init__(self, name: str, options: ReadOptions | None = None) -> None:
-        options = options or ReadOptions()
-        self.lost = 0
         self._name = name
+        self._options = options = options or ReadOptions()
         self._fps = options.fps
-        self._container = open_input(name)
+        self._path = None if name == "-" or is_url(name) else Path(name)
+        failure: InputError | None = None
+        for approach in approaches(name, options.start):
+            try:
+                if self._open(approach):
+                    return
+            except InputError as error:
+                failure = error
+        assert failure is not None  # the plain approach opens the input or fails
+        raise failure
+
+    def _open(self, approach: Approach) -> bool:
+        """Open the input and read its first frame; False if that leaves out the start of the part to read."""
+        container = open_downloaded(self._name) if approach.download else open_input(self._name)
+        if container is None:
+            return False
+        self._container = container
+        reaches = False
         try:
-            self._stream = choose_video(self._container, name)
-            self._tracks = audio_and_subtitles(self._container)
-            self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
-            self._rate = frame_rate(self._stream)
-            self._decoder = Decoder(self._stream)
-            self._deinterlacer = Deinterlacer(name) if options.deinterlace else None
-            self._times = PresentationTimes(self._time_base, self._rate, name)
-            self._last_good: np.ndarray | None = None
-            self._shape: tuple[int, int] | None = None
-            self._select_range(options.start, options.length)
-            self._decoded_items = self._decode()
-            self._head = self._read_head()
-            self._info = self._describe(options)
-        except BaseException:
-            self._container.close()
-            raise
+            reaches = self._begin(approach)
+        finally:
+            if not reaches:
+                self._container.close()
+        return reaches
+
+    def _begin(self, approach: Approach) -> bool:
+        name, options = self._name, self._options
+        self.lost, self._ending = 0, ""
+        self._stream = choose_video(self._container, name)
+        self._tracks = audio_and_subtitles(self._container)
+        self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
+        self._rate = frame_rate(self._stream)
+        self._decoder = Decoder(self._stream)
+        self._deinterlacer = Deinterlacer(name) if options.deinterlace else None
+        self._times = PresentationTimes(self._time_base, self._rate, name)
+        self._last_good: np.ndarray | None = None
+        self._shape: tuple[int, int] | None = None
+        self._reader = PacketReader(self._container, [self._stream, *self._tracks.values()], name)
+        if not self._select_range(approach):
+            return False
+        self._decoded_items = self._decode(approach)
+        self._head = self._read_head()
+        if approach.skim and not self._reaches_start():
+            return False
+        self._info = self._describe(options)
+        return True
 
     @classmethod
     def accepts(cls, name: str) -> bool:
@@ -97,43 +130,52 @@ class VideoSource:
         items = self._items()
         return at_constant_rate(items, self._fps) if self._fps else items
 
-    def _select_range(self, start: float, length: float | None) -> None:
-        """Set the range of presentation times to read, and seek to its start."""
-        base = self._time_base
-        beginning = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
-        self._first = round((beginning + Fraction(start)) / base)
+    def _select_range(self, approach: Approach) -> bool:
+        """Set the range of presentation times to read, and go to its start; False if that is impossible."""
+        base, start, length = self._time_base, Fraction(self._options.start), self._options.length
+        beginning = beginning_of(self._container, self._stream)
+        self._first = round((beginning + start) / base)
         self._end = None if length is None else self._first + round(Fraction(length) / base)
         self._trimmed = start > 0
-        if start > 0 and self._name != "-":
-            try:
-                self._container.seek(int((beginning + Fraction(start)) * 1_000_000), backward=True)
-            except (*DAMAGE, OSError):
-                _log.warning("%s: cannot seek; reading from the beginning", self._name)
+        return not approach.seek or seek_before(self._container, beginning + start, beginning)
 
-    def _decode(self) -> Generator[Decoded | Packet, None, None]:
+    def _decode(self, approach: Approach) -> Generator[Decoded | Packet, None, None]:
         """Decoded frames in presentation order, and packets of the other tracks in demux order."""
-        streams = [self._stream, *self._tracks.values()]
-        for packet in read_packets(self._container, streams):
-            index = packet.stream.index  # a flush packet has no stream_index of its own
-            if index in self._tracks:
-                if packet.size and self._in_range(packet.pts, Fraction(packet.time_base)):
+        packets = iter(self._reader)
+        if approach.skim:
+            packets = skim(packets, self._stream, self._first)
+        for packet in packets:
+            index = packet.stream.index
+            if index != self._stream.index:
+                if self._select(packet):
                     yield Packet(index, packet)
-            elif index == self._stream.index:
-                for decoded in self._decoder.decode(packet):
-                    yield from self._deinterlacer.process(decoded) if self._deinterlacer else (decoded,)
-                if self._is_past_end(packet.dts):
-                    break
+                continue
+            yield from self._deinterlaced(self._decoder.decode(packet))
+            if self._is_past_end(packet.dts):
+                break
+        else:
+            self._count_missing()
+        yield from self._deinterlaced(self._decoder.flush())
         if self._deinterlacer:
             yield from self._deinterlacer.flush()
-        self._count_lost()
 
-    def _in_range(self, pts: int | None, time_base: Fraction) -> bool:
-        """Whether a packet of another track is in the range that is read."""
-        if pts is None:
+    def _deinterlaced(self, frames: Iterable[Decoded]) -> Iterator[Decoded]:
+        for decoded in frames:
+            yield from self._deinterlacer.process(decoded) if self._deinterlacer else (decoded,)
+
+    def _select(self, packet: av.Packet[Stream]) -> bool:
+        """Whether a packet of another track is in the range that is read; cues are clipped to it."""
+        if packet.pts is None:
             return True
-        seconds = pts * time_base
-        early = self._trimmed and seconds < self._first * self._time_base
-        return not early and (self._end is None or seconds < self._end * self._time_base)
+        base = Fraction(packet.time_base)
+        ticks = self._time_base / base
+        first, end = ceil(self._first * ticks), None if self._end is None else ceil(self._end * ticks)
+        if packet.stream.type == "subtitle" and packet.duration:
+            begins, ends = packet.pts, packet.pts + packet.duration
+            if self._trimmed and begins < first < ends:
+                packet.pts = packet.dts = begins = first
+            packet.duration = (ends if end is None else min(ends, max(end, begins))) - begins
+        return not (self._trimmed and packet.pts < first) and (end is None or packet.pts < end)
 
     def _is_past_end(self, dts: int | None) -> bool:
         if self._end is None or dts is None:
@@ -152,10 +194,19 @@ class VideoSource:
             raise InputError(f"{self._name}: contains no frames in the range that is read")
         raise InputError(f"{self._name}: no frame could be decoded ({packets} packets, {errors} damaged)")
 
+    def _reaches_start(self) -> bool:
+        """Whether there is a good frame at or before the start of the range; it is added to the head."""
+        frame = self._head[-1]
+        while not (isinstance(frame, Decoded) and frame.frame is not None and not frame.damaged):
+            following = next(self._decoded_items, None)
+            if following is None:
+                return False
+            self._head.append(following)
+            frame = following
+        return frame.pts is not None and frame.pts <= self._first
+
     def _describe(self, options: ReadOptions) -> StreamInfo:
-        first = self._head[-1]
-        assert isinstance(first, Decoded) and first.frame is not None
-        frame = first.frame
+        frame = next(item.frame for item in self._head if isinstance(item, Decoded) and item.frame)
         self._orientation = read_orientation(frame, self._name)
         turned = self._orientation[0]
         upright_size = (frame.height, frame.width) if turned else (frame.width, frame.height)
@@ -166,7 +217,7 @@ class VideoSource:
         if options.size is not None:
             aspect = (aspect * Fraction(*upright_size) / Fraction(width, height)).limit_denominator(1000)
         tags = resolve_tags(frame)
-        path = None if self._name == "-" or is_url(self._name) else Path(self._name)
+        path = self._path
         seconds = options.length or duration_seconds(self._container, self._stream)
         return StreamInfo(
             name=self._name,
@@ -203,6 +254,8 @@ class VideoSource:
         self._head.clear()
         for item in self._decoded_items:
             yield from self._item(item)
+        if self._ending:
+            _log.warning("%s: %s", self._name, self._ending)
 
     def _item(self, item: Decoded | Packet) -> Iterator[Item]:
         if isinstance(item, Packet):
@@ -216,12 +269,11 @@ class VideoSource:
             return
         if self._end is not None and pts >= self._end:
             return
-        duration = (item.frame.duration or 0) if item.frame is not None else 0
         yield Frame(
             pixels,
             pts - self._first,
             self._time_base,
-            duration=duration or self._times.step,
+            duration=item.duration or self._times.step,
             reset=reset,
             concealed=concealed,
         )
@@ -245,13 +297,25 @@ class VideoSource:
             self._last_good = pixels
         return pixels, item.damaged, reset
 
-    def _count_lost(self) -> None:
-        """Count the missing frames of a truncated file, whose header promises more than it has."""
-        promised = self._stream.frames
-        whole = not self._trimmed and self._end is None
-        if whole and self._container.format.name.startswith("mov") and promised > self._decoder.packets:
-            self.lost = promised - self._decoder.packets
-            _log.warning("%s: truncated: it has %d of %d frames", self._name, self._decoder.packets, promised)
+    def _count_missing(self) -> None:
+        """Count the frames that are missing because the input is cut off, or stopped early."""
+        form, error = self._container.format.name, self._reader.error
+        if self._end is not None and self._reader.end >= self._end * self._time_base:
+            return
+        seconds = missing_seconds(self._container, self._reader.end)
+        stopped = error is not None and is_url(self._name)
+        cut_off = stopped or seconds > 0 or is_cut_off(self._container, self._path)
+        if form.startswith(("mov", "avi")) and self._stream.frames and not self._trimmed:
+            missing = self._stream.frames - self._decoder.packets
+            cut_off = cut_off or form.startswith("mov")  # the number of frames in AVI is not exact
+        else:
+            missing = max(round(seconds * (self._rate or 1)), 1)
+        if not cut_off or missing <= 0:
+            return
+        self.lost = missing
+        problem = f"reading ended early ({reason(error)})" if error and stopped else "it is cut off"
+        frames = "1 frame is" if missing == 1 else f"{missing} frames are"
+        self._ending = f"{problem}; at least {frames} missing at its end"
 
 
 def at_constant_rate(items: Iterable[Item], fps: Fraction) -> Iterator[Item]:

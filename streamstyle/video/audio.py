@@ -10,7 +10,7 @@ from av.stream import Stream
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Packet
-from streamstyle.video.decoding import read_packets
+from streamstyle.video.decoding import PacketReader
 from streamstyle.video.opening import close_input, open_audio
 
 
@@ -35,13 +35,11 @@ class AudioTracks:
             self._container.close()
             raise InputError(f"{name}: has no audio track")
         self.start = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
-        self._reading = self._read()
+        self._reading = self._read(name)
 
     def packets(self, seconds: float) -> Iterator[tuple[float, Packet]]:
         """(time, packet) in file order, up to the first packet that begins at `seconds` or later."""
         for packet in self._reading:
-            if not packet.size:  # the end
-                return
             time = packet.dts if packet.dts is not None else packet.pts
             begin = 0.0 if time is None else float(time * Fraction(packet.time_base) - self.start)
             if begin >= seconds:
@@ -52,5 +50,5 @@ class AudioTracks:
         """Close the file."""
         close_input(self._container, self._reading)
 
-    def _read(self) -> Generator[av.Packet[Stream], None, None]:
-        yield from read_packets(self._container, list(self.tracks.values()))
+    def _read(self, name: str) -> Generator[av.Packet[Stream], None, None]:
+        yield from PacketReader(self._container, list(self.tracks.values()), name)

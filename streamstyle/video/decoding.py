@@ -7,30 +7,76 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from streamstyle.video.opening import DAMAGE
+from streamstyle.video.clock import Clock
+from streamstyle.video.opening import DAMAGE, open_input
+from streamstyle.video.tracks import beginning_of, choose_video
 
 # A demuxer that fails this often in a row will not recover.
 _MAX_READ_ERRORS = 64
 
 
-def read_packets(container: InputContainer, streams: list[Stream]) -> Iterator[av.Packet[Stream]]:
-    """The packets of `streams` in file order, including those after damage; an empty one comes last."""
-    errors = 0
-    while errors < _MAX_READ_ERRORS:
-        try:
-            for packet in container.demux(streams):
-                errors = 0
-                yield packet
-            return
-        except (*DAMAGE, OSError):
-            errors += 1
+class PacketReader:
+    """The packets of some tracks in file order, including those after damage, with the times of a `Clock`.
+
+    Args:
+        container: to read; iterate only once.
+        streams: the tracks to read.
+        name: of the input, for warnings.
+
+    Attributes:
+        error: the error at which reading ended, or None if it ended at the end of the input.
+        end: when the latest packet read so far ends, in seconds.
+    """
+
+    def __init__(self, container: InputContainer, streams: list[Stream], name: str) -> None:
+        self._container, self._streams = container, streams
+        self._clock = Clock(container, name)
+        self.error: BaseException | None = None
+
+    @property
+    def end(self) -> Fraction:
+        return self._clock.now()
+
+    def __iter__(self) -> Iterator[av.Packet[Stream]]:
+        """The packets."""
+        return self._clock.correct(self._read())
+
+    def _read(self) -> Iterator[av.Packet[Stream]]:
+        errors = 0
+        while errors < _MAX_READ_ERRORS:
+            try:
+                for packet in self._container.demux(self._streams):
+                    if packet.size:  # the last ones are empty
+                        errors, self.error = 0, None
+                        yield packet
+                return
+            except (*DAMAGE, OSError) as error:
+                errors, self.error = errors + 1, error
+                if isinstance(error, TimeoutError | av.error.ExitError):  # a server that has fallen silent
+                    errors = _MAX_READ_ERRORS
+
+
+def measured_seconds(name: str) -> float:
+    """The duration of a video, measured by reading all of its packets, without decoding them.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    with open_input(name) as container:
+        video = choose_video(container, name)
+        reader = PacketReader(container, [video], name)
+        for _ in reader:
+            pass
+        return float(reader.end - beginning_of(container, video))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +87,13 @@ class Decoded:
         frame: the decoded frame, or None if it is lost.
         pts: its presentation time from the stream, or None.
         damaged: the decoder flagged the frame as corrupt.
+        duration: how long it is shown, in units of `pts`; 0 if unknown.
     """
 
     frame: av.VideoFrame | None
     pts: int | None
     damaged: bool = False
+    duration: int = 0
 
 
 class Decoder:
@@ -65,27 +113,52 @@ class Decoder:
         self._stream = stream
         self._lost: list[int] = []
         self._latest: int | None = None
+        self._dts_only = stream.container.format.name == "avi"
+        self._last_pts: int | None = None
+        self._last_dts: int | None = None
+        self._unsteady_pts = self._unsteady_dts = 0  # number of times that do not increase
         self.packets = 0
         self.errors = 0
 
     def decode(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
-        """The frames that `packet` completes. The empty packet at the end flushes the decoder."""
-        flush = not packet.size
-        self.packets += not flush
+        """The frames that `packet` completes."""
+        self.packets += 1
         try:
-            frames = self._stream.codec_context.decode(None if flush else packet)
+            frames = self._stream.codec_context.decode(packet)
         except (*DAMAGE, OSError):
-            frames = []
-            if not flush:
-                self.errors += 1
-                yield from self._missing(packet)
+            self.errors += 1
+            yield from self._missing(packet)
+            return
+        yield from self._decoded(frames)
+
+    def flush(self) -> Iterator[Decoded]:
+        """The frames still buffered at the end of the stream."""
+        with suppress(*DAMAGE, OSError):
+            yield from self._decoded(self._stream.codec_context.decode(None))
+        yield from self._lost_before(None)
+
+    def _decoded(self, frames: list[av.VideoFrame]) -> Iterator[Decoded]:
         for frame in frames:
-            pts = frame.pts if frame.pts is not None else frame.dts
+            pts = self._time(frame)
             yield from self._lost_before(pts)
             self._latest = pts
-            yield Decoded(frame, pts, frame.is_corrupt)
-        if flush:
-            yield from self._lost_before(None)
+            yield Decoded(frame, pts, frame.is_corrupt, frame.duration or 0)
+
+    def _time(self, frame: av.VideoFrame) -> int | None:
+        """The presentation time of a frame.
+
+        Decoding times increase from frame to frame as presentation times do. They are used if they increase
+        more reliably; in AVI always, as it stores no others and FFmpeg guesses presentation times.
+        """
+        pts, dts = frame.pts, frame.dts
+        if pts is not None:
+            self._unsteady_pts += self._last_pts is not None and pts <= self._last_pts
+            self._last_pts = pts
+        if dts is not None:
+            self._unsteady_dts += self._last_dts is not None and dts <= self._last_dts
+            self._last_dts = dts
+        prefers_dts = self._dts_only or self._unsteady_pts > self._unsteady_dts
+        return dts if dts is not None and (prefers_dts or pts is None) else pts
 
     def _missing(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
         if packet.is_discard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -75,7 +76,7 @@ class Deinterlacer:
                 yield self._waiting.pop(0)
             source = self._waiting.pop(0)
             self._sent += 1
-            yield Decoded(frame, source.pts, source.damaged)
+            yield replace(source, frame=frame)  # bwdif changes the duration of the last frame
             while self._waiting and self._waiting[0].frame is None:
                 yield self._waiting.pop(0)
 

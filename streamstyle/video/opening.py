@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ import av
 from av.container import InputContainer
 
 from streamstyle.errors import InputError
+from streamstyle.video.completeness import has_no_index
+from streamstyle.video.spooling import download, readable_in_one_pass
 
 URL_SCHEMES = ("http", "https", "rtsp", "rtmp", "rtmps", "udp", "tcp")
 
@@ -63,7 +66,7 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
     if name == "-":
         # Unbuffered: Python locks a buffer, and could not exit while a thread is blocked reading from it.
         pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
-        return _open(pipe, name, _FILE_FORMATS, "pipe,file")
+        return _open(readable_in_one_pass(pipe, name), name, _FILE_FORMATS, "pipe,file")
     if is_url(name):
         if low_delay:
             return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _SHORT_TIMEOUT_SECONDS, _LOW_DELAY)
@@ -72,7 +75,30 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
         allowed = ", ".join(URL_SCHEMES)
         raise InputError(f"{name}: this kind of URL is not supported; use {allowed}")
     path = regular_file(name)
-    return _open(str(path), name, _FILE_FORMATS, "file")
+    try:
+        return _open(str(path), name, _FILE_FORMATS, "file")
+    except InputError as error:
+        with suppress(OSError):
+            if has_no_index(path):
+                raise InputError(
+                    f"{name}: has no index (moov), because its recording or download did not end properly"
+                ) from error
+        raise
+
+
+def open_downloaded(name: str) -> InputContainer | None:
+    """Open an MP4 from a web server that cannot seek, by storing it in a temporary file.
+
+    Returns:
+        The video; None if `name` is not such a file.
+
+    Raises:
+        InputError: it cannot be downloaded, or is not a video.
+    """
+    if not name.lower().startswith(("http://", "https://")):
+        return None
+    file = download(name)
+    return None if file is None else _open(file, name, _FILE_FORMATS, "file")
 
 
 def close_input(container: InputContainer, reading: Generator[Any, None, None]) -> None:

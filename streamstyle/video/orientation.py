@@ -37,13 +37,9 @@ def read_orientation(frame: av.VideoFrame, name: str) -> Orientation:
     Call it for the first frame only: reading the side data of a frame keeps the frame alive until the next
     full garbage collection.
     """
-    matrix = None
-    for data in cast("list[SideData]", list(frame.side_data)):
-        if data.type.name == "DISPLAYMATRIX":
-            matrix = np.frombuffer(bytes(data), dtype="<i4")
-    if matrix is None or matrix.size != 9:
+    linear = _display_matrix(frame)
+    if linear is None:
         return UPRIGHT
-    linear = matrix[[0, 1, 3, 4]].astype(np.float64)
     size = np.abs(linear).max()
     if size > 0:
         signs = tuple(int(v) for v in np.rint(linear / size))
@@ -52,6 +48,19 @@ def read_orientation(frame: av.VideoFrame, name: str) -> Orientation:
             return _SYMMETRIES[signs]
     _log.warning("%s: its rotation is not a multiple of 90 degrees and is ignored", name)
     return UPRIGHT
+
+
+def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
+    """The entries (a, b, c, d) of the display matrix of a frame, or None if it has none."""
+    try:
+        side_data = cast("list[SideData]", list(frame.side_data))
+    except ValueError:  # PyAV reads none of it if there is a kind that it does not know, as in spatial video
+        angle = np.deg2rad(frame.rotation)
+        return np.array([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)])
+    for data in side_data:
+        if data.type.name == "DISPLAYMATRIX" and len(bytes(data)) == 36:
+            return np.frombuffer(bytes(data), dtype="<i4")[[0, 1, 3, 4]].astype(np.float64)
+    return None
 
 
 def turn(pixels: np.ndarray, orientation: Orientation) -> np.ndarray:

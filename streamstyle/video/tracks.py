@@ -6,12 +6,16 @@ import logging
 from fractions import Fraction
 
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from streamstyle.errors import InputError
 
 _log = logging.getLogger("streamstyle")
+
+_PACKET_BYTES = 188  # a frame of a transport stream takes a packet at least
+_LEAST_BITS_PER_PIXEL = 0.002  # of a frame, even of a film in which nothing moves
 
 # Frame rates above this are the container's timescale, not a rate (FLV and Matroska report 1000).
 MAX_RATE = 240
@@ -23,10 +27,12 @@ def choose_video(container: InputContainer, name: str) -> VideoStream:
     The other video tracks are listed in one warning.
 
     Raises:
-        InputError: there is no video track.
+        InputError: there is no video track, or none that can be decoded.
     """
-    candidates = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    candidates = [s for s in candidates if s.codec_context is not None] or candidates
+    found = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    candidates = [s for s in found if s.codec_context is not None]
+    if found and not candidates:
+        raise InputError(f"{name}: its video codec is unknown, so it cannot be decoded")
     if not candidates:
         types = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise InputError(f"{name}: no video track (the file has: {types})")
@@ -72,6 +78,17 @@ def audio_and_subtitles(container: InputContainer) -> dict[int, Stream]:
     return kept
 
 
+def beginning_of(container: InputContainer, stream: VideoStream) -> Fraction:
+    """The time stamp in seconds at which a file begins, and which becomes 0 for all of its tracks.
+
+    Below 0 it counts only if the video begins there, as before a wrap of a broadcast's counter. Sound may
+    begin slightly earlier than the video, with samples that its decoder skips.
+    """
+    start = Fraction(container.start_time or 0, 1_000_000)
+    video = (stream.start_time or 0) * Fraction(stream.time_base or 1)
+    return start if video < 0 else max(start, Fraction(0))
+
+
 def frame_rate(stream: VideoStream) -> Fraction | None:
     """The nominal rate in frames per second, or None if the container has no plausible one."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
@@ -89,9 +106,23 @@ def expected_frames(container: InputContainer, stream: VideoStream, rate: Fracti
 
 
 def duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """The duration of the video track, else of the file, in seconds, or None."""
+    """The duration of the video track, else of the file, in seconds; None if it is unknown or implausible."""
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    if container.duration:
-        return container.duration / 1_000_000
-    return None
+        seconds = float(stream.duration * stream.time_base)
+    elif container.duration:
+        seconds = container.duration / 1_000_000
+    else:
+        return None
+    return seconds if _is_plausible(container, stream, seconds) else None
+
+
+def _is_plausible(container: InputContainer, stream: VideoStream, seconds: float) -> bool:
+    """Whether so long a video fits into the bytes of the file.
+
+    FFmpeg takes the duration of a transport stream from its first and last time stamps, which may jump.
+    """
+    if Flags.ts_discont not in Flags(container.format.flags) or container.size <= 0:
+        return True
+    context = stream.codec_context
+    frame_bytes = max(_PACKET_BYTES, context.width * context.height * _LEAST_BITS_PER_PIXEL / 8)
+    return seconds * float(frame_rate(stream) or 1) * frame_bytes <= container.size

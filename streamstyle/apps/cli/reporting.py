@@ -151,15 +151,22 @@ def _new_bar(what: str) -> tuple[Bar, TaskID]:
 
 
 class _Warnings(logging.Handler):
+    """Shows each warning once, as an input may be opened several times."""
+
     def __init__(self, reporter: Reporter) -> None:
         super().__init__(logging.INFO)
         self._reporter = reporter
+        self._shown: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text in self._shown:
+            return
+        self._shown.add(text)
         if record.levelno >= logging.WARNING:
-            self._reporter.warn(record.getMessage())
+            self._reporter.warn(text)
         else:
-            self._reporter.note(record.getMessage())
+            self._reporter.note(text)
 
 
 @contextmanager
