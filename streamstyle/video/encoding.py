@@ -56,6 +56,7 @@ class Encoder:
         tags = info.color or untagged(info.height)
         self._size = (info.width, info.height)
         self._from_rgb = FromRGB(pixel_format, tags)
+        self._frames = 0
         self._low_delay, self._key_at = options.low_delay, -1  # pts from which a keyframe is due
         try:
             self.stream = _add_stream(container, codec, options, info, time_base, pixel_format)
@@ -78,6 +79,7 @@ class Encoder:
         av_frame = self._from_rgb(pixels)
         av_frame.pts, av_frame.time_base = frame.pts, frame.time_base
         av_frame.duration = frame.duration
+        self._frames += 1
         if self._low_delay and frame.pts >= self._key_at:
             av_frame.pict_type = PictureType.I
             self._key_at = frame.pts + round(KEY_SECONDS / frame.time_base)
@@ -85,7 +87,11 @@ class Encoder:
 
     def flush(self) -> list[av.Packet[VideoStream]]:
         """The packets still buffered in the encoder. Nothing can be encoded afterwards."""
-        return self.stream.encode(None)
+        packets = self.stream.encode(None)
+        if self._frames <= 2:  # x265 leaves the decoding times of so few frames undefined
+            for packet in packets:
+                packet.dts = packet.pts
+        return packets
 
 
 def padding(info: StreamInfo, pixel_format: str) -> tuple[int, int]:
