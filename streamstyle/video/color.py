@@ -16,6 +16,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from streamstyle.frames import ColorTags
 from streamstyle.images import on_white
+from streamstyle.video.chroma import LeftSited
 
 _log = logging.getLogger("streamstyle")
 
@@ -27,10 +28,9 @@ _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _WIDE_PRIMARIES = (9, 11, 12)  # BT.2020, DCI-P3, Display P3
 # Matrix codes that swscale supports, and its own constants; 6 (SMPTE 170M) equals 5 (BT.470BG).
 _SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-# Chosen by the error of a lossless round trip over tagged clips. Full range has no headroom for the overshoot
-# of interpolated chroma, so repeating chroma samples is closer there; area averaging is best for output.
-_LIMITED_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-_FULL_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+# Chosen by the error of a lossless round trip. Chroma is interpolated at its location (FULL_CHR_H_INT); area
+# averaging is best for output.
+_IN = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _OUT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 _THREADS = 1  # the network needs the cores; a second thread here gains little
 
@@ -104,7 +104,7 @@ class ToRGB:
             src_colorspace=None if rgb else _SWS_MATRIX[tags.matrix],
             src_color_range=ColorRange.JPEG if rgb or tags.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
-            interpolation=_FULL_IN if tags.full_range else _LIMITED_IN,
+            interpolation=_IN,
             threads=_THREADS,
         )
 
@@ -155,7 +155,7 @@ _SWS_NAMES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "
 
 
 class FromRGB:
-    """Converts RGB to the samples that an encoder expects.
+    """Converts RGB to the samples that an encoder expects; subsampled chroma is left-sited.
 
     Args:
         pixel_format: FFmpeg's name, e.g. "yuv420p".
@@ -165,11 +165,12 @@ class FromRGB:
     def __init__(self, pixel_format: str, tags: ColorTags) -> None:
         self._format = pixel_format
         self._tags = tags
+        self._left_sited = LeftSited()
         self._reformatter = VideoReformatter()
 
     def __call__(self, pixels: np.ndarray) -> av.VideoFrame:
         """A frame from (H, W, 3) uint8 RGB; `pixels` must not change until the frame is encoded."""
-        frame = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
+        frame = self._left_sited(av.VideoFrame.from_numpy_buffer(pixels, "rgb24"))
         rgb = av.VideoFormat(self._format).is_rgb
         # Without dst_colorspace swscale uses BT.601 regardless of the tags.
         return self._reformatter.reformat(

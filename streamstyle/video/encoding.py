@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from streamstyle.errors import OutputError, UsageError
 from streamstyle.frames import ColorTags, Frame, StreamInfo
+from streamstyle.video.chroma import LEFT
 from streamstyle.video.codecs import Codec, EncodeOptions, encoder_options
 from streamstyle.video.color import FromRGB, untagged
 from streamstyle.video.opening import DAMAGE, reason
@@ -96,9 +97,14 @@ class Encoder:
 
 def padding(info: StreamInfo, pixel_format: str) -> tuple[int, int]:
     """(columns, rows) to add so that the size is a multiple of the chroma subsampling of `pixel_format`."""
-    form = av.VideoFormat(pixel_format)
-    across, down = 3 - form.chroma_width(2), 3 - form.chroma_height(2)  # 2 where subsampled, else 1
+    across, down = _subsampling(pixel_format)
     return -info.width % across, -info.height % down
+
+
+def _subsampling(pixel_format: str) -> tuple[int, int]:
+    """(columns, rows) of samples that share one chroma sample: 2 where subsampled, else 1."""
+    form = av.VideoFormat(pixel_format)
+    return 3 - form.chroma_width(2), 3 - form.chroma_height(2)
 
 
 def warn_of_padding(info: StreamInfo, pixel_format: str) -> None:
@@ -118,10 +124,11 @@ def _add_stream(
     pixel_format: str,
 ) -> VideoStream:
     right, below = padding(info, pixel_format)
+    siting = LEFT if _subsampling(pixel_format) == (2, 2) else {}  # no codec stores it for other formats
     stream = container.add_stream(
         codec.encoder,
         rate=info.rate or Fraction(25),
-        options=encoder_options(codec, options),
+        options={**encoder_options(codec, options), **siting},
         width=info.width + right,
         height=info.height + below,
         time_base=time_base,

@@ -1,0 +1,68 @@
+"""Where chroma samples lie between the luma samples of subsampled video.
+
+Our outputs have them beside the left one of each pair (H.273, type 0), as players assume where nothing is
+said. PyAV does not expose the location, but passes it on from the decoder to swscale, which interpolates
+accordingly.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from fractions import Fraction
+
+import av
+from av.filter import Graph
+from av.stream import Stream
+
+from streamstyle.video.opening import DAMAGE
+
+# Option of encoders, which tag their output with it, and of decoders, for videos that do not say.
+LEFT: Mapping[str, str] = {"chroma_sample_location": "left"}
+_SITING = b"\x55\xb7"  # Matroska's ChromaSitingHorz, which is only written if the location is known
+
+
+def assume_left(stream: Stream) -> None:
+    """Have the decoder take chroma as left-sited if neither container nor codec says where it lies."""
+    if not _is_stated(stream):
+        stream.codec_context.options = {**stream.codec_context.options, **LEFT}
+
+
+def _is_stated(stream: Stream) -> bool:
+    """Whether the container states the location; codecs that Matroska does not store have their own rule."""
+    header = io.BytesIO()
+    try:
+        with av.open(header, "w", format="matroska") as container:
+            container.add_stream_from_template(stream, opaque=True)
+            container.start_encoding()
+    except (*DAMAGE, OSError):
+        return True
+    return _SITING in header.getvalue()
+
+
+class LeftSited:
+    """Marks RGB frames so that swscale computes left-sited chroma from them, without a copy."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._size = (0, 0)
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if self._graph is None or self._size != (frame.width, frame.height):
+            self._graph, self._size = _marking_graph(frame), (frame.width, frame.height)
+        frame.pts, frame.time_base = 0, Fraction(1)
+        self._graph.push(frame)
+        return self._graph.vpull()
+
+
+def _marking_graph(frame: av.VideoFrame) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)
+    )
+    mark = graph.add("setparams", "chroma_location=left")
+    sink = graph.add("buffersink")
+    source.link_to(mark)
+    mark.link_to(sink)
+    graph.configure()
+    return graph
