@@ -121,6 +121,8 @@ class ContainerFormat:
         codecs: supported video codecs, the default first.
         audio: encoder for audio that cannot be copied; None if the format has no audio.
         subtitle: encoder for text subtitles that cannot be copied; None if the format has no subtitles.
+        copied: codecs of other tracks that can be copied, for muxers that accept what no player can read;
+            empty where the muxer knows.
         options: muxer options of a finished file.
     """
 
@@ -128,16 +130,17 @@ class ContainerFormat:
     codecs: tuple[str, ...]
     audio: str | None = "aac"
     subtitle: str | None = None
+    copied: frozenset[str] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict)
 
 
 _FASTSTART = {"movflags": "+faststart"}
-_MP4 = ContainerFormat("mp4", (*_H26X, "vp9"), "aac", "mov_text", _FASTSTART)
+_MP4 = ContainerFormat("mp4", (*_H26X, "vp9"), "aac", "mov_text", options=_FASTSTART)
 
 CONTAINERS: dict[str, ContainerFormat] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
-    ".mov": ContainerFormat("mov", (*_H26X, "prores"), "aac", "mov_text", _FASTSTART),
+    ".mov": ContainerFormat("mov", (*_H26X, "prores"), "aac", "mov_text", options=_FASTSTART),
     ".mkv": ContainerFormat("matroska", (*_H26X, "vp9", "prores", "ffv1"), "aac", "subrip"),
     ".webm": ContainerFormat("webm", ("vp9", "av1", "av1_nvenc"), "libopus", "webvtt"),
     ".avi": ContainerFormat("avi", ("h264", "ffv1"), "libmp3lame", None),

@@ -66,7 +66,8 @@ class Encoder:
         except (*DAMAGE, OSError) as error:
             size = f"{info.width}x{info.height}"
             raise UsageError(
-                f"{codec.encoder} cannot encode {size} {pixel_format} ({reason(error)})"
+                f"{codec.encoder} cannot encode {size} {pixel_format} ({reason(error)}); "
+                "another --codec, or a smaller --size, may work"
             ) from error
 
     def encode(self, frame: Frame) -> list[av.Packet[VideoStream]]:

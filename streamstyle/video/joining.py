@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
-from av.audio.stream import AudioStream
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamstyle.errors import InputError
-from streamstyle.frames import StreamInfo
+from streamstyle.video.contents import add_contents, muxer_options
 from streamstyle.video.encoding import output_error
 from streamstyle.video.gif import write_gif
 from streamstyle.video.job_folder import JobFolder
 from streamstyle.video.opening import DAMAGE
 from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import Segment, packet_times, presentation_time
-from streamstyle.video.side_tracks import SideTracks, muxer_options, video_tags, write_metadata
 from streamstyle.video.video_format import VideoFormat
 
 
@@ -53,14 +49,10 @@ def join(folder: Path, segments: list[Segment], target: Path, video: VideoFormat
     Raises:
         OutputError: the file cannot be written; it is removed.
     """
-    tags = video_tags(video.info)
-    muxer = video.container.muxer
-    options = muxer_options(video.container, tags)
-    if muxer in ("mp4", "mov"):
-        options["movie_timescale"] = str(_movie_timescale(video.time_base, video.info))
+    muxer, options = video.container.muxer, muxer_options(video.target, video.contents)
     try:
         with av.open(str(target), "w", format=muxer, container_options=options) as container:
-            _write(container, folder, segments, video, log, tags)
+            _write(container, folder, segments, video, log)
     except (*DAMAGE, OSError) as error:
         target.unlink(missing_ok=True)
         raise output_error(target, error) from error
@@ -72,22 +64,15 @@ def _write(
     segments: list[Segment],
     video: VideoFormat,
     log: PacketLog,
-    tags: Mapping[str, str],
 ) -> None:
-    container_format, info, time_base = video.container, video.info, video.time_base
+    time_base = video.time_base
     with av.open(str(folder / segments[0].file)) as first:
-        template = first.streams.video[0]
-        stream = container.add_stream_from_template(template, opaque=True)
-        if template.codec_context.name == "hevc" and container_format.muxer in ("mp4", "mov"):
-            stream.codec_context.codec_tag = "hvc1"  # the only one that Apple's players support
-    stream.time_base = time_base
-    side = SideTracks(container, info.tracks, video.track_modes, container_format, info.start)
-    write_metadata(info, container, tags)
+        stream, side = add_contents(container, video.target, first.streams.video[0], video.contents)
     others = iter(log)
     waiting = next(others, None)
     for packet in video_packets(folder, segments, time_base):
         assert packet.dts is not None
-        due = packet.dts * time_base + info.start
+        due = packet.dts * time_base + video.info.start
         while waiting is not None and _start_time(waiting[1]) <= due:
             side.write(*waiting)
             waiting = next(others, None)
@@ -97,20 +82,6 @@ def _write(
         side.write(*waiting)
         waiting = next(others, None)
     side.flush()
-
-
-def _movie_timescale(time_base: Fraction, info: StreamInfo) -> int:
-    """Ticks per second of the MP4 edit lists, which store the start times of all tracks exactly."""
-    timescales = [_track_timescale(track) for track in cast("Iterable[Stream]", info.tracks.values())]
-    exact = math.lcm(time_base.denominator, *timescales)
-    return exact if exact < 2**31 else 1_000_000
-
-
-def _track_timescale(track: Stream) -> int:
-    """Ticks per second of a track in MP4; for audio, the sample rate."""
-    if isinstance(track, AudioStream):
-        return track.codec_context.sample_rate
-    return track.time_base.denominator if track.time_base else 1
 
 
 def _start_time(packet: av.Packet[Stream]) -> Fraction:

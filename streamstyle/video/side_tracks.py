@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -14,6 +13,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
+from streamstyle.video.audio_encoding import EncodeAudio
 from streamstyle.video.codecs import ContainerFormat
 from streamstyle.video.opening import DAMAGE, reason
 from streamstyle.video.tags import with_provenance
@@ -25,71 +25,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("streamstyle")
 
-_TEXT_SUBTITLES = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "ttml", "microdvd"})
 # Tags that every muxer writes itself, or that are wrong for the new file.
 _OWN_TAGS = frozenset(
     {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate", "vendor_id"}
 )
-# Tags that MP4 stores without use_metadata_tags (libavformat/movenc.c).
-_MP4_TAGS = frozenset(
-    {
-        "title", "artist", "album_artist", "composer", "album", "date", "creation_time", "comment", "genre",
-        "copyright", "grouping", "lyrics", "description", "synopsis", "show", "episode_id", "network",
-        "keywords", "location", "language", "track", "disc", "media_type", "hd_video", "gapless_playback",
-        "compilation",
-    }
-)  # fmt: skip
 
 
-def plan_tracks(tracks: Mapping[int, object], form: ContainerFormat, audio: str, name: str) -> dict[int, str]:
-    """The mode of each track in a container: "copy", "encode" or "convert"; dropped tracks are missing.
-
-    Each track that is re-encoded or dropped is reported in a warning.
-
-    Args:
-        tracks: input tracks by key.
-        form: the container format.
-        audio: "copy" or "none".
-        name: of the input, for the warnings.
-    """
-    track_modes: dict[int, str] = {}
-    for key, track in tracks.items():
-        assert isinstance(track, Stream)
-        if track.type == "audio" and audio == "none":
-            continue
-        codec = track.codec_context.name if track.codec_context is not None else "unknown"
-        label = f"{name}: {track.type} track {key} ({codec})"
-        if _supports(form, track):
-            track_modes[key] = "copy"
-        elif track.type == "audio" and form.audio:
-            track_modes[key] = "encode"
-            _log.warning("%s: not supported by %s; re-encoded as %s", label, form.muxer, form.audio)
-        elif codec in _TEXT_SUBTITLES and form.subtitle:
-            track_modes[key] = "convert"
-        else:
-            _log.warning("%s: not supported by %s; dropped", label, form.muxer)
-    return track_modes
-
-
-def _supports(form: ContainerFormat, track: Stream) -> bool:
-    """Whether the muxer supports a track, by trying: its list of codecs has more than its header accepts."""
-    if form.audio is None or track.codec_context is None:
-        return False
-    probe = av.open(io.BytesIO(), "w", format=form.muxer)
-    try:
-        probe.add_stream_from_template(track)
-        probe.start_encoding()
-    except (*DAMAGE, OSError):
-        return False
-    finally:
-        try:
-            probe.close()
-        except (*DAMAGE, OSError):
-            pass  # some muxers cannot finish a file without packets
-    return True
-
-
-class _TrackWriter(Protocol):
+class TrackWriter(Protocol):
+    @property
+    def stream(self) -> Stream: ...
     def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]: ...
     def flush(self) -> Iterable[av.Packet[Stream]]: ...
 
@@ -100,7 +44,7 @@ class SideTracks:
     Args:
         container: open for writing, without any packets.
         tracks: input tracks by key.
-        track_modes: from `plan_tracks`.
+        track_modes: from `plan_contents`.
         form: the container format.
         shift: seconds to subtract from every time.
     """
@@ -116,11 +60,11 @@ class SideTracks:
         self._container = container
         self._shift = shift
         self._failed: set[int] = set()
-        self._writers: dict[int, _TrackWriter] = {}
+        self._writers: dict[int, TrackWriter] = {}
         for key, mode in track_modes.items():
             track = tracks[key]
             assert isinstance(track, Stream)
-            self._writers[key] = _track_writer(container, track, mode, form)
+            self._writers[key] = track_writer(container, track, mode, form)
 
     def write(self, key: int, packet: av.Packet[Stream]) -> None:
         """Write one packet. A damaged one is dropped with a warning and does not stop the video."""
@@ -130,8 +74,16 @@ class SideTracks:
         offset = round(self._shift / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts - offset
         packet.dts = packet.pts if packet.dts is None else packet.dts - offset
+        self._mux(key, writer.write(packet))
+
+    def flush(self) -> None:
+        """Write the packets that the encoders still hold."""
+        for key, writer in self._writers.items():
+            self._mux(key, writer.flush())
+
+    def _mux(self, key: int, packets: Iterable[av.Packet[Stream]]) -> None:
         try:
-            for ready in writer.write(packet):
+            for ready in packets:
                 self._container.mux(ready)
         except OSError as error:
             if not isinstance(error, av.error.FFmpegError) or error.errno in _DISK_ERRNOS:
@@ -140,32 +92,32 @@ class SideTracks:
         except DAMAGE as error:
             self._warn(key, error)
 
-    def flush(self) -> None:
-        """Write the packets that the encoders still hold."""
-        for writer in self._writers.values():
-            for ready in writer.flush():
-                self._container.mux(ready)
-
     def _warn(self, key: int, error: BaseException) -> None:
         if key not in self._failed:
             self._failed.add(key)
             _log.warning("track %d: damaged packets are dropped (%s)", key, reason(error))
 
 
+_LONGEST_TITLE = 65_000  # bytes: MP4 stores the length in 16 bits, and FFmpeg aborts above them
 _DISK_ERRNOS = frozenset({5, 27, 28, 122})  # EIO, EFBIG, ENOSPC, EDQUOT
 
 
-def _track_writer(
-    container: OutputContainer, track: Stream, mode: str, form: ContainerFormat
-) -> _TrackWriter:
+def track_writer(container: OutputContainer, track: Stream, mode: str, form: ContainerFormat) -> TrackWriter:
+    """Add a track to the container.
+
+    Raises:
+        FFmpegError, ValueError: the container, a decoder or an encoder refuses it.
+    """
+    writer: TrackWriter
     if mode == "copy":
-        writer: _TrackWriter = _Copy(container, track)
+        writer = _Copy(container, track)
     elif mode == "encode":
         assert form.audio is not None and isinstance(track, AudioStream)
-        writer = _EncodeAudio(container, track, form.audio)
+        writer = EncodeAudio(container, track, form.audio)
     else:
         assert form.subtitle is not None and isinstance(track, SubtitleStream)
         writer = _ConvertSubtitle(container, track, form.subtitle)
+    _copy_metadata(track, writer.stream)
     return writer
 
 
@@ -173,8 +125,7 @@ class _Copy:
     """Copies packets byte for byte."""
 
     def __init__(self, container: OutputContainer, track: Stream) -> None:
-        self._stream = container.add_stream_from_template(track)
-        _copy_metadata(track, self._stream)
+        self.stream: Stream = container.add_stream_from_template(track)
         self._last: int | None = None
 
     def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]:
@@ -184,49 +135,11 @@ class _Copy:
             packet.dts = self._last + 1  # muxers require increasing times; some files have equal ones
             packet.pts = max(packet.pts if packet.pts is not None else packet.dts, packet.dts)
         self._last = packet.dts
-        packet.stream = self._stream
+        packet.stream = self.stream
         yield packet
 
     def flush(self) -> Iterable[av.Packet[Stream]]:
         return ()
-
-
-class _EncodeAudio:
-    """Re-encodes audio, for containers that do not support the source's codec."""
-
-    def __init__(self, container: OutputContainer, track: AudioStream, encoder: str) -> None:
-        self._decoder = track.codec_context
-        rates = av.Codec(encoder, "w").audio_rates
-        rate = self._decoder.sample_rate
-        if rates and rate not in rates:
-            rate = 48000 if 48000 in rates else max(rates)
-        layout = self._decoder.layout.name
-        if encoder == "libmp3lame" and self._decoder.channels > 2:
-            layout = "stereo"
-        stream = container.add_stream(encoder, rate=rate, layout=layout)
-        assert isinstance(stream, AudioStream)
-        self._stream = stream
-        _copy_metadata(track, self._stream)
-        context = self._stream.codec_context
-        context.open()
-        self._resampler = av.AudioResampler(context.format, context.layout, rate, context.frame_size or None)
-
-    def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]:
-        shifted = packet.pts
-        for frame in self._decoder.decode(packet):
-            if frame.pts is None:
-                frame.pts, frame.time_base = shifted, packet.time_base
-            yield from self._encode(frame)
-
-    def flush(self) -> Iterable[av.Packet[Stream]]:
-        for frame in self._decoder.decode(None):
-            yield from self._encode(frame)
-        yield from self._encode(None)
-        yield from self._stream.encode(None)
-
-    def _encode(self, frame: av.AudioFrame | None) -> Iterable[av.Packet[Stream]]:
-        for resampled in self._resampler.resample(frame):
-            yield from self._stream.encode(resampled)
 
 
 class _ConvertSubtitle:
@@ -237,9 +150,8 @@ class _ConvertSubtitle:
         self._decoder.open(strict=False)
         stream = container.add_stream(encoder)
         assert isinstance(stream, SubtitleStream)
-        self._stream = stream
-        _copy_metadata(track, self._stream)
-        context = self._stream.codec_context
+        self.stream = stream
+        context = stream.codec_context
         context.time_base = Fraction(1, 1000)
         context.subtitle_header = self._decoder.subtitle_header
         context.open(strict=False)
@@ -248,8 +160,8 @@ class _ConvertSubtitle:
         cue = self._decoder.decode2(packet)
         if cue is None or not len(cue):
             return
-        converted = self._stream.codec_context.encode_subtitle(cue)
-        converted.stream = self._stream
+        converted = self.stream.codec_context.encode_subtitle(cue)
+        converted.stream = self.stream
         converted.time_base = packet.time_base
         converted.pts = converted.dts = packet.pts
         converted.duration = packet.duration
@@ -271,24 +183,16 @@ def video_tags(info: StreamInfo) -> dict[str, str]:
     if source is not None:
         assert isinstance(source, InputContainer)
         tags = {k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS}
+        if info.start * 1_000_000 > max(source.start_time or 0, 0):  # the first frame has another one
+            tags = {k: v for k, v in tags.items() if k.lower() != "timecode"}
     return with_provenance(tags, info.provenance)
 
 
-def muxer_options(form: ContainerFormat, tags: Mapping[str, str]) -> dict[str, str]:
-    """Muxer options for a finished file; MP4 stores uncommon tags only with an option."""
-    options = dict(form.options)
-    uncommon = any(key.split("-")[0].lower() not in _MP4_TAGS for key in tags)
-    if form.muxer in ("mp4", "mov") and uncommon:
-        options["movflags"] += "+use_metadata_tags"
-    return options
-
-
-def write_metadata(info: StreamInfo, container: OutputContainer, tags: Mapping[str, str]) -> None:
-    """Write tags and chapters. Chapters are shifted by `info.start`; those before it are dropped."""
-    container.metadata.update(tags)
+def shifted_chapters(info: StreamInfo) -> list[Chapter]:
+    """The chapters of the input, shifted by `info.start`; those before it are dropped."""
     source, shift = info.container, info.start
     if source is None:
-        return
+        return []
     assert isinstance(source, InputContainer)
     chapters: list[Chapter] = []
     for chapter in source.chapters():
@@ -296,7 +200,11 @@ def write_metadata(info: StreamInfo, container: OutputContainer, tags: Mapping[s
         if chapter["end"] > offset:
             start = max(chapter["start"] - offset, 0)
             moved = chapter.copy()
-            moved["start"], moved["end"] = start, chapter["end"] - offset
+            moved["start"], moved["end"] = start, max(chapter["end"] - offset, start)
+            moved["metadata"] = {name: _shortened(text) for name, text in chapter["metadata"].items()}
             chapters.append(moved)
-    if chapters:
-        container.set_chapters(chapters)
+    return chapters
+
+
+def _shortened(title: str) -> str:
+    return title.encode(errors="replace")[:_LONGEST_TITLE].decode(errors="ignore")

@@ -12,20 +12,24 @@ from av.stream import Stream
 from streamstyle.errors import UsageError
 from streamstyle.frames import Frame, Packet, StreamInfo
 from streamstyle.video.codecs import CONTAINERS, ContainerFormat, EncodeOptions, choose_codec
+from streamstyle.video.contents import Target, add_contents, plan_contents
 from streamstyle.video.encoding import Encoder, output_error, warn_of_padding
 from streamstyle.video.opening import DAMAGE
-from streamstyle.video.side_tracks import SideTracks, plan_tracks, video_tags, write_metadata
 
 _H26X = ("h264", "hevc", "h264_nvenc", "hevc_nvenc")
+# What receivers of MPEG-TS know; the muxer writes anything else as private data.
+_BROADCAST = frozenset(
+    {"mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "dvb_subtitle", "dvb_teletext"}
+)
 
 # Formats that can be written without seeking.
 STREAMED: dict[str, ContainerFormat] = {
     "matroska": CONTAINERS[".mkv"],
     "webm": CONTAINERS[".webm"],
-    "nut": ContainerFormat("nut", CONTAINERS[".mkv"].codecs),
-    "mpegts": ContainerFormat("mpegts", _H26X),
-    "flv": ContainerFormat("flv", ("h264", "h264_nvenc")),
-    "rtsp": ContainerFormat("rtsp", _H26X),
+    "nut": ContainerFormat("nut", CONTAINERS[".mkv"].codecs, subtitle="subrip"),
+    "mpegts": ContainerFormat("mpegts", _H26X, copied=_BROADCAST),
+    "flv": ContainerFormat("flv", ("h264", "h264_nvenc"), copied=frozenset({"aac", "mp3"})),
+    "rtsp": ContainerFormat("rtsp", _H26X, copied=frozenset({"aac", "mp3", "opus"})),
 }
 _BY_SCHEME = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "udp": "mpegts", "tcp": "mpegts"}
 
@@ -42,7 +46,7 @@ class VideoStreamWriter:
         format: key of STREAMED; by default the one for the URL's scheme, else matroska.
 
     Raises:
-        UsageError: the format cannot be streamed, or an option is invalid for it.
+        UsageError: the format cannot be streamed, or an option or the video is invalid for it.
         OutputError: from every method, if the data cannot be sent.
     """
 
@@ -55,7 +59,8 @@ class VideoStreamWriter:
         form = STREAMED[chosen]
         _, codec = choose_codec(form, options, chosen)
         warn_of_padding(info, options.pixel_format or codec.pixel_format)
-        track_modes = plan_tracks(info.tracks, form, audio, info.name)
+        output = Target(name, info, form, Fraction(info.time_base))
+        contents = plan_contents(output, codec, options, audio)
         self._name = name
         try:
             self._container = av.open(target, "w", format=form.muxer)
@@ -63,8 +68,7 @@ class VideoStreamWriter:
             raise output_error(name, error) from error
         try:
             self._encoder = Encoder(self._container, codec, options, info, Fraction(info.time_base))
-            self._side = SideTracks(self._container, info.tracks, track_modes, form, info.start)
-            write_metadata(info, self._container, video_tags(info))
+            _, self._side = add_contents(self._container, output, self._encoder.stream, contents)
         except BaseException:
             self._container.close()
             raise

@@ -16,8 +16,8 @@ from streamstyle.video.codecs import (
     container_format,
     expected_bits_per_pixel,
 )
+from streamstyle.video.contents import Contents, Target, plan_contents
 from streamstyle.video.encoding import warn_of_padding
-from streamstyle.video.side_tracks import plan_tracks
 
 _TRACK_BIT_RATE = 192_000  # assumed for tracks with unknown bit rate
 
@@ -27,20 +27,36 @@ class VideoFormat:
     """How a video is written, decided before its first frame.
 
     Attributes:
-        info: of the source.
+        target: the output: its container, the source's `StreamInfo`, the time base.
         options: of the encoder.
-        container: of the video.
         codec: of its frames.
-        time_base: seconds per unit of its presentation times.
-        track_modes: "copy", "encode" or "convert" for each other track by key; dropped tracks are missing.
+        contents: its other tracks, tags and chapters.
     """
 
-    info: StreamInfo
+    target: Target
     options: EncodeOptions
-    container: ContainerFormat
     codec: Codec
-    time_base: Fraction
-    track_modes: Mapping[int, str]
+    contents: Contents
+
+    @property
+    def info(self) -> StreamInfo:
+        """Of the source."""
+        return self.target.info
+
+    @property
+    def container(self) -> ContainerFormat:
+        """Of the video."""
+        return self.target.form
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per unit of its presentation times."""
+        return self.target.time_base
+
+    @property
+    def track_modes(self) -> Mapping[int, str]:
+        """The mode of each other track by key; dropped tracks are missing."""
+        return self.contents.track_modes
 
     @property
     def segment_muxer(self) -> str:
@@ -65,7 +81,7 @@ class VideoFormat:
 
 
 def choose_format(path: Path, info: StreamInfo, options: EncodeOptions, audio: str = "copy") -> VideoFormat:
-    """Decide how to write a video; each track that cannot be copied is reported in a warning.
+    """Decide how to write a video; what cannot be copied is reported in warnings.
 
     Args:
         path: of the video; its suffix selects the container.
@@ -74,7 +90,8 @@ def choose_format(path: Path, info: StreamInfo, options: EncodeOptions, audio: s
         audio: "copy" or "none".
 
     Raises:
-        UsageError: the suffix is unknown, or an option is invalid for the codec.
+        UsageError: the suffix is unknown, an option is invalid for the codec, or the encoder or the container
+            refuses the video.
     """
     container = container_format(path)
     _, codec = choose_codec(container, options, path.name)
@@ -82,5 +99,5 @@ def choose_format(path: Path, info: StreamInfo, options: EncodeOptions, audio: s
     time_base = Fraction(info.time_base)
     if container.muxer == "avi":
         time_base = 1 / (info.rate or Fraction(25))
-    track_modes = plan_tracks(info.tracks, container, audio, info.name)
-    return VideoFormat(info, options, container, codec, time_base, track_modes)
+    target = Target(path.name, info, container, time_base)
+    return VideoFormat(target, options, codec, plan_contents(target, codec, options, audio))

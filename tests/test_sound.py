@@ -1,0 +1,128 @@
+"""Sound that a container does not hold is re-encoded, whatever its layout and sample rate."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamstyle.effects.identity import Identity
+from streamstyle.pipeline import run
+from streamstyle.sinks.video import VideoSink
+from streamstyle.sources.video import VideoSource
+from streamstyle.video.codecs import EncodeOptions
+from tests.videos import picture
+
+import av  # isort: skip
+
+FRAMES, RATE = 10, 25
+
+
+def sounding(path: Path, codec: str, layout: str, sample_rate: int) -> Path:
+    """A short video with a tone in every channel."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=RATE, width=64, height=48)
+        options = {"strict": "experimental"}
+        sound = container.add_stream(codec, rate=sample_rate, layout=layout, options=options)
+        sound.codec_context.open()
+        for index in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(picture(index), "rgb24")
+            frame.pts = index
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        channels = av.AudioLayout(layout).nb_channels
+        samples = np.arange(sample_rate * FRAMES // RATE)
+        tone = (9000 * np.sin(samples * 2 * np.pi * 440 / sample_rate)).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(np.repeat(tone, channels)[None], "s16", layout)
+        frame.sample_rate, frame.pts, frame.time_base = sample_rate, 0, Fraction(1, sample_rate)
+        context = sound.codec_context
+        resampler = av.AudioResampler(context.format, None, None, context.frame_size or None)
+        for ready in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(sound.encode(ready))
+        container.mux(sound.encode(None))
+    return path
+
+
+def copy(video: Path, target: Path) -> None:
+    preset = "8" if target.suffix == ".webm" else "ultrafast"
+    with (
+        VideoSource(str(video)) as opened,
+        VideoSink(target, opened.info, EncodeOptions(preset=preset)) as sink,
+    ):
+        run(opened, Identity(), [sink])
+
+
+def heard(path: Path) -> tuple[str, str, int, float, float]:
+    """(codec, layout, sample rate, seconds, loudness) of the decoded sound."""
+    with av.open(str(path)) as container:
+        context = container.streams.audio[0].codec_context
+        packed = av.AudioResampler("s16")
+        frames = [ready for frame in container.decode(audio=0) for ready in packed.resample(frame)]
+    seconds = sum(frame.samples for frame in frames) / frames[0].sample_rate
+    values = np.concatenate([frame.to_ndarray().ravel() for frame in frames]) / 32768
+    loudness = float(np.sqrt(np.mean(values**2)))
+    return context.codec.canonical_name, frames[0].layout.name, frames[0].sample_rate, seconds, loudness
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "layout", "rate", "target", "expected"),
+    [
+        ("a.avi", "pcm_s16le", "stereo", 44100, "b.mp4", ("aac", "stereo", 44100)),
+        ("a.avi", "adpcm_ima_wav", "mono", 44100, "b.mp4", ("aac", "mono", 44100)),
+        ("a.avi", "pcm_mulaw", "mono", 8000, "b.mkv", ("aac", "mono", 8000)),
+        ("a.mkv", "eac3", "5.1(side)", 48000, "b.webm", ("opus", "5.1", 48000)),
+        ("a.mkv", "flac", "4.0", 48000, "b.webm", ("opus", "quad", 48000)),
+        ("a.mkv", "wavpack", "7.1", 48000, "b.avi", ("mp3", "stereo", 48000)),
+        ("a.nut", "pcm_s16le", "3 channels", 48000, "b.webm", ("opus", "3.0", 48000)),
+        ("a.nut", "pcm_s16le", "11 channels", 48000, "b.mp4", ("aac", "7.1", 48000)),
+        ("a.nut", "pcm_s16le", "ambisonic 1", 48000, "b.mp4", ("aac", "4.0", 48000)),
+        ("a.mkv", "wavpack", "9 channels", 48000, "b.mp4", ("aac", "7.1", 48000)),
+        ("a.avi", "pcm_s16le", "mono", 11025, "b.webm", ("opus", "mono", 48000)),
+        ("a.mov", "alac", "stereo", 96000, "b.avi", ("mp3", "stereo", 48000)),
+        ("a.mkv", "flac", "stereo", 192000, "b.mov", ("aac", "stereo", 48000)),
+        ("a.avi", "adpcm_ima_wav", "mono", 12345, "b.mp4", ("aac", "mono", 16000)),
+    ],
+)
+def test_sound_is_kept_in_a_layout_and_rate_that_the_encoder_knows(
+    source: str,
+    codec: str,
+    layout: str,
+    rate: int,
+    target: str,
+    expected: tuple[str, str, int],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    copy(sounding(tmp_path / source, codec, layout, rate), tmp_path / target)
+    *kind, seconds, loudness = heard(tmp_path / target)
+    assert tuple(kind) == expected
+    assert seconds == pytest.approx(FRAMES / RATE, abs=0.15)  # encoders fill their last packet
+    assert loudness > 0.05
+    assert "re-encoded" in caplog.text and "damaged" not in caplog.text
+
+
+def test_sound_that_changes_its_layout_is_heard_to_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a broadcast does between two programs."""
+    parts = [
+        sounding(tmp_path / f"{layout}.ts", "mp2", layout, 48000).read_bytes()
+        for layout in ("stereo", "mono")
+    ]
+    with av.open(str(tmp_path / "a.nut"), "w") as out:
+        tracks: list[av.stream.Stream] = []
+        for number, part in enumerate(parts):
+            (tmp_path / "part.ts").write_bytes(part)
+            with av.open(str(tmp_path / "part.ts")) as source:
+                tracks = tracks or [out.add_stream_from_template(s, opaque=True) for s in source.streams]
+                for packet in source.demux():
+                    if packet.dts is not None and packet.pts is not None:
+                        packet.pts += number * 90000 * FRAMES // RATE
+                        packet.dts += number * 90000 * FRAMES // RATE
+                        packet.stream = tracks[packet.stream_index]
+                        out.mux(packet)
+    copy(tmp_path / "a.nut", tmp_path / "b.webm")
+    assert heard(tmp_path / "b.webm")[3] == pytest.approx(2 * FRAMES / RATE, abs=0.15)
+    assert "damaged" not in caplog.text
