@@ -14,6 +14,8 @@ from streamstyle.jobs.render import render
 from streamstyle.video.tags import read_provenance, with_provenance
 from tests.videos import make_video
 
+import av  # isort: skip
+
 PROVENANCE = json.dumps({"streamstyle": "1", "settings": {}, "weights": {}})
 SETTINGS = StylizeSettings(
     style="great_wave", keep_colors=0.5, at=("1=none",), device="cpu", preset="ultrafast"
@@ -27,6 +29,8 @@ def test_the_first_free_tag_takes_the_recipe_and_comments_stay():
         with_provenance({"COMMENT": "a", "Description": "b", "synopsis": "c"}, PROVENANCE)["streamstyle"]
         == PROVENANCE
     )
+    taken = dict.fromkeys(("Comment", "description", "synopsis", "streamstyle", "streamstyle2"), "mine")
+    assert with_provenance(taken, PROVENANCE) == {**taken, "streamstyle3": PROVENANCE}
     assert with_provenance({"comment": PROVENANCE, "title": "a"}, "") == {"title": "a"}
     assert with_provenance({"comment": '{"streamstyle": broken'}, "") == {"comment": '{"streamstyle": broken'}
 
@@ -38,6 +42,17 @@ def test_a_video_tells_how_it_was_made(tmp_path: Path, name: str):
     render(video, tmp_path / name, settings)
     again = settings_of_output(tmp_path / name)
     assert (again.style, again.keep_colors, again.at) == ("great_wave", 0.5, ("1=none",))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_video_whose_usual_tags_are_taken_tells_it_too(tmp_path: Path, suffix: str):
+    taken = dict.fromkeys(("comment", "description", "synopsis", "streamstyle"), "mine")
+    video = make_video(tmp_path / "video.mkv", 2, tags=taken)
+    render(video, tmp_path / f"out{suffix}", SETTINGS)
+    assert settings_of_output(tmp_path / f"out{suffix}").keep_colors == 0.5
+    with av.open(str(tmp_path / f"out{suffix}")) as out:
+        kept = {name.lower(): text for name, text in out.metadata.items()}
+    assert {name: kept[name] for name in taken} == taken
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])

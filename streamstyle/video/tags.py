@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from streamstyle.errors import InputError
 from streamstyle.video.opening import open_input
 
 KEY = "streamstyle"  # the provenance is a JSON object whose first key is this, with the version
-# The first of these tags that a video does not use yet gets the provenance.
+# The first of these tags that a video does not use yet gets the provenance, then "streamstyle2" and so on.
 PROVENANCE_TAGS = ("comment", "description", "synopsis", KEY)
 EXIF_DESCRIPTION = 270
 
@@ -23,7 +24,8 @@ def with_provenance(tags: Mapping[str, str], provenance: str) -> dict[str, str]:
     kept = {name: text for name, text in tags.items() if not is_provenance(text)}
     if provenance:
         used = {name.lower() for name in kept}
-        kept[next(name for name in PROVENANCE_TAGS if name not in used)] = provenance
+        names = chain(PROVENANCE_TAGS, (f"{KEY}{number}" for number in count(2)))
+        kept[next(name for name in names if name not in used)] = provenance
     return kept
 
 
