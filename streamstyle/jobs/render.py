@@ -134,6 +134,6 @@ def _complete(
         job = VideoJob(opened, video, folder, log)
         result = run_spans(job, plan(folder), on_progress)
         log.close()
-        frames = folder.frames
+        frames = folder.written
         finish(folder, video, log)
     return replace(result, frames_out=frames)

@@ -13,10 +13,11 @@ from streamstyle.frames import Checkpoint, Frame, Packet, Sink, SinkItem, Stream
 from streamstyle.sinks.options import WriteOptions
 from streamstyle.video.codecs import EncodeOptions
 from streamstyle.video.encoding import output_error
+from streamstyle.video.frame_grid import FrameGrid
 from streamstyle.video.job_folder import JobFolder, State
 from streamstyle.video.joining import finish
 from streamstyle.video.packet_log import PacketLog
-from streamstyle.video.segments import SegmentWriter
+from streamstyle.video.segments import SegmentWriter, packet_times
 from streamstyle.video.video_format import VideoFormat, choose_format
 
 CHECKPOINT_SECONDS = 4.0  # of video between two keyframes from which a render can be resumed
@@ -48,6 +49,8 @@ class SegmentSink(Sink):
         self._first = first
         self._log = log
         self._segment: SegmentWriter | None = None
+        self._grid = _grid(folder, video)
+        self._left_out = 0
         self._check_space(video.expected_bytes(first))
 
     def write(self, item: SinkItem) -> None:
@@ -82,7 +85,13 @@ class SegmentSink(Sink):
             segment.discard()
 
     def _write_frame(self, frame: Frame) -> None:
-        if frame.time_base != self._video.time_base:
+        if self._grid is not None:
+            tick = self._grid.place(frame.pts * frame.time_base)
+            if tick is None:
+                self._left_out += 1
+                return
+            frame = replace(_retimed(frame, self._video.time_base), pts=tick)
+        elif frame.time_base != self._video.time_base:
             frame = _retimed(frame, self._video.time_base)
         if self._segment is None:
             video, segments = self._video, self._folder.segments
@@ -97,10 +106,10 @@ class SegmentSink(Sink):
     def _end_segment(self, state: State) -> None:
         if self._segment is None:
             return
-        segment = self._segment.close()
-        self._segment = None
+        segment = replace(self._segment.close(), left_out=self._left_out)
+        self._segment, self._left_out = None, 0
         self._folder.add(segment, self._first, state)
-        self._first += segment.frames
+        self._first += segment.frames + segment.left_out
 
     def _check_space(self, needed: int) -> None:
         free = self._folder.free_bytes()
@@ -187,6 +196,17 @@ class VideoSink(Sink):
         with suppress(OutputError):  # the disk is full, and the log is no longer needed
             self._log.close()
         self._folder.leave()
+
+
+def _grid(folder: JobFolder, video: VideoFormat) -> FrameGrid | None:
+    """The grid of frame times, continued after the finished segments; None if the container stores times."""
+    if video.container.muxer != "avi":
+        return None
+    last = None
+    if folder.segments:
+        segment = folder.segments[-1]
+        last = segment.first + max(packet_times(folder.path / segment.file, video.time_base))
+    return FrameGrid(video.time_base, video.info.name, last)
 
 
 def _retimed(frame: Frame, time_base: Fraction) -> Frame:

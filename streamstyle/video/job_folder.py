@@ -153,6 +153,11 @@ class JobFolder:
 
     @property
     def frames(self) -> int:
+        """Number of source frames that the finished segments cover."""
+        return sum(segment.frames + segment.left_out for segment in self.segments)
+
+    @property
+    def written(self) -> int:
         """Number of frames in the finished segments."""
         return sum(segment.frames for segment in self.segments)
 
@@ -299,7 +304,7 @@ class JobFolder:
                 break
             damaged, count = state.file, count - 1
         if damaged:
-            frames = sum(line.segment.frames for line in lines[:count])
+            frames = sum(line.segment.frames + line.segment.left_out for line in lines[:count])
             _log.warning("%s: missing or damaged; going back to frame %d", self.path / damaged, frames)
         return lines[:count]
 

@@ -33,6 +33,7 @@ class Segment:
         last_duration: duration of its last frame, in time base units.
         reorder: largest number of positions by which a frame is later in the file than in presentation order.
         bytes, sha256: of the file.
+        left_out: number of source frames before its end, since the last segment, that have no place in it.
     """
 
     file: str
@@ -42,6 +43,7 @@ class Segment:
     reorder: int
     bytes: int
     sha256: str
+    left_out: int = 0
 
 
 class SegmentWriter:

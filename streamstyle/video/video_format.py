@@ -18,6 +18,7 @@ from streamstyle.video.codecs import (
 )
 from streamstyle.video.contents import Contents, Target, plan_contents
 from streamstyle.video.encoding import warn_of_padding
+from streamstyle.video.frame_grid import grid_rate
 
 _TRACK_BIT_RATE = 192_000  # assumed for tracks with unknown bit rate
 
@@ -98,6 +99,6 @@ def choose_format(path: Path, info: StreamInfo, options: EncodeOptions, audio: s
     warn_of_padding(info, options.pixel_format or codec.pixel_format)
     time_base = Fraction(info.time_base)
     if container.muxer == "avi":
-        time_base = 1 / (info.rate or Fraction(25))
+        time_base = 1 / grid_rate(info)
     target = Target(path.name, info, container, time_base)
     return VideoFormat(target, options, codec, plan_contents(target, codec, options, audio))
