@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from streamstyle.device import choose
+from streamstyle.errors import InputError
 from streamstyle.frames import Checkpoint, Effect, Frame, Item, Packet, Progress, Sink, SinkItem, Source
 from streamstyle.optical_flow import FlowEstimation, FlowItem
 from streamstyle.pipeline.buffer import Buffer
@@ -92,6 +93,7 @@ def run(
         state: the effect's state after the frames already rendered, from their checkpoint.
 
     Raises:
+        InputError: the source has no frame; the outputs are aborted, so nothing is left of them.
         StreamstyleError: whatever source, effect or sinks raise.
     """
     chosen = choose(device) if isinstance(device, str) else device
@@ -147,6 +149,8 @@ class _Run:
                     break
                 self._process(flow_item, writer)
             self._end(readers, items, flow_items)
+            if self._frames_read == 0:
+                raise InputError(f"{info.name}: no frame in the part that is read (-ss, -t)")
             writer.finish()
             self._report(writer, last=True)
             for sink in self._sinks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -136,6 +137,7 @@ class FolderSink(Sink):
         self._overwrite = overwrite
         self._unnamed = 0
         self._written: set[str] = set()  # case-folded, as some file systems ignore case
+        self._created = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -171,7 +173,10 @@ class FolderSink(Sink):
         sync(self._folder)
 
     def abort(self) -> None:
-        """Nothing to undo: each image is complete or absent at any time."""
+        """Remove the folders created for it if they are empty; each image is complete or absent anyway."""
+        with suppress(OSError):
+            for path in self._created:
+                path.rmdir()
 
     def _free_name(self, name: str) -> Path:
         """The path for a frame of this name: not yet written by this sink, and free or to be overwritten."""
