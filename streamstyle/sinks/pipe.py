@@ -40,6 +40,8 @@ class PipeSink(Sink):
         audio: str = "copy",
         format: str | None = None,
     ) -> None:
+        if name == "-" and sys.stdout is None:
+            raise OutputError("-: stdout is closed")
         target = sys.stdout.buffer if name == "-" else name
         self._video = VideoStreamWriter(target, name, info, options or EncodeOptions(), audio, format)
         self._done = False

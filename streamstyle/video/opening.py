@@ -64,6 +64,8 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
         InputError: the input is missing, not a regular file, not readable, or not a known video format.
     """
     if name == "-":
+        if sys.stdin is None:
+            raise InputError("-: stdin is closed")
         # Unbuffered: Python locks a buffer, and could not exit while a thread is blocked reading from it.
         pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
         return _open(readable_in_one_pass(pipe, name), name, _FILE_FORMATS, "pipe,file")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import typer
 
@@ -15,11 +18,13 @@ from streamstyle.apps.cli.layers import LayersSettings, layers
 from streamstyle.apps.cli.live import live
 from streamstyle.apps.cli.opencv import load_failure
 from streamstyle.apps.cli.render import RerunSettings, add_effects, rerun
+from streamstyle.apps.cli.reporting import say, silence, unwritable
 from streamstyle.apps.cli.resume import resume
 from streamstyle.apps.cli.studio import studio
 from streamstyle.apps.cli.train import TrainSettings, train
 from streamstyle.apps.live.settings import LiveSettings, PageSettings
 from streamstyle.cores import cores_by_affinity, usable_cores
+from streamstyle.errors import OutputError
 
 
 def program() -> typer.Typer:
@@ -79,13 +84,30 @@ def main() -> None:
     if usable_cores() <= cores_by_affinity() // 2:
         os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
     try:
-        app()
+        with _stdout_checked():
+            app()
     except ImportError as error:
         if (failure := load_failure(error)) is None:
             raise
         print(f"error: {failure}", file=sys.stderr)
         sys.exit(1)
-    except BrokenPipeError:
-        # The reader of stdout is gone; without this Python prints another error at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(4)
+
+
+@contextmanager
+def _stdout_checked() -> Iterator[None]:
+    """Exit with a line and code 4 if help or buffered output cannot be written to stdout."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:  # None if it was closed at the start
+                sys.stdout.flush()
+    except (SystemExit, OSError) as end:
+        # Click turns a broken pipe into a silent exit.
+        error = end.__context__ if isinstance(end, SystemExit) else end
+        if not isinstance(error, OSError) or error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        silence(sys.__stdout__)
+        with suppress(OutputError):
+            say(f"error: {unwritable(sys.__stdout__, error)}", sys.__stderr__)
+        sys.exit(OutputError.exit_code)

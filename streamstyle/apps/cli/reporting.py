@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from streamstyle.errors import Interrupted, OutOfMemoryError, StreamstyleError
+from streamstyle.errors import Interrupted, OutOfMemoryError, OutputError, StreamstyleError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar, TaskID
@@ -45,7 +46,7 @@ class Reporter:
     def event(self, kind: str, **values: Any) -> None:
         """Print a JSON line to stdout, if events are on."""
         if self._events:
-            print(json.dumps({"event": kind, **values}), flush=True)
+            say(json.dumps({"event": kind, **values}), sys.stdout)
 
     def warn(self, text: str) -> None:
         """Print a warning of one line."""
@@ -84,11 +85,11 @@ class Reporter:
     def data(self, text: str) -> None:
         """Print a line of the command's output to stdout, unless events are on."""
         if not self._events:
-            print(text, flush=True)
+            say(text, sys.stdout)
 
     def report(self, values: object, text: str) -> None:
         """Print the command's result to stdout, as JSON or as text."""
-        print(json.dumps(values) if self._events else text, flush=True)
+        say(json.dumps(values) if self._events else text, sys.stdout)
 
     def training(self, progress: TrainingProgress) -> None:
         """Show the progress of a training."""
@@ -131,7 +132,7 @@ class Reporter:
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
         else:
-            print(text, file=sys.stderr, flush=True)
+            say(text, sys.stderr)
 
 
 def _new_bar(what: str) -> tuple[Bar, TaskID]:
@@ -150,6 +151,34 @@ def _new_bar(what: str) -> tuple[Bar, TaskID]:
     return bar, task
 
 
+def say(text: str, stream: TextIO | None) -> None:
+    """Print a line to stdout or stderr at once.
+
+    Raises:
+        OutputError: its reader has gone, or the disk that it is redirected to is full.
+    """
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as error:
+        silence(stream)
+        raise unwritable(stream, error) from error
+
+
+def silence(stream: TextIO | None) -> None:
+    """Discard what else is written to a stream that failed; Python would report it again at exit."""
+    if stream is not None:
+        with suppress(OSError, ValueError):  # a stream without a file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def unwritable(stream: TextIO | None, error: OSError) -> OutputError:
+    """An OutputError for stdout or stderr."""
+    name = "stderr" if stream in (sys.stderr, sys.__stderr__) else "stdout"
+    gone = isinstance(error, BrokenPipeError)
+    why = "its reader has gone" if gone else error.strerror or str(error)
+    return OutputError(f"{name}: cannot be written ({why})")
+
+
 class _Warnings(logging.Handler):
     """Shows each warning once, as an input may be opened several times."""
 
@@ -163,10 +192,9 @@ class _Warnings(logging.Handler):
         if text in self._shown:
             return
         self._shown.add(text)
-        if record.levelno >= logging.WARNING:
-            self._reporter.warn(text)
-        else:
-            self._reporter.note(text)
+        report = self._reporter.warn if record.levelno >= logging.WARNING else self._reporter.note
+        with suppress(OutputError):  # the command itself meets it at its next line
+            report(text)
 
 
 @contextmanager
@@ -231,29 +259,34 @@ def _unfinished(output: str | Path) -> Path | None:
 
 def fail(reporter: Reporter, error: StreamstyleError) -> None:
     """Print an error and exit with its code."""
-    reporter.event("error", message=str(error), exit_code=error.exit_code)
-    print(f"error: {error}", file=sys.stderr, flush=True)
+    with suppress(OutputError):
+        reporter.event("error", message=str(error), exit_code=error.exit_code)
+    with suppress(OutputError):
+        say(f"error: {error}", sys.stderr)
     raise typer.Exit(error.exit_code)
 
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Raise Interrupted at the first SIGINT, SIGTERM or SIGHUP; exit at once at the second."""
+    """Raise Interrupted at the first SIGINT, SIGTERM or SIGHUP; exit at once at the second.
+
+    A signal that is ignored stays so: nohup ignores SIGHUP, and a shell ignores SIGINT for what it runs in
+    the background.
+    """
     received = False
 
     def interrupt(number: int, _: object) -> None:
         nonlocal received
         if received:
-            import os
-
             os._exit(Interrupted.exit_code)
         received = True
         raise Interrupted(f"stopped by {signal.Signals(number).name}")
 
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    obeyed = [number for number in known if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in obeyed}
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
