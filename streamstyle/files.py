@@ -28,6 +28,20 @@ def sha256_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
 
 
+def places_after_move(file: str, before: str, now: Path) -> list[Path]:
+    """The paths that a file may have after a folder was moved, perhaps together with it.
+
+    Args:
+        file: absolute path as of then.
+        before, now: the folder's former and present absolute path.
+
+    Returns:
+        Its former path, the same relative path from the folder, and the same name in the folder.
+    """
+    relative = os.path.relpath(file, before) if Path(file).is_absolute() else file
+    return [Path(file), Path(os.path.normpath(now / relative)), now / Path(file).name]
+
+
 def refuse_overwrite(path: Path, overwrite: bool) -> None:
     """Refuse to overwrite a file unless the user allows it.
 

@@ -50,7 +50,7 @@ def test_without_a_reader_of_stderr_the_code_remains(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_behind_stdout_is_one_line() -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*PROGRAM, "--version"], stdout=full, stderr=subprocess.PIPE, timeout=120)
     assert done.returncode == 4
     assert done.stderr == b"error: stdout: cannot be written (No space left on device)\n"

@@ -21,7 +21,7 @@ from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.files import refuse_overwrite, refuse_same_file
 from streamstyle.frames import OptimizationStep, Progress
 from streamstyle.jobs.provenance import provenance_of
-from streamstyle.jobs.resume_record import read_record, record_of
+from streamstyle.jobs.resume_record import input_of, read_record, record_of
 from streamstyle.jobs.runners import Runner, find_runner
 from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
 from streamstyle.part_folder import ordinary_target
@@ -81,7 +81,7 @@ def render(
         if kind.SEGMENTED:
             # Everything is checked before the folder of an unfinished run is touched.
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)
-            record = asdict(record_of(str(source), settings, provenance, opened.device))
+            record = asdict(record_of(str(source), target.parent, settings, provenance, opened.device))
             with JobFolder.start(Path(output), opened.info, record, overwrite) as folder:
                 return _complete(opened, video, folder, on_progress, run_spans)
         with kind.open(str(output), opened.info, options) as sink:
@@ -91,12 +91,15 @@ def render(
 def resume(
     output: str | Path,
     *,
+    input: str | Path | None = None,
     runner: str = "local",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Resume an unfinished video; the result is the same as that of an uninterrupted run.
 
-    Finished parts are decoded again, so that later frames match exactly, but not stylized again.
+    Finished parts are decoded again, so that later frames match exactly, but not stylized again. If the job
+    folder was moved, the input and the other files of the render are also looked for at their former places
+    relative to it, and beside it.
 
     Example:
         from streamstyle import resume
@@ -105,19 +108,21 @@ def resume(
 
     Args:
         output: the video that was to be written.
+        input: where the input is now, if it is not found.
         runner: see `render`.
         on_progress: called a few times a second.
 
     Raises:
         UsageError: there is no such runner, or nothing to resume, or something has changed: the version of
             this program, the kind of device, or a file that determines the result.
-        InputError: the input differs from that of the first run.
+        InputError: the input is missing, or differs from that of the first run.
         StreamstyleError: as `render`.
     """
     run_spans = find_runner(runner)
     with JobFolder.reopen(Path(output)) as folder:
         record, settings = read_record(folder)
-        with open_render(record.input, settings, record.provenance) as opened:
+        name = str(input) if input is not None else input_of(record, folder)
+        with open_render(name, settings, record.provenance) as opened:
             folder.check_source(opened.info)
             options = settings.write_options(overwrite=True)
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)

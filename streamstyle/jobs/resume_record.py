@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from streamstyle import __version__
 from streamstyle.device import choose
 from streamstyle.effects import EFFECTS, RenderSettings
-from streamstyle.errors import UsageError
-from streamstyle.jobs.provenance import file_hashes, name_of_effect
+from streamstyle.errors import InputError, UsageError
+from streamstyle.files import places_after_move
+from streamstyle.jobs.provenance import file_hashes, hash_of, name_of_effect
 from streamstyle.options import make_settings
-from streamstyle.video.job_folder import MANIFEST, JobFolder
+from streamstyle.video.job_folder import MANIFEST, JobFolder, identity_of_files
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Record:
 
     Attributes:
         input: absolute path of the input, as the run may be resumed from another folder; or a URL.
+        folder: absolute path of the output's folder, to find the other files if they are moved with it.
         effect: key into EFFECTS.
         settings: all settings.
         provenance: of the output, for its metadata.
@@ -34,6 +37,7 @@ class Record:
     """
 
     input: str
+    folder: str
     effect: str
     settings: dict[str, Any]
     provenance: str
@@ -44,7 +48,9 @@ class Record:
 _RECORD = TypeAdapter(Record)
 
 
-def record_of(source: str, settings: RenderSettings, provenance: str, device: torch.device) -> Record:
+def record_of(
+    source: str, folder: Path, settings: RenderSettings, provenance: str, device: torch.device
+) -> Record:
     """The record from which a later run can resume this one.
 
     Raises:
@@ -52,6 +58,7 @@ def record_of(source: str, settings: RenderSettings, provenance: str, device: to
     """
     return Record(
         input=str(Path(source).absolute()) if os.path.exists(source) else source,
+        folder=str(folder),
         effect=name_of_effect(settings),
         settings=settings.model_dump(mode="json"),
         provenance=provenance,
@@ -64,8 +71,8 @@ def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
     """The record of the first run, and its settings.
 
     Raises:
-        UsageError: the record is damaged; or something that determines the result has changed: the version
-            of the program, the kind of device, or a file.
+        UsageError: the record is damaged; or something that determines the result is missing or has changed:
+            the version of the program, the kind of device, or a file.
     """
     output, manifest = folder.output, folder.path / MANIFEST
     version = folder.head.get("streamstyle")
@@ -79,6 +86,7 @@ def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
     if record.effect not in EFFECTS:
         known = ", ".join(EFFECTS)
         raise UsageError(f"{manifest}: unknown effect {record.effect}; known are {known}")
+    record = _with_moved_files(record, folder)
     settings = make_settings(record.settings, EFFECTS[record.effect], str(manifest))
     device = choose(settings.device).type
     if device != record.device:
@@ -86,6 +94,60 @@ def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
     if changed := _first_difference(record.files, file_hashes(settings)):
         raise UsageError(f"{changed}: has changed since {output} was started; start anew with -y")
     return record, settings
+
+
+def input_of(record: Record, folder: JobFolder) -> str:
+    """Where the input is now: at its former place, or moved along with the job folder.
+
+    Raises:
+        InputError: it is not found.
+    """
+    if not Path(record.input).is_absolute():
+        return record.input
+    places = _existing(record.input, record, folder)
+    for place in places:
+        if identity_of_files(place) == folder.head.get("source"):
+            return str(place)
+    if places:
+        return str(places[0])  # the caller refuses it, as it has changed
+    raise InputError(f"{record.input}: no such file; if it was moved, name it with --input FILE")
+
+
+def _with_moved_files(record: Record, folder: JobFolder) -> Record:
+    """The record with the present paths of files that were moved along with the job folder.
+
+    Raises:
+        UsageError: a file is missing.
+    """
+    present: dict[str, str] = {}
+    for name in (name for name in record.files if Path(name).is_absolute() and not os.path.exists(name)):
+        places = _existing(name, record, folder)
+        if not places:
+            raise UsageError(f"{name}: no such file; move it back, or beside {folder.output}")
+        same = (place for place in places if hash_of(str(place)) == record.files[name])
+        present[name] = str(next(same, places[0]))
+    if not present:
+        return record
+    # Mixtures and keyframes name several files each. Longer names come first, as one may begin another.
+    names = re.compile("|".join(re.escape(name) for name in sorted(present, key=len, reverse=True)))
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, list):
+            return [renamed(part) for part in value]
+        return names.sub(lambda match: present[match[0]], value) if isinstance(value, str) else value
+
+    return replace(
+        record,
+        settings={key: renamed(value) for key, value in record.settings.items()},
+        files={present.get(name, name): sha256 for name, sha256 in record.files.items()},
+    )
+
+
+def _existing(file: str, record: Record, folder: JobFolder) -> list[Path]:
+    """The places of `places_after_move` that exist."""
+    return [
+        place for place in places_after_move(file, record.folder, folder.path.parent) if os.path.exists(place)
+    ]
 
 
 def _first_difference(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:

@@ -6,7 +6,9 @@ second run needs. NAME.preview.png is redrawn during training and remains afterw
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from safetensors.torch import save_file
 
 from streamstyle.device import choose
 from streamstyle.errors import InputError, OutputError, UsageError
-from streamstyle.files import refuse_overwrite, sha256_of
+from streamstyle.files import places_after_move, refuse_overwrite, sha256_of
 from streamstyle.networks import StyleNet
 from streamstyle.part_folder import PartFolder
 from streamstyle.styles import load_style, save_style
@@ -127,12 +129,21 @@ def train(
         return run(training, images, job, folder, on_progress)
 
 
-def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> Recipe:
+def resume_training(
+    output: Path, *, painting: str | Path | None = None, on_progress: OnProgress | None = None
+) -> Recipe:
     """Resumes an interrupted training; the result is the same as without interruption.
+
+    Args:
+        output: the weights file that was to be written.
+        painting: where the painting is now, if it is not found. It and the other files are looked for where
+            they were, where they are if they were moved along with the job folder, and beside it.
+        on_progress: called after each step.
 
     Raises:
         UsageError: there is nothing to resume.
-        InputError: the painting or the content images differ from those of the first run.
+        InputError: the state is damaged, or the painting or the content images are missing or differ from
+            those of the first run.
         StreamstyleError: as `train`.
     """
     folder = PartFolder(output, MANIFEST)
@@ -142,12 +153,18 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
     with cleared(folder):
         tensors, metadata = read_safetensors(state_of(output))
         try:
+            if metadata.pop("sha256") != hash_of_state(tensors, metadata):
+                raise ValueError("it has changed since it was written")
             values = json.loads(metadata["order"])
             job = TrainingJob(**{entry.name: values[entry.name] for entry in fields(TrainingJob)})
             recipe = recipe_from(json.loads(metadata["recipe"]), str(output))
             identity, threads = json.loads(metadata["identity"]), int(metadata["threads"])
+            before = metadata["folder"]
         except (KeyError, ValueError, TypeError) as exc:
-            raise InputError(f"{state_of(output)}: not a training state: {exc}") from exc
+            raise InputError(f"{state_of(output)}: not a training state, or damaged: {exc}") from exc
+        if painting is not None:
+            job = replace(job, painting=str(Path(painting).absolute()))
+        job = with_moved_files(job, before, identity, folder)
         torch.set_num_threads(threads)  # rounding depends on it, also for the painting
         training, images = prepared(job, recipe)
         for name, value in identity_of(job, images).items():
@@ -159,6 +176,53 @@ def resume_training(output: Path, *, on_progress: OnProgress | None = None) -> R
         except (KeyError, ValueError, RuntimeError) as exc:
             raise InputError(f"{state_of(output)}: not a training state: {first_line(exc)}") from exc
         return run(training, images, job, folder, on_progress)
+
+
+def with_moved_files(
+    job: TrainingJob, before: str, identity: Mapping[str, str], folder: PartFolder
+) -> TrainingJob:
+    """The job with the present paths of files that were moved along with its folder.
+
+    Args:
+        job: as it was started.
+        before: the path of the output's folder then.
+        identity: the hashes of its files; see `identity_of`.
+        folder: of the job, now.
+
+    Raises:
+        InputError: a file is missing.
+    """
+
+    def place_of(file: str, sha256: str | None) -> str:
+        if not Path(file).is_absolute():
+            return file  # the name of a network, or ""
+        places = [
+            place for place in places_after_move(file, before, folder.path.parent) if os.path.exists(place)
+        ]
+        if not places:
+            raise InputError(
+                f"{file}: no such file or folder; move it back, or beside {folder.output}, or name a "
+                "painting with --input FILE"
+            )
+        same = (place for place in places if place.is_file() and sha256_of(place) == sha256)
+        return str(next(same, places[0]))
+
+    return replace(
+        job,
+        painting=place_of(job.painting, identity.get("painting")),
+        photos=place_of(job.photos, None),
+        video=place_of(job.video, identity.get("contents")),
+        features=place_of(job.features, identity.get("features")),
+    )
+
+
+def hash_of_state(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of a training state, which is stored in it: a state with an error would train on unnoticed."""
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for key in sorted(tensors):
+        digest.update(key.encode())
+        digest.update(tensors[key].contiguous().flatten().view(torch.uint8).cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def prepared(job: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages]:
@@ -196,10 +260,13 @@ def run(
             "recipe": json.dumps(asdict(training.recipe)),
             "identity": json.dumps(identity),
             "threads": str(torch.get_num_threads()),
+            "folder": str(folder.path.parent),
         }
+        tensors = {key: value.contiguous() for key, value in training.state().items()}
+        metadata["sha256"] = hash_of_state(tensors, metadata)
         fresh = folder.path / _NEW_STATE
         try:
-            save_file({key: value.contiguous() for key, value in training.state().items()}, fresh, metadata)
+            save_file(tensors, fresh, metadata)
             fresh.replace(folder.path / _STATE)
         except (OSError, SafetensorError) as exc:
             raise OutputError(f"{state_of(output)}: cannot be written: {first_line(exc)}") from exc

@@ -347,13 +347,21 @@ class JobFolder:
 
 def identity(info: StreamInfo) -> dict[str, Any]:
     """What identifies an input: the hash of a file or of each file of a folder, else the name."""
-    path = Path(info.name)
-    if info.replayable and path.is_dir():
+    if not info.replayable or not (Path(info.name).is_dir() or info.bytes is not None):
+        return {"name": info.name}
+    return identity_of_files(Path(info.name))
+
+
+def identity_of_files(path: Path) -> dict[str, Any]:
+    """What identifies a file, or a folder with its visible files.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
         return {"files": {file.name: sha256_of(file) for file in files}}
-    if not info.replayable or info.bytes is None:
-        return {"name": info.name}
-    return {"bytes": info.bytes, "sha256": sha256_of(path)}
+    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _files_named_in(lines: Iterable[Any]) -> set[str]:
