@@ -15,7 +15,9 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
+from streamstyle.effects.composite import Composite
 from streamstyle.effects.dream.effect import Ascent, Dream
+from streamstyle.effects.identity import Identity
 from streamstyle.effects.zoom.effect import Zoom, ZoomPath, edge_mask, mirrored, transformed
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
@@ -122,6 +124,15 @@ def test_a_resumed_zoom_goes_on_exactly():
     after.restore(kept)
     for index in range(6, 11):
         assert torch.equal(after(image, Moment(index, index / 10)), expected[index])
+
+
+def test_the_state_of_the_dream_is_part_of_a_zooms_state():
+    """As the size at which it is computed, once memory ran short."""
+    first, second = (Zoom(Composite(Identity(), keyframes_of("a")), keyframes_of("a")) for _ in range(2))
+    first.dream.reduced = 2
+    first(picture(), Moment(0, 0.0))
+    second.restore(first.state())
+    assert second.dream.reduced == 2 and second.state().keys() == first.state().keys()
 
 
 def test_a_loop_may_last_for_hours():

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle.effects.states import nested, unnested
 from streamstyle.frames import Effect, Moment
 from streamstyle.keyframes import Keyframes, Parameters
 from streamstyle.optical_flow import warp
@@ -134,8 +135,8 @@ class Zoom:
         self.dream.reset()
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The image, the last dream, the image that it was dreamed on, and the number of dreams."""
-        state: dict[str, Tensor | float | int] = {"dreams": self._dreams}
+        """The image, the last dream, what it was dreamed on, the number of dreams, and the dream's state."""
+        state = {**nested(self.dream.state()), "dreams": self._dreams}
         named = {"first": self._first, "before": self._before, "last": self._last}
         return state | {name: value for name, value in named.items() if value is not None}
 
@@ -144,6 +145,7 @@ class Zoom:
         named = {name: value for name, value in state.items() if isinstance(value, Tensor)}
         self._first, self._before, self._last = (named.get(name) for name in ("first", "before", "last"))
         self._dreams = int(state["dreams"])
+        self.dream.restore(unnested(state))
 
 
 def transformed(
