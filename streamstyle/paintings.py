@@ -15,6 +15,8 @@ from streamstyle.images import read_image
 PAINTING_SIDE = 640  # longer side in pixels at which a painting's strokes have size 1
 SMALLEST_PAINTING = 128  # shorter side in pixels; smaller paintings have no visible strokes to learn
 
+PLAIN = 3  # of 255: colors that differ by no more than this are one, as artifacts of JPEG do
+
 
 def read_painting(
     path: Path,
@@ -35,7 +37,8 @@ def read_painting(
         levels: percent of the pixels clipped to black and to white when the contrast is stretched.
 
     Raises:
-        InputError: the image cannot be read, or the crop's shorter side is below SMALLEST_PAINTING pixels.
+        InputError: the image cannot be read, the crop's shorter side is below SMALLEST_PAINTING pixels, or it
+            has one color only.
     """
     whole = Image.fromarray(read_image(path).on_white())
     left, right = (round(share * whole.width) for share in part[::2])
@@ -50,6 +53,8 @@ def read_painting(
     width, height = (max(64, round(side * scale)) for side in image.size)
     scaled = image.resize((width, height), Image.Resampling.LANCZOS)
     clean = scaled.filter(ImageFilter.MedianFilter(grain)) if grain > 1 else scaled
+    if np.ptp(np.asarray(clean), axis=(0, 1)).max() <= PLAIN:
+        raise InputError(f"{path}: the painting has one color only, so there is no style to learn from it")
     if levels:
         clean = ImageOps.autocontrast(clean, levels, preserve_tone=True)
     return torch.from_numpy(np.array(clean)).permute(2, 0, 1)[None].float() / 255
