@@ -78,6 +78,21 @@ class PartFolder:
             )
         return True
 
+    def is_idle(self) -> bool:
+        """Whether the folder is there, and no other process is working on it.
+
+        Raises:
+            UsageError: as `is_there`.
+        """
+        if not self.is_there():
+            return False
+        try:
+            self.lock()
+        except OutputError:
+            return False
+        self.release()
+        return True
+
     def create(self, head: Mapping[str, Any]) -> None:
         """Create the folder with a manifest of one line, and lock it.
 

@@ -327,6 +327,16 @@ def state_of(output: Path) -> Path:
     return PartFolder(output, MANIFEST).path / _STATE
 
 
+def unfinished_training(output: Path) -> Path | None:
+    """The folder from which a training can be resumed; None if there is none, or another run is writing it.
+
+    Raises:
+        UsageError, OutputError: something else has its name, or it cannot be read.
+    """
+    folder = PartFolder(output, MANIFEST)
+    return folder.path if folder.is_idle() and (folder.path / _STATE).exists() else None
+
+
 def preview_of(output: Path) -> Path:
     """Path of the preview sheet."""
     return output.with_suffix(".preview.png")

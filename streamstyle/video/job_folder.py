@@ -345,6 +345,20 @@ class JobFolder:
         return {_NEW_STATE, self.tracks.name, self.joined.name} | unfinished | segments
 
 
+def unfinished_video(output: Path) -> Path | None:
+    """The folder from which a video can be resumed; None if there is none, or another run is writing it.
+
+    Raises:
+        UsageError, OutputError: something else has its name, or it cannot be read.
+    """
+    part = PartFolder(output, MANIFEST)
+    if not part.is_idle():
+        return None
+    head, *segments = part.lines()
+    again = "name" not in head.get("source", {"name": ""})  # what is not known by more, such as a pipe
+    return part.path if segments and again else None
+
+
 def identity(info: StreamInfo) -> dict[str, Any]:
     """What identifies an input: the hash of a file or of each file of a folder, else the name."""
     if not info.replayable or not (Path(info.name).is_dir() or info.bytes is not None):

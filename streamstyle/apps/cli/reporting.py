@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
@@ -234,27 +235,23 @@ def resume_hint(output: str | Path) -> Iterator[None]:
         yield
     except StreamstyleError as error:
         stopped = isinstance(error, Interrupted)
-        if (stopped or error.exit_code in (4, 6)) and (folder := _unfinished(output)) is not None:
+        if (stopped or error.exit_code in (4, 6)) and (folder := _resumable(output)) is not None:
             done = f"; finished parts are in {folder}" if stopped else ""
-            error.args = (f"{error}{done}; `streamstyle resume {output}` continues",)
+            error.args = (f"{error}{done}; `streamstyle resume {shlex.quote(str(output))}` continues",)
         raise
 
 
-def _unfinished(output: str | Path) -> Path | None:
-    """The folder of an unfinished run, unless another process is working on it."""
-    from streamstyle.part_folder import PartFolder
-    from streamstyle.training.job import MANIFEST as TRAINING
-    from streamstyle.video.job_folder import MANIFEST as VIDEO
+def _resumable(output: str | Path) -> Path | None:
+    """The folder of an unfinished run that `resume` can continue, and no other process is working on."""
+    from streamstyle.training.job import unfinished_training
+    from streamstyle.video.job_folder import unfinished_video
 
     try:
-        folder = PartFolder(Path(output), TRAINING if str(output).endswith(".safetensors") else VIDEO)
-        if not folder.is_there():
-            return None
-        folder.lock()
-        folder.release()
-    except (StreamstyleError, OSError):
+        return (unfinished_training if str(output).endswith(".safetensors") else unfinished_video)(
+            Path(output)
+        )
+    except StreamstyleError:
         return None
-    return folder.path
 
 
 def fail(reporter: Reporter, error: StreamstyleError) -> None:
