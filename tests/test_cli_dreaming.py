@@ -107,5 +107,9 @@ def test_layers_are_listed_and_drawn(tmp_path: Path) -> None:
     assert "exists; -y overwrites it" in call("layers", *options).stderr
     unknown = call("layers", "--layer", "prat", "-o", tmp_path / "x.png")
     assert unknown.exit_code == 2 and "no layer 'prat'; there are part" in unknown.stderr
+    small = tmp_path / "small.png"
+    Image.new("RGB", (48, 40)).save(small)
+    done = call("layers", "--layer", "part", "--count", "1", "--image", small, "-o", tmp_path / "few.png")
+    assert done.exit_code == 0, "as many octaves as fit, since there is no option to choose them"
     beyond = call("layers", "--layer", "part", "--first", "600", "-o", tmp_path / "x.png")
     assert beyond.exit_code == 2 and "part has channels 0 to 511" in beyond.stderr

@@ -77,7 +77,7 @@ def atlas(
     cells = [Cell(download(source), "source")]
     with StillSink(output) as sink:
         for name in names:
-            dream = Dream(name, Ascent(), features=features, device=chosen)
+            dream = Dream(name, Ascent(fit=True), features=features, device=chosen)
             cells.append(Cell(download(dream(source, Moment(0, 0.0))), name))
         sink.write(Frame(sheet(cells, COLUMNS, SIDE), 0, Fraction(1)))
 
