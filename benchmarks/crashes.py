@@ -1,33 +1,115 @@
-"""Kills renders of a one-minute video, resumes them, and compares with the uninterrupted result.
+"""Interrupts runs of every kind, resumes them, and compares with the uninterrupted result.
 
-    python benchmarks/crashes.py [--kills 5] [--small-disk FOLDER] [--seed 0]
+    python benchmarks/crashes.py [--kills 25] [--small-disk FOLDER --fills 20] [--only KIND ...] [--seed 0]
 
-The video is the sample clip, repeated twelve times. Each render is killed with SIGKILL at a random time and
-then resumed. Decoded frames and audio packets are compared with those of an uninterrupted run. One render is
-stopped with SIGINT. With --small-disk (a folder on a disk of about 64 MB, such as a tmpfs), another one fills
-the disk and is resumed once there is space again.
+The kinds are `stylize`, `dream` and `transfer` of a video, `zoom`, a folder of images as a video and as a
+folder, and `train`; they take turns. Inputs are small, but long enough for several segments.
 
-Last lines: `resumed_equal: N of M`, `sigint_seconds: …`.
+- Killed: SIGKILL at a random time after the run has begun to write.
+- Disk filled: with --small-disk (a folder on a disk of about 64 MB, as of `mount -t tmpfs -o size=64m`), a
+  file takes all free space at a random time, and is gone before the run is resumed. The run must end with 4.
+- Moved: interrupted by SIGINT; the input and the unfinished output are moved to another folder together.
+
+A run counts as identical if `resume` succeeds and the decoded frames and the audio packets, or the files of
+the folder, or the weights, are those of the uninterrupted run. A folder of images is not resumed but begun
+again with -y; what is in it before must be complete.
+
+Last lines: `sigint_seconds: …`, `killed: N of N identical`, `disk filled: …`, `moved: …`.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2  # noqa: F401 - before av
+from PIL import Image
+from safetensors.numpy import load_file
 
 import av  # isort: skip
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "harbour.mp4"
-SETTINGS = ["--max-size", "320", "-q"]
+SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLE = SAMPLES / "harbour.mp4"
+PATIENCE = 120.0  # seconds for a run to begin, or to end
+TRIES = 20  # to interrupt a run before it ends
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of run.
+
+    Attributes:
+        name: for people.
+        arguments: of the program; "OUT" stands for the output.
+        output: its name.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    output: str = "out.mp4"
+
+    def started(self, folder: Path) -> subprocess.Popen[str]:
+        """The run, in a process of its own."""
+        return start(folder, *(self.output if word == "OUT" else word for word in self.arguments), "-q")
+
+    def resumed(self, folder: Path) -> subprocess.Popen[str]:
+        """The resumed run; a folder, or what has nothing to go on with, is begun again."""
+        if self.is_unfinished(folder):
+            return start(folder, "resume", self.output, "-q")
+        again = (self.output if word == "OUT" else word for word in self.arguments)
+        return start(folder, *again, "-y", "-q")
+
+    def is_unfinished(self, folder: Path) -> bool:
+        """Whether there is something to resume."""
+        part = folder / f"{self.output}.part"
+        return (part / "manifest.jsonl").exists() or (part / "training.safetensors").exists()
+
+    def has_begun(self, folder: Path) -> bool:
+        """Whether the run has written something of its own."""
+        if self.output == "out":
+            return any((folder / self.output).glob("*.png"))
+        return self.is_unfinished(folder)
+
+
+def kinds(film: Path, images: Path) -> list[Kind]:
+    """All kinds of runs; each takes some seconds."""
+    tiny = ("--max-size", "96", "--steps", "6", "--octaves", "2")
+    slow = ("--fps", "2", *tiny)  # few frames, but several segments
+    transfer = ("--max-size", "96", "--scales", "1", "--steps", "10", "--later-steps", "6")
+    training = ("--steps", "120", "-o", "OUT", "--recipe", str(film.with_name("recipe.toml")))
+    painting, photo = str(SAMPLES / "painting.png"), str(SAMPLES / "lighthouse.png")
+    return [
+        Kind("stylize", ("stylize", film.name, "OUT", "--max-size", "128", "--fps", "12")),
+        Kind("dream", ("dream", film.name, "OUT", *slow)),
+        Kind("zoom", ("zoom", photo, "OUT", "--seconds", "18", "--fps", "4", "--dreams", "1", *tiny)),
+        Kind("transfer", ("transfer", film.name, painting, "OUT", "--fps", "1", *transfer)),
+        Kind("images as a video", ("stylize", images.name, "OUT", "--fps", "6", "--steady", "0.7")),
+        Kind("folder of images", ("stylize", images.name, "OUT"), "out"),
+        Kind("train", ("train", painting, *training), "out.safetensors"),
+    ]
+
+
+def make_inputs(folder: Path) -> list[Kind]:
+    """Write the inputs into a folder; returns the runs that read them there."""
+    film, images = repeated(folder / "film.mp4", 4), folder / "images"
+    images.mkdir()
+    with av.open(str(SAMPLE)) as sample:
+        for number, frame in enumerate(itertools.islice(sample.decode(video=0), 120)):
+            frame.to_image(width=160, height=90).save(images / f"{number:03}.png")
+    (folder / "recipe.toml").write_text("batch = 1\ncrop = 64\n")
+    return kinds(film, images)
 
 
 def repeated(target: Path, times: int) -> Path:
@@ -46,108 +128,165 @@ def repeated(target: Path, times: int) -> Path:
     return target
 
 
-def contents(video: Path) -> tuple[list[str], str]:
-    """(hash of each decoded frame, hash of the audio packets)."""
-    with av.open(str(video)) as container:
+def contents(output: Path) -> object:
+    """What has to be the same after an interruption."""
+    if output.is_dir():
+        return {path.name: Image.open(path).tobytes() for path in sorted(output.glob("[!.]*"))}
+    if output.suffix == ".safetensors":
+        return {name: values.tobytes() for name, values in load_file(output).items()}
+    with av.open(str(output)) as container:
         frames = [hashlib.sha256(f.to_ndarray().tobytes()).hexdigest() for f in container.decode(video=0)]
-        container.seek(0)
-        sound = hashlib.sha256()
-        for packet in container.demux(audio=0):
-            sound.update(bytes(packet))
-    return frames, sound.hexdigest()
+    packets = hashlib.sha256()
+    with av.open(str(output)) as container:
+        for packet in container.demux(audio=0) if container.streams.audio else ():
+            packets.update(bytes(packet))
+    return frames, packets.hexdigest()
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "streamstyle", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
 
 
-def finish(*arguments: object) -> tuple[int, str]:
-    process = start(*arguments)
-    _, errors = process.communicate()
-    return process.returncode, errors.strip()
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """(exit code, last line of stderr)."""
+    _, errors = process.communicate(timeout=5 * PATIENCE)
+    return process.returncode, (errors.strip().splitlines() or [""])[-1]
 
 
-def kill(video: Path, out: Path, after: float, number: int) -> tuple[int, str, float]:
-    """(exit code, stderr, seconds from the signal to the end) of a render stopped by a signal."""
-    process = start("stylize", video, out, *SETTINGS)
-    time.sleep(after)
-    process.send_signal(number)
-    begin = time.monotonic()
-    _, errors = process.communicate()
-    return process.returncode, errors.strip(), time.monotonic() - begin
+def identical(kind: Kind, folder: Path, expected: object) -> bool:
+    """Resume a run, and compare; a folder of images has to be right, as far as it goes, already before."""
+    if kind.output == "out":
+        before = contents(folder / kind.output)
+        if not before.items() <= expected.items():  # type: ignore[attr-defined]
+            print("    an image was not complete")
+            return False
+    resumes = "resumed" if kind.is_unfinished(folder) else "begun again"
+    code, last = finish(kind.resumed(folder))
+    same = code == 0 and contents(folder / kind.output) == expected
+    print(f"    {resumes}: exit {code} {last}; identical: {same}", flush=True)
+    return same
 
 
-def resumed_equal(out: Path, expected: tuple[list[str], str]) -> bool:
-    done = sum(1 for _ in (out.parent / f"{out.name}.part").glob("0*.mp4"))
-    code, errors = finish("resume", out, "-q")
-    equal = code == 0 and contents(out) == expected
-    print(f"    {done} segments existed; resume: exit {code} {errors}; equal: {equal}", flush=True)
-    return equal
+def begun(kind: Kind, folder: Path) -> subprocess.Popen[str]:
+    """A run that has begun to write."""
+    process = kind.started(folder)
+    end = time.monotonic() + PATIENCE
+    while not kind.has_begun(folder) and process.poll() is None:
+        if time.monotonic() > end:
+            raise SystemExit(f"{kind.name}: nothing was written for {PATIENCE:g} s")
+        time.sleep(0.01)
+    return process
 
 
-def fill_disk(video: Path, folder: Path, expected: tuple[list[str], str]) -> bool:
-    out, ballast = folder / "out.mp4", folder / "ballast"
-    process = start("stylize", video, out, *SETTINGS)
-    part = folder / "out.mp4.part"
-    while process.poll() is None and len(list(part.glob("0*.mp4"))) < 3:
-        time.sleep(0.05)
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 65536):
-                pass
-        except OSError:
-            pass
-    _, errors = process.communicate()
-    print(f"full disk: exit {process.returncode}: {errors.strip()}")
-    ballast.unlink()
-    return process.returncode == 4 and resumed_equal(out, expected)
+def attempts(kind: Kind, inputs: Path, parent: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """A fresh folder with the inputs, and in it a run that has begun to write; again and again."""
+    for _ in range(TRIES):
+        folder = Path(tempfile.mkdtemp(dir=parent))
+        shutil.copytree(inputs, folder, dirs_exist_ok=True)
+        yield folder, begun(kind, folder)
+        shutil.rmtree(folder)
+    raise SystemExit(f"{kind.name}: ended before it could be interrupted, {TRIES} times")
+
+
+def stopped(
+    kind: Kind, inputs: Path, parent: Path, number: int, after: Iterator[float]
+) -> tuple[Path, int, str, float]:
+    """(folder, exit code, last line, seconds that it took to end) of a run stopped by a signal."""
+    for folder, process in attempts(kind, inputs, parent):
+        time.sleep(next(after))
+        process.send_signal(number)
+        begin = time.monotonic()
+        code, last = finish(process)
+        if code not in (0, 5):
+            return folder, code, last, time.monotonic() - begin
+    raise AssertionError
+
+
+def killed(kind: Kind, inputs: Path, parent: Path, after: Iterator[float], expected: object) -> bool:
+    """Kill a run, and resume it."""
+    folder, code, _, _ = stopped(kind, inputs, parent, signal.SIGKILL, after)
+    print(f"{kind.name}: exit {code}")
+    same = identical(kind, folder, expected)
+    shutil.rmtree(folder)
+    return same
+
+
+def disk_filled(kind: Kind, inputs: Path, disk: Path, after: Iterator[float], expected: object) -> bool:
+    """Fill the disk below a run, and resume it once there is space again."""
+    for folder, process in attempts(kind, inputs, disk):
+        time.sleep(next(after))
+        ballast = disk / "ballast"
+        with ballast.open("wb", buffering=0) as file:
+            while process.poll() is None:
+                with suppress(OSError):
+                    file.write(bytes(4096))
+                    continue
+                time.sleep(0.01)  # full, until the run frees something
+        code, last = finish(process)
+        ballast.unlink()
+        if code in (0, 5):
+            continue  # it needed no more space
+        print(f"{kind.name}: exit {code}: {last}")
+        same = identical(kind, folder, expected)
+        shutil.rmtree(folder)
+        return code == 4 and same
+    raise AssertionError
+
+
+def moved(kind: Kind, inputs: Path, parent: Path, after: Iterator[float], expected: object) -> bool:
+    """Interrupt a run, move it with its input, and resume it there."""
+    folder, code, last, _ = stopped(kind, inputs, parent, signal.SIGINT, after)
+    print(f"{kind.name}, moved: exit {code}: {last}")
+    elsewhere = folder.rename(parent / "elsewhere")
+    same = identical(kind, elsewhere, expected)
+    shutil.rmtree(elsewhere)
+    return same
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--small-disk", type=Path)
+    parser.add_argument("--fills", type=int, default=1, help="how often the small disk is filled")
+    parser.add_argument("--only", nargs="*", default=[], help="names of kinds")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        video = repeated(folder / "film.mp4", 12)
-        begin = time.monotonic()
-        code, errors = finish("stylize", video, folder / "whole.mp4", *SETTINGS)
-        seconds = time.monotonic() - begin
-        expected = contents(folder / "whole.mp4")
-        same_sound = expected[1] == contents(video)[1]
-        print(f"uninterrupted: exit {code} {errors}, {len(expected[0])} frames in {seconds:.0f} s")
-        print(f"audio equal to the source's: {same_sound}")
-        equal = 0
-        for number in range(options.kills):
-            out = folder / f"killed{number}.mp4"
-            code, waiting = 0, True
-            while waiting:
-                out.unlink(missing_ok=True)
-                after = rng.uniform(0.25, 0.9) * seconds
-                code, _, _ = kill(video, out, after, signal.SIGKILL)
-                waiting = out.exists()  # finished before the signal: try again
-            print(f"SIGKILL after {after:.1f} s: exit {code}, output exists: {out.exists()}")
-            equal += resumed_equal(out, expected)
-        out = folder / "stopped.mp4"
-        code, errors, took = kill(video, out, 0.5 * seconds, signal.SIGINT)
-        print(f"SIGINT: exit {code} after {took:.1f} s: {errors.splitlines()[-1]}")
-        parts = sorted((folder / "stopped.mp4.part").glob("*.mp4"))
-        print("    plays:", ", ".join(f"{path.name} {len(contents_of(path))}" for path in parts))
-        equal += resumed_equal(out, expected)
+        room = Path(temporary)
+        inputs = room / "inputs"
+        inputs.mkdir()
+        chosen = [kind for kind in make_inputs(inputs) if not options.only or kind.name in options.only]
+        expected, seconds = {}, {}
+        for kind in chosen:
+            whole = room / "whole"
+            shutil.copytree(inputs, whole)
+            process, begin = begun(kind, whole), time.monotonic()
+            code, last = finish(process)
+            seconds[kind] = time.monotonic() - begin
+            expected[kind] = contents(whole / kind.output)
+            print(f"{kind.name}, uninterrupted: exit {code} {last}, {seconds[kind]:.1f} s", flush=True)
+            shutil.rmtree(whole)
+
+        def times(kind: Kind) -> Iterator[float]:
+            return iter(lambda: rng.uniform(0, 0.95) * seconds[kind], None)
+
+        turns = list(itertools.islice(itertools.cycle(chosen), options.kills))
+        kills = [killed(kind, inputs, room, times(kind), expected[kind]) for kind in turns]
+        fills = []
         if options.small_disk:
-            equal += fill_disk(video, options.small_disk, expected)
-    print(f"resumed_equal: {equal} of {options.kills + 1 + bool(options.small_disk)}")
+            turns = list(itertools.islice(itertools.cycle(chosen), options.fills))
+            fills = [
+                disk_filled(kind, inputs, options.small_disk, times(kind), expected[kind]) for kind in turns
+            ]
+        movable = [kind for kind in chosen if kind.name != "folder of images"]
+        moves = [moved(kind, inputs, room, times(kind), expected[kind]) for kind in movable]
+        _, _, _, took = stopped(chosen[0], inputs, room, signal.SIGINT, times(chosen[0]))
     print(f"sigint_seconds: {took:.1f}")
-
-
-def contents_of(path: Path) -> list[int | None]:
-    """Presentation times of the frames in a segment."""
-    with av.open(str(path)) as container:
-        return [frame.pts for frame in container.decode(video=0)]
+    for name, results in (("killed", kills), ("disk filled", fills), ("moved", moves)):
+        if results:
+            print(f"{name}: {sum(results)} of {len(results)} identical")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no t
 import argparse
 import hashlib
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -253,13 +254,22 @@ def main() -> None:
     sys.exit(failures > 0)
 
 
+def without_places(errors: str) -> str:
+    """The last line of stderr without the parts that differ from case to case."""
+    last = (errors.strip().splitlines() or [""])[-1]
+    return re.sub(r"[^ ]*/([^/ ]+)", r"\1", last)[:150]
+
+
 def report(results: Iterable[tuple[Case, Outcome, list[str]]], count: int, *, alone: bool) -> int:
     """Print progress, each failure, and a summary; returns the number of failures."""
     codes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    unwritten: Counter[str] = Counter()  # the disk is fine: these deserve a look, even where they are right
     failures, largest, longest, begin = 0, 0, 0.0, time.monotonic()
     for done, (case, outcome, wrong) in enumerate(results, 1):
         codes[str(outcome.code)] += 1
+        if outcome.code == 4:
+            unwritten[f"{case.command.arguments[0]}: {without_places(outcome.errors)}"] += 1
         largest, longest = max(largest, outcome.bytes), max(longest, outcome.seconds)
         if wrong or alone:
             failures += bool(wrong)
@@ -272,6 +282,8 @@ def report(results: Iterable[tuple[Case, Outcome, list[str]]], count: int, *, al
             print(f"{done} of {count}, {failures} failed, {time.monotonic() - begin:.0f} s", flush=True)
     for reason, times in reasons.most_common():
         print(f"{times:5} times {reason}")
+    for reason, times in unwritten.most_common():
+        print(f"{times:5} times exit code 4: {reason}")
     print("exit codes:", ", ".join(f"{code}: {times}" for code, times in sorted(codes.items())))
     print(f"at most {longest:.1f} s and {largest / 2**20:.0f} MB")
     return failures
