@@ -1,10 +1,10 @@
 """Takes a camera away from a live session, again and again: `python benchmarks/camera_loss.py [--losses 50]`.
 
 A synthetic camera of 15 frames a second is stylized and recorded, as by `streamstyle live --record`. It is
-lost for five seconds at a time, in four ways in turn: pulled out, so that reads fail and opening fails until it
-is there again; frozen on one image; silent, so that a read blocks; and ended, as a stream. A loss counts as
-survived if the session noticed it, stylized new images within `LIMIT` seconds of the return, and did not gain
-threads. In the end the recording must hold every frame that it took, with times that show the gaps.
+lost for five seconds at a time, in four ways in turn: pulled out, so that reads fail and opening fails until
+it is there again; frozen on one image; silent, so that a read blocks; and ended, as a stream. A loss counts
+as survived if the session noticed it, stylized new images within `LIMIT` seconds of the return, and did not
+gain threads. In the end the recording must hold frames from before and after each loss.
 
 Last lines: `longest_return_seconds: …`, `recording: …`, `50 of 50 came back`.
 """
