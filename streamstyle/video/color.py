@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
 
-import av
+import cv2  # before av
 import numpy as np
+
+import av  # isort: skip
 from av.filter import Graph
+from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from streamstyle.frames import ColorTags
 from streamstyle.images import on_white
 from streamstyle.video.chroma import LeftSited
+from streamstyle.video.tone_mapping import HLG, PQ, Mastering, cube
 
 _log = logging.getLogger("streamstyle")
 
@@ -24,7 +31,7 @@ BT709 = ColorTags(matrix=1, primaries=1, transfer=1)
 BT601 = ColorTags(matrix=6, primaries=6, transfer=6)
 
 _UNSPECIFIED = (0, 2)
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+_HDR_TRANSFERS = {PQ: "PQ", HLG: "HLG"}
 _WIDE_PRIMARIES = (9, 11, 12)  # BT.2020, DCI-P3, Display P3
 # Matrix codes that swscale supports, and its own constants; 6 (SMPTE 170M) equals 5 (BT.470BG).
 _SWS_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -75,23 +82,23 @@ class ToRGB:
         self._name = name
         self._size = size
         self._reformatter = VideoReformatter()
-        self._tone_map: Graph | None = None
-        self._tone_map_key: object = None
+        self._tone_map: tuple[tuple[ColorTags, str], ToneMap] | None = None
         self._warned: set[str] = set()
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """(H, W, 3) uint8 RGB, C-contiguous."""
         tags = resolve_tags(frame)
+        has_alpha = any(component.is_alpha for component in frame.format.components)
         depth = max((component.bits for component in frame.format.components), default=8)
         if is_wide(tags):
             kind = _HDR_TRANSFERS.get(tags.transfer, "wide gamut")
             self._warn("wide", f"high dynamic range or wide gamut ({kind}) is converted to 8-bit SDR BT.709")
-            frame = self._mapped(frame, tags)
-        elif depth > 8:
-            self._warn("depth", f"{depth}-bit frames are converted to 8-bit")
-        if any(component.is_alpha for component in frame.format.components):
-            return self._opaque(frame)
-        return self._reformat(frame, "rgb24", tags).to_ndarray()
+            pixels = self._mapped(frame, tags, "gbrap16le" if has_alpha else "gbrp16le")
+        else:
+            if depth > 8:
+                self._warn("depth", f"{depth}-bit frames are converted to 8-bit")
+            pixels = self._reformat(frame, "rgba" if has_alpha else "rgb24", tags).to_ndarray()
+        return self._opaque(pixels) if has_alpha else pixels
 
     def _reformat(self, frame: av.VideoFrame, pixel_format: str, tags: ColorTags) -> av.VideoFrame:
         width, height = self._size
@@ -108,42 +115,18 @@ class ToRGB:
             threads=_THREADS,
         )
 
-    def _opaque(self, frame: av.VideoFrame) -> np.ndarray:
-        rgba = self._reformat(frame, "rgba", resolve_tags(frame)).to_ndarray()
+    def _mapped(self, frame: av.VideoFrame, tags: ColorTags, pixel_format: str) -> np.ndarray:
+        """The frame as RGB or RGBA of SDR BT.709; tags may change within a stream."""
+        if self._tone_map is None or self._tone_map[0] != (tags, pixel_format):
+            tone_map = ToneMap(tags, mastering_display(frame), pixel_format, self._size)
+            self._tone_map = (tags, pixel_format), tone_map
+        return self._tone_map[1](self._reformat(frame, pixel_format, tags))
+
+    def _opaque(self, rgba: np.ndarray) -> np.ndarray:
         alpha = rgba[..., 3]
         if alpha.min() < 255:
             self._warn("alpha", "transparent areas of the video become white")
         return np.ascontiguousarray(on_white(rgba[..., :3], alpha))
-
-    def _mapped(self, frame: av.VideoFrame, tags: ColorTags) -> av.VideoFrame:
-        """The frame in SDR BT.709, by swscale's perceptual tone and gamut mapping (ITU-R BT.2446)."""
-        key = (frame.width, frame.height, frame.format.name, tags)
-        if key != self._tone_map_key:
-            self._tone_map, self._tone_map_key = self._build_tone_map(frame, tags), key
-        assert self._tone_map is not None
-        frame.pts, frame.time_base = 0, Fraction(1, 1000)
-        self._tone_map.push(frame)
-        return self._tone_map.vpull()
-
-    @staticmethod
-    def _build_tone_map(frame: av.VideoFrame, tags: ColorTags) -> Graph:
-        graph = Graph()
-        source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
-        )
-        steps = (
-            f"in_color_matrix={_SWS_NAMES.get(tags.matrix, 'bt709')}:in_primaries={tags.primaries}"
-            f":in_transfer={tags.transfer}:in_range={'full' if tags.full_range else 'limited'}"
-            ":out_primaries=bt709:out_transfer=bt709:intent=perceptual"
-        )
-        scale = graph.add("scale", steps)
-        rgb = graph.add("format", "rgb24")
-        sink = graph.add("buffersink")
-        source.link_to(scale)
-        scale.link_to(rgb)
-        rgb.link_to(sink)
-        graph.configure()
-        return graph
 
     def _warn(self, key: str, text: str) -> None:
         if key not in self._warned:
@@ -151,7 +134,65 @@ class ToRGB:
             _log.warning("%s: %s", self._name, text)
 
 
-_SWS_NAMES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+class ToneMap:
+    """Maps RGB frames to SDR BT.709 by a table, see `streamstyle.video.tone_mapping`.
+
+    Args:
+        tags: of the frames; their matrix and range are not used.
+        mastering: the range of colors that occur.
+        pixel_format: "gbrp16le" or "gbrap16le", for which FFmpeg's lut3d has fast code.
+        size: (width, height) of the frames in pixels.
+    """
+
+    def __init__(
+        self, tags: ColorTags, mastering: Mastering, pixel_format: str, size: tuple[int, int]
+    ) -> None:
+        width, height = size
+        self._graph = Graph()
+        self._graph.threads = _THREADS
+        source = self._graph.add_buffer(
+            width=width,
+            height=height,
+            format=av.VideoFormat(pixel_format, width, height),
+            time_base=Fraction(1, 1000),
+        )
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "table.cube"
+            path.write_text(cube(tags.primaries, tags.transfer, mastering))
+            lookup = self._graph.add("lut3d", file=str(path), interp="tetrahedral")
+        sink = self._graph.add("buffersink")
+        source.link_to(lookup)
+        lookup.link_to(sink)
+        self._graph.configure()
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """The frame, mapped: (H, W, 3 or 4) uint8 RGB or RGBA."""
+        frame.pts, frame.time_base = 0, Fraction(1, 1000)
+        self._graph.push(frame)
+        # swscale would take four times as long, and round up.
+        planes = [
+            cv2.convertScaleAbs(
+                np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width],
+                alpha=255 / 65535,
+            )
+            for plane in self._graph.vpull().planes
+        ]
+        green, blue, red, *alpha = planes
+        return cv2.merge([red, green, blue, *alpha])
+
+
+def mastering_display(frame: av.VideoFrame) -> Mastering:
+    """From the metadata of a frame.
+
+    Call it for few frames: reading the side data of a frame keeps the frame alive until the next full garbage
+    collection.
+    """
+    try:
+        every = cast("list[SideData]", list(frame.side_data))
+        found = [bytes(data) for data in every if data.type.name == "MASTERING_DISPLAY_METADATA"]
+    except ValueError:  # there is side data that PyAV does not know
+        found = []
+    return Mastering.parse(found[0]) if found else Mastering()
 
 
 class FromRGB:
