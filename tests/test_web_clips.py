@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.errors import InputError
 from tests.videos import make_video
 from tests.webs import COLORS, TOKEN, Visitor, studio
+
+import av  # isort: skip
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 VIDEO = (SAMPLES / "harbour.mp4").read_bytes()
@@ -92,6 +95,26 @@ def test_pictures_are_taken_and_scaled_down(tmp_path: Path, kind: str) -> None:
         for _ in range(2):
             pixels = clip.next()
             assert pixels.shape == (480, 960, 3) and np.abs(pixels.astype(int) - (90, 120, 30)).max() < 8
+
+
+def test_a_video_of_high_dynamic_range_is_mapped(tmp_path: Path) -> None:
+    """The process that reads it may not write files, except for the table of tone mapping."""
+    path = tmp_path / "hdr.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx265", rate=25, options={"x265-params": "log-level=error"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9  # BT.2020, PQ
+        frame = av.VideoFrame(64, 48, "yuv420p10le")
+        for plane, code in zip(frame.planes, (400, 512, 512), strict=True):
+            plane.update(code.to_bytes(2, "little") * (plane.buffer_size // 2))
+        for pts in range(3):
+            frame.pts, frame.time_base = pts, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with Clip(stored(path.read_bytes(), tmp_path)) as clip:
+        grey = clip.next()
+    assert np.ptp(grey) < 3 and 90 < grey.mean() < 200
 
 
 def test_a_clip_begins_anew_when_it_ends(tmp_path: Path) -> None:

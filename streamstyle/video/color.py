@@ -20,6 +20,7 @@ from av.filter import Graph
 from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
+from streamstyle.errors import InputError
 from streamstyle.frames import ColorTags
 from streamstyle.images import on_white
 from streamstyle.video.chroma import LeftSited
@@ -142,6 +143,9 @@ class ToneMap:
         mastering: the range of colors that occur.
         pixel_format: "gbrp16le" or "gbrap16le", for which FFmpeg's lut3d has fast code.
         size: (width, height) of the frames in pixels.
+
+    Raises:
+        InputError: no temporary file can be written.
     """
 
     def __init__(
@@ -156,10 +160,15 @@ class ToneMap:
             format=av.VideoFormat(pixel_format, width, height),
             time_base=Fraction(1, 1000),
         )
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "table.cube"
-            path.write_text(cube(tags.primaries, tags.transfer, mastering))
-            lookup = self._graph.add("lut3d", file=str(path), interp="tetrahedral")
+        try:
+            with TemporaryDirectory() as folder:
+                path = Path(folder) / "table.cube"
+                path.write_text(cube(tags.primaries, tags.transfer, mastering))
+                lookup = self._graph.add("lut3d", file=str(path), interp="tetrahedral")
+        except OSError as error:
+            raise InputError(
+                f"HDR needs a temporary file of 7 MB ({error.strerror or error}); TMPDIR names another folder"
+            ) from error
         sink = self._graph.add("buffersink")
         source.link_to(lookup)
         lookup.link_to(sink)

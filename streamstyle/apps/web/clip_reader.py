@@ -1,7 +1,7 @@
 """Decodes an uploaded clip in a process of its own, which can be killed: `python -m` this module, PATH BYTES.
 
-Videos and images are decoded by large C libraries. Uploads are decoded here, with limited memory and without
-writing files, so that no upload can crash the server.
+Videos and images are decoded by large C libraries. Uploads are decoded here, with limited memory and hardly
+any space for files, so that no upload can crash the server.
 
 Each byte on stdin requests a frame; the answer on stdout is a HEADER and its data.
 """
@@ -25,6 +25,7 @@ HEADER = struct.Struct("<cIII")  # kind, width, height, number of bytes that fol
 OPENED, FRAME, REFUSED = b"o", b"p", b"r"
 
 MAX_SIDE = 960  # pixels of the longer side; larger clips are scaled down
+MAX_FILE_BYTES = 8_000_000  # the table of tone mapping is a temporary file
 MAX_PIXELS = 4096 * 2304  # of a video's frame
 PATIENCE_SECONDS = 0.25  # longest wait for the next frame
 LATE_SECONDS = 0.04  # a frame later than this is skipped,
@@ -59,7 +60,7 @@ def _limit(memory_bytes: int) -> None:
         return
     limits = (
         (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
         (resource.RLIMIT_CORE, 0),
     )
     for kind, most in limits:
