@@ -12,9 +12,11 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
 from streamstyle.video.audio_encoding import EncodeAudio
 from streamstyle.video.codecs import ContainerFormat
+from streamstyle.video.cues import Cue, CueSequence
 from streamstyle.video.opening import DAMAGE, reason
 from streamstyle.video.tags import with_provenance
 
@@ -155,20 +157,30 @@ class _ConvertSubtitle:
         context.time_base = Fraction(1, 1000)
         context.subtitle_header = self._decoder.subtitle_header
         context.open(strict=False)
+        self._sequence = CueSequence() if encoder == "mov_text" else None
+        self._time_base = context.time_base
 
     def write(self, packet: av.Packet[Stream]) -> Iterable[av.Packet[Stream]]:
-        cue = self._decoder.decode2(packet)
-        if cue is None or not len(cue):
+        decoded = self._decoder.decode2(packet)
+        if decoded is None or packet.pts is None:
             return
-        converted = self.stream.codec_context.encode_subtitle(cue)
-        converted.stream = self.stream
-        converted.time_base = packet.time_base
-        converted.pts = converted.dts = packet.pts
-        converted.duration = packet.duration
-        yield converted
+        self._time_base = packet.time_base
+        for line in decoded:
+            if isinstance(line, AssSubtitle):
+                cue = Cue(packet.pts, packet.pts + (packet.duration or 0), line.ass)
+                yield from map(self._encoded, (cue,) if self._sequence is None else self._sequence.add(cue))
 
     def flush(self) -> Iterable[av.Packet[Stream]]:
-        return ()
+        if self._sequence is not None:
+            yield from map(self._encoded, self._sequence.flush())
+
+    def _encoded(self, cue: Cue) -> av.Packet[Stream]:
+        duration = cue.end - cue.start
+        encoded = self.stream.codec_context.encode_subtitle(SubtitleSet.create(cue.text, 0, duration))
+        encoded.stream, encoded.time_base = self.stream, self._time_base
+        encoded.pts = encoded.dts = cue.start
+        encoded.duration = duration
+        return encoded
 
 
 def _copy_metadata(track: Stream, stream: Stream) -> None:
