@@ -14,13 +14,60 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from streamstyle.errors import UsageError
+from streamstyle.errors import UsageError, did_you_mean
 
 NONE = "none"  # the style that leaves the source unchanged
 STROKE_SIZES = 0.25, 4.0
+SEPARATORS = "*+,=~:"  # of mixtures and keyframes, and of objectives with files
+FIRST_MARK = 0xE000  # of Unicode's characters for private use
 FADE = 1.0  # seconds that a transition takes by default
 
 Mixture = Mapping[str, float]
+
+
+class MarkedText:
+    """A text in which the names of existing files are marked, so that separators in them do not count.
+
+    Args:
+        text: a mixture, a keyframe, or PAINTING=MASK.
+
+    Attributes:
+        text: with a character that stands for each name that has separators in it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._names: dict[str, str] = {}
+        edges = [at for at, character in enumerate(text) if character in SEPARATORS]
+        starts, ends = {0, *(at + 1 for at in edges)}, [len(text), *reversed(edges)]
+        marked, at = "", 0
+        while at < len(text):
+            end = at + 1
+            if at in starts and (end := self._end_of_file(text, at, ends)) > at:
+                mark = chr(FIRST_MARK + len(self._names))
+                self._names[mark] = text[at:end]
+                marked += mark
+            else:
+                end = at + 1
+                marked += text[at]
+            at = end
+        self.text = marked
+
+    @staticmethod
+    def _end_of_file(text: str, start: int, ends: Sequence[int]) -> int:
+        """Where the longest name of a file with separators in it ends, or `start` if there is none."""
+        for end in ends:
+            name = text[start:end].strip()
+            if any(separator in name for separator in SEPARATORS) and os.path.isfile(name):
+                return end
+        return start
+
+    def split(self, separator: str) -> list[str]:
+        """The parts of the marked text; `restored` gives each as it was."""
+        return self.text.split(separator)
+
+    def restored(self, part: str) -> str:
+        """A part of the marked text as it was."""
+        return "".join(self._names.get(character, character) for character in part)
 
 
 @dataclass(frozen=True)
@@ -166,25 +213,22 @@ def keyframes_of(
 def read_mixture(text: str) -> dict[str, float]:
     """Shares of styles from `0.6*starry_night+0.4*great_wave`, normalized to add up to 1.
 
-    A name without a weight has the weight 1. The name of an existing file may contain + and *.
+    A name without a weight has the weight 1. The name of an existing file may contain these characters.
 
     Raises:
         UsageError: a weight is not a number above 0, or a name is missing.
     """
-    if os.path.isfile(text):
-        return {text: 1.0}
     weights: dict[str, float] = {}
-    for term in text.split("+"):
-        weight, star, name = term.rpartition("*")
-        name = name.strip()
+    marked = MarkedText(text)
+    for term in marked.split("+"):
+        weight, star, rest = term.partition("*")
+        name = marked.restored(rest if star else term).strip()
         try:
             value = float(weight) if star else 1.0
         except ValueError:
             value = math.nan
         if not name or not 0 < value < math.inf:
-            raise UsageError(
-                f"style {text!r}: expected a name, or WEIGHT*NAME+WEIGHT*NAME with weights above 0"
-            )
+            raise UsageError(f"{text!r}: expected a name, or WEIGHT*NAME+WEIGHT*NAME with weights above 0")
         weights[name] = weights.get(name, 0.0) + value
     total = sum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
@@ -196,23 +240,29 @@ def read_keyframe(text: str, fade: float = FADE) -> Keyframe:
     Raises:
         UsageError: the text cannot be parsed.
     """
-    times, equals, values = text.partition("=")
+    marked = MarkedText(text)
+    times, equals, values = marked.text.partition("=")
     start, plus, own_fade = times.partition("+")
     if not equals or not values:
-        raise UsageError(f"at {text!r}: expected TIME=STYLE or TIME=NAME:NUMBER, such as 4s=great_wave")
+        raise UsageError(f"--at {text}: expected TIME=STYLE or TIME=NAME:NUMBER, such as 4s=great_wave")
     try:
         seconds, fade = read_seconds(start), read_seconds(own_fade) if plus else fade
     except ValueError as error:
-        raise UsageError(f"at {text!r}: {times} is not a time, {error}") from error
-    return Keyframe(seconds, fade, dict(read_values(values, text)))
+        raise UsageError(f"--at {text}: {times} is not a time, {error}") from error
+    parts = [marked.restored(part) for part in values.split(",")]
+    return Keyframe(seconds, fade, dict(read_values(parts, text)))
 
 
-def read_values(values: str, text: str) -> Iterator[tuple[str, float | Mixture]]:
-    """Names and values from the comma-separated part of a keyframe; `text` is the whole, for messages."""
-    for part in values.split(","):
+def read_values(parts: Sequence[str], text: str) -> Iterator[tuple[str, float | Mixture]]:
+    """Names and values of the parts of a keyframe; `text` is the whole, for messages."""
+    for part in parts:
         name, colon, number = part.partition(":")
         name = name.strip().replace("-", "_")
         if not colon or name not in RANGES:
+            if colon and (hint := did_you_mean(name, RANGES)) and not os.path.isfile(part.strip()):
+                raise UsageError(
+                    f"--at {text}: unknown parameter {name}{hint}; known are {', '.join(RANGES)}"
+                )
             yield "style", read_mixture(part.strip())
             continue
         try:
@@ -221,7 +271,7 @@ def read_values(values: str, text: str) -> Iterator[tuple[str, float | Mixture]]
             value = math.nan
         least, most = RANGES[name]
         if not least <= value <= most:
-            raise UsageError(f"at {text!r}: {name} is {number.strip()!r}, expected {least:g} to {most:g}")
+            raise UsageError(f"--at {text}: {name} is {number.strip()!r}, expected {least:g} to {most:g}")
         yield name, value
 
 
@@ -242,14 +292,20 @@ def read_seconds(text: str) -> float:
 
 def with_absolute_files(text: str) -> str:
     """A mixture or keyframe with the names of existing files made absolute."""
-    if os.path.isfile(text):
-        return str(Path(text).absolute())
-    return re.sub(r"[^*+,=]+", lambda part: absolute_file(part[0]), text)
+    marked = MarkedText(text)
+    return re.sub(r"[^*+,=]+", lambda part: absolute_file(marked.restored(part[0])), marked.text)
 
 
 def absolute_file(name: str) -> str:
     """The absolute path of an existing file, also in LAYER:FILE and LAYER~FILE; other names unchanged."""
     if os.path.isfile(name.strip()):
         return str(Path(name.strip()).absolute())
-    prefix, separator, file = re.match(r"([^:~]*)([:~]?)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    prefix, separator, file = layer_and_file(name)
     return prefix + separator + absolute_file(file) if separator else name
+
+
+def layer_and_file(name: str) -> tuple[str, str, str]:
+    """The layer, separator and rest of LAYER:REST or LAYER~GUIDE; the last two are "" for a layer alone."""
+    match = re.match(r"([^:~]*)([:~]?)(.*)", name, re.DOTALL)
+    assert match is not None
+    return match[1], match[2], match[3]

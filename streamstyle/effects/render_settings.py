@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from streamstyle.cores import usable_cores
-from streamstyle.errors import UsageError
+from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.keyframes import (
     FADE,
     STROKE_SIZES,
@@ -93,7 +93,8 @@ def read_flow_name(value: Any) -> Any:
     from streamstyle.optical_flow import FLOWS
 
     if value != "none" and value not in FLOWS and not os.path.isdir(str(value)):
-        raise ValueError(f"no such flow; known are none, {', '.join(FLOWS)}, or a folder of flow files")
+        hint = did_you_mean(str(value), FLOWS)
+        raise ValueError(f"no such flow{hint}; known are none, {', '.join(FLOWS)}, or a folder of flow files")
     return value
 
 

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from streamstyle.device import Captured, low_precision
-from streamstyle.errors import InputError, UsageError
+from streamstyle.errors import InputError, UsageError, did_you_mean
+from streamstyle.keyframes import layer_and_file
 from streamstyle.networks.features import FeatureNetwork
 
 PROBE = 96  # side in pixels of the image used to find out a layer's number of channels
@@ -89,15 +90,15 @@ def read_objective(text: str, network: FeatureNetwork) -> Objective:
         InputError: the file of a direction cannot be read, or has the wrong length.
     """
     sign = -1.0 if text.startswith("-") else 1.0
-    objective, tilde, _ = text.removeprefix("-").partition("~")
-    layer, colon, part = objective.partition(":")
+    layer, separator, part = layer_and_file(text.removeprefix("-"))
     if layer not in network.layers:
         near = difflib.get_close_matches(layer, network.layers, 3, 0.3)
         rest = [name for name in network.layers if name not in near]
-        raise UsageError(f"no layer {layer!r}; there are {', '.join([*near, *rest])}")
-    if not colon:
+        hint = did_you_mean(layer, network.layers)
+        raise UsageError(f"no layer {layer!r}{hint}; there are {', '.join([*near, *rest])}")
+    if separator != ":":
         return Objective(layer, sign)
-    if tilde:
+    if "~" in part and not part.endswith(".npy"):
         raise UsageError(f"{text!r}: a guide needs a whole layer, expected {layer}~GUIDE")
     with torch.no_grad():
         channels = network(torch.zeros(1, 3, PROBE, PROBE), [layer])[layer].shape[1]
@@ -167,7 +168,7 @@ class Dreamt:
                 with torch.no_grad():
                     features = network(guides[name], [objective.layer])[objective.layer]
                 self.guides[name] = features[0].flatten(1).T
-            elif "~" in name:
+            elif layer_and_file(name)[1] == "~":
                 raise UsageError(f"{name!r}: the guide image is missing")
 
     def gradients(self, image: Tensor, names: Collection[str]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import field_validator
 
 from streamstyle.effects.render_settings import EffectContext, RenderSettings
+from streamstyle.keyframes import layer_and_file
 from streamstyle.options import option
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class DreamSettings(RenderSettings):
 
     def mixture_files(self) -> list[str]:
         """The files of directions and guide images."""
-        return [re.split("[:~]", name, maxsplit=1)[-1] for name in super().mixture_files()]
+        parts = map(layer_and_file, super().mixture_files())
+        return [rest if separator else layer for layer, separator, rest in parts]
 
     def build(self, context: EffectContext) -> Effect:
         """The dream with its guide and target images."""
@@ -136,7 +138,8 @@ class DreamSettings(RenderSettings):
         images: dict[str, Tensor] = {}
         guides = {}
         for name in objectives:
-            file = name.partition("~")[2] or self.guide
+            _, separator, own = layer_and_file(name)
+            file = own if separator == "~" else self.guide
             if file:
                 images.setdefault(file, image_tensor(file, GUIDE_SIDE))
                 guides[name] = images[file]

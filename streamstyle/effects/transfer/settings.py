@@ -11,6 +11,7 @@ from pydantic import field_validator, model_validator
 
 from streamstyle.effects.render_settings import CONSISTENCY, LOOK, EffectContext, RenderSettings
 from streamstyle.errors import UsageError
+from streamstyle.keyframes import MarkedText
 from streamstyle.options import option
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class TransferSettings(RenderSettings):
     @classmethod
     def _style_mask(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            if not all(text.partition("=")):
+            if not all(painting_and_mask(text)):
                 raise ValueError("expected PAINTING=MASK, such as starry.jpg=sky.png")
         return value
 
@@ -85,12 +86,13 @@ class TransferSettings(RenderSettings):
 
     def mixture_files(self) -> list[str]:
         """The paintings and their masks."""
-        return [*super().mixture_files(), *(text.partition("=")[2] for text in self.style_mask)]
+        return [*super().mixture_files(), *(painting_and_mask(text)[1] for text in self.style_mask)]
 
     def absolute(self) -> Self:
         """Makes the masks of the paintings absolute as well."""
         masks = tuple(
-            "=".join(str(Path(name).absolute()) for name in text.split("=", 1)) for text in self.style_mask
+            "=".join(str(Path(name).absolute()) for name in painting_and_mask(text))
+            for text in self.style_mask
         )
         return super().absolute().model_copy(update={"style_mask": masks})
 
@@ -107,7 +109,7 @@ class TransferSettings(RenderSettings):
         paintings = {name: read_painting(Path(name))[0] for name in context.parameters.styles()}
         masks = {}
         for text in self.style_mask:
-            name, _, mask = text.partition("=")
+            name, mask = painting_and_mask(text)
             if name not in paintings:
                 raise UsageError(
                     f"--style-mask {text}: {name} is not one of the paintings {' '.join(paintings)}"
@@ -124,3 +126,10 @@ class TransferSettings(RenderSettings):
             device=context.device,
             on_step=context.on_step,
         )
+
+
+def painting_and_mask(text: str) -> tuple[str, str]:
+    """The names in PAINTING=MASK; a missing one is ""."""
+    marked = MarkedText(text)
+    painting, _, mask = marked.text.partition("=")
+    return marked.restored(painting), marked.restored(mask)
