@@ -39,7 +39,7 @@ def choose(name: str = "auto") -> torch.device:
         return torch.device("cuda", 0) if count else torch.device("cpu")
     normalized = "cuda:0" if name == "cuda" else re.sub(r"^cuda:0+(?=\d)", "cuda:", name)
     if normalized not in present:
-        raise UsageError(f"no device {name!r} here; available: auto, {', '.join(present)}")
+        raise UsageError(f"device {name}: not available here; available: auto, {', '.join(present)}")
     return torch.device(normalized)
 
 

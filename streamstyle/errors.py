@@ -11,6 +11,11 @@ Exit code 5 is not an error: the render is complete, but damaged frames were con
 Every message is one line that names the file or value and says what is allowed.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class StreamstyleError(Exception):
     """Base of all errors with a message meant for the user."""
@@ -46,3 +51,10 @@ class Interrupted(StreamstyleError):
     """A signal stopped the render; finished segments stay in the job folder."""
 
     exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """For messages about an unknown name: " (did you mean ink?)" with the nearest known one, or ""."""
+    by_lower_case = {entry.lower(): entry for entry in known}
+    near = difflib.get_close_matches(name.lower(), by_lower_case, 1)
+    return f" (did you mean {by_lower_case[near[0]]}?)" if near else ""

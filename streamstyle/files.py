@@ -10,7 +10,9 @@ import contextlib
 import hashlib
 import os
 import secrets
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from streamstyle.errors import InputError, OutputError, UsageError
 
@@ -40,6 +42,26 @@ def places_after_move(file: str, before: str, now: Path) -> list[Path]:
     """
     relative = os.path.relpath(file, before) if Path(file).is_absolute() else file
     return [Path(file), Path(os.path.normpath(now / relative)), now / Path(file).name]
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The values of a TOML file in UTF-8, also with a byte order mark.
+
+    Args:
+        path: of the file.
+        what: it should be, for messages.
+
+    Raises:
+        InputError: it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: cannot be read as {what}: not UTF-8 text; save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as {what}: {error}") from error
 
 
 def refuse_overwrite(path: Path, overwrite: bool) -> None:

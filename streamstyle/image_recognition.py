@@ -26,6 +26,10 @@ _MAGIC = (  # first bytes, and Pillow's name of the format
     (b"MM\0+", "TIFF"),
     (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (b"\x1aE\xdf\xa3", "video"),  # Matroska, WebM
+    (b"FLV\1", "video"),
+    (b"OggS", "video"),
+    (b"\0\0\1\xba", "video"),  # MPEG-PS
 )
 _BMP_HEADER_BYTES = {12, 40, 52, 56, 64, 108, 124}  # "BM" alone is too weak a signature
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -78,7 +82,10 @@ def supported_format(path: Path) -> str:
     """
     found = format_of(path)
     if found not in _IMAGES:
-        raise InputError(f"{path}: damaged at its start, or not an image")
+        if found == "video":
+            raise InputError(f"{path}: is a video; expected an image")
+        named = path.suffix.lower() in _SUFFIXES
+        raise InputError(f"{path}: {'damaged at its start, or not' if named else 'is not'} an image")
     raw = found == "TIFF" and path.suffix.lower() in _RAW_SUFFIXES
     if raw or not (found in _READABLE or (found == "AVIF" and features.check("avif"))):
         what = "camera raw" if raw else found
@@ -102,8 +109,8 @@ def format_of(path: Path) -> str:
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
+    if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI "):
+        return "WEBP" if head[8:12] == b"WEBP" else "video"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
         return "BMP"
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():

@@ -9,19 +9,20 @@ A preset is a TOML file whose keys are the names of the options, with _ for -.
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-from streamstyle.errors import InputError, UsageError
+from streamstyle.errors import UsageError, did_you_mean
+from streamstyle.files import read_toml
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
@@ -101,11 +102,23 @@ def range_of(field: FieldInfo) -> str:
     return low if not low or low.startswith("above") else f"at least {low}"
 
 
+class GivenValues(dict[str, Any]):
+    """Values from the command line by field name.
+
+    Attributes:
+        flags: by field name, the flag with which the user gave the value, such as "-t".
+    """
+
+    def __init__(self, *values: Mapping[str, Any]) -> None:
+        super().__init__(*values)
+        self.flags: dict[str, str] = {}
+
+
 def make_settings(values: Mapping[str, Any], kind: type[AnyModel], where: str = "") -> AnyModel:
     """Validates plain values as settings.
 
     Args:
-        values: by field name.
+        values: by field name; if they are `GivenValues`, messages name the flags that the user wrote.
         kind: the settings model.
         where: file or command that the values come from, for the message.
 
@@ -116,29 +129,52 @@ def make_settings(values: Mapping[str, Any], kind: type[AnyModel], where: str = 
     try:
         return kind(**values)
     except ValidationError as error:
-        raise UsageError(_explanation(error, kind, where)) from error
+        flags = getattr(values, "flags", {})
+        raise UsageError(_explanation(error, kind, where, flags)) from error
     except UsageError as error:
         raise UsageError(f"{where}: {error}" if where else str(error)) from error
 
 
-def _explanation(error: ValidationError, kind: type[BaseModel], where: str) -> str:
+def _explanation(error: ValidationError, kind: type[BaseModel], where: str, flags: Mapping[str, str]) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     prefix = f"{where}: " if where else ""
     if first["type"] == "extra_forbidden":
         known = [each for each in kind.model_fields if each not in getattr(kind, "OMITTED", ())]
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{prefix}{name}: unknown setting{hint}; known are {' '.join(known)}"
+        return f"{prefix}{name}: unknown setting{did_you_mean(name, known)}; known are {' '.join(known)}"
     field = kind.model_fields.get(str(first["loc"][0])) if first["loc"] else None
-    option = name if where or field is None else flag_of(name, field)
+    option = name if where or field is None else flags.get(name, flag_of(name, field))
     if first["type"] == "missing":
         return f"{prefix}{option}: a value is required"
-    limited = first["type"].startswith(("greater_than", "less_than"))
-    reason = first["msg"].removeprefix("Value error, ")
-    if limited and field is not None:
-        reason = f"expected {range_of(field)}"
-    return f"{prefix}{option} {first['input']}: {reason[:1].lower()}{reason[1:]}"
+    given, reason = first["input"], _what_is_allowed(first, field)
+    shown = f"{given:g}" if isinstance(given, float) else given
+    return f"{prefix}{option} {shown}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _what_is_allowed(error: ErrorDetails, field: FieldInfo | None) -> str:
+    limits = f", {allowed}" if field is not None and (allowed := range_of(field)) else ""
+    match error["type"].partition("_")[0]:
+        case "greater" | "less":
+            return f"expected{limits.lstrip(',')}"
+        case "int":
+            return f"expected a whole number{limits}"
+        case "float" | "finite":
+            return f"expected a number{limits}"
+        case "literal":
+            choices = [str(choice) for choice in get_args(without_none(field.annotation))] if field else []
+            return f"expected {' or '.join(choices)}{did_you_mean(str(error['input']), choices)}"
+        case "bool":
+            return "expected true or false"
+        case "string":
+            return "expected text"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def without_none(annotation: Any) -> Any:
+    """X of `X | None`."""
+    if get_origin(annotation) in (Union, UnionType):
+        (annotation,) = (part for part in get_args(annotation) if part is not type(None))
+    return annotation
 
 
 def flag_of(name: str, field: FieldInfo) -> str:
@@ -169,11 +205,11 @@ def load_preset(name_or_path: str, kind: type[BaseModel]) -> dict[str, Any]:
     presets = bundled_presets(kind)
     path = presets.get(name_or_path, Path(name_or_path))
     if not os.path.exists(path):
-        raise UsageError(f"--config {name_or_path}: no such file or preset; presets: {' '.join(presets)}")
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a preset ({error})") from error
+        hint = did_you_mean(name_or_path, presets)
+        raise UsageError(
+            f"--config {name_or_path}: no such file or preset{hint}; presets: {' '.join(presets)}"
+        )
+    values = read_toml(path, "a preset")
     required = {name for name, field in kind.model_fields.items() if field.is_required()} - values.keys()
     make_settings({**dict.fromkeys(required, "none"), **values}, kind, str(path))
     return values

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamstyle.errors import InputError, UsageError
+from streamstyle.errors import InputError, UsageError, did_you_mean
+from streamstyle.image_recognition import is_image
 from streamstyle.networks import STYLE_NETWORKS, StyleNetwork
 from streamstyle.weights.table import STYLES, WEIGHTS
 from streamstyle.weights.weights_files import (
@@ -59,9 +60,17 @@ def load_style(name_or_path: str | Path) -> LoadedStyle:
     path = Path(text)
     if path.suffix.lower() in CHECKPOINTS:
         return load_checkpoint(path)
+    if is_image(path):
+        raise InputError(
+            f"{path}: is an image, not a style network; `streamstyle train` learns a style from it, and "
+            "`streamstyle transfer` uses it as it is"
+        )
     if path.suffix.lower() == ".safetensors" or os.path.isfile(path):
         return load_safetensors(path, path.stem)
-    raise UsageError(f"unknown style {text!r}; known: {', '.join(STYLES)}, or a .safetensors or .pth file")
+    hint = did_you_mean(text, STYLES)
+    raise UsageError(
+        f"unknown style {text!r}{hint}; known: {', '.join(STYLES)}, or a .safetensors or .pth file"
+    )
 
 
 def load_safetensors(path: Path, name: str) -> LoadedStyle:

@@ -79,7 +79,7 @@ def test_a_preset_may_hold_a_mixture_and_a_timeline(video: Path, tmp_path: Path)
     assert provenance["at"] == ["0.1=none", "0.2=great_wave"]
     preset.write_text('at = ["soon=none"]\n')
     refused = call("stylize", video, tmp_path / "p.mp4", "--config", preset)
-    assert (refused.exit_code, "story.toml: at 'soon=none'" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "story.toml: --at soon=none: " in refused.stderr) == (2, True)
 
 
 def test_a_style_may_come_from_the_environment(
@@ -133,7 +133,11 @@ ERRORS: Errors = [
     (lambda video, folder: [folder / "no.mp4", folder / "o.mp4"], 3, "no.mp4: no such file"),
     (lambda video, folder: ["ftp://host/a.mp4", folder / "o.mp4"], 3, "this kind of URL is not supported"),
     (lambda video, folder: ["http://127.0.0.1:1/a.mp4", folder / "o.mp4"], 3, "cannot be opened"),
-    (lambda video, folder: [folder / "text.mp4", folder / "o.mp4"], 3, "not a video that can be read"),
+    (
+        lambda video, folder: [folder / "text.mp4", folder / "o.mp4"],
+        3,
+        "not a video or an image that can be read",
+    ),
     (lambda video, folder: [video, folder / "no" / "o.mp4"], 4, "cannot be written"),
     (lambda video, folder: [video, folder / "text.mp4" / "o.mp4"], 4, "cannot be written"),
 ]

@@ -70,7 +70,7 @@ def test_weights_share_a_step_whatever_the_layers_answer(network):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prat", "no layer 'prat'; there are part, "),
+        ("prat", r"no layer 'prat' \(did you mean part\?\); there are part, "),
         ("part:512", "part has channels 0 to 511"),
         ("part:x", "expected LAYER, LAYER:CHANNEL"),
         ("part:3~a.png", "a guide needs a whole layer"),

@@ -20,7 +20,7 @@ PLAYLISTS = {
 def test_playlists_are_refused_under_any_name(kind: str, name: str, tmp_path: Path) -> None:
     make_video(tmp_path / "video.ts", 10)
     (tmp_path / name).write_text(PLAYLISTS[kind].format(video="video.ts"))
-    with pytest.raises(InputError, match=r"not a video that can be read"):
+    with pytest.raises(InputError, match=r"not a video or an image that can be read"):
         open_input(str(tmp_path / name))
 
 
@@ -34,7 +34,7 @@ def test_the_video_that_a_playlist_names_is_fine_itself(tmp_path: Path) -> None:
         ("missing.mp4", "no such file"),
         ("folder", "not a regular file"),
         ("empty.mp4", "the file is empty"),
-        ("text.mp4", "not a video that can be read"),
+        ("text.mp4", "not a video or an image that can be read"),
         ("concat:a.mp4|b.mp4", "no such file"),
         ("file:///etc/hostname", "this kind of URL is not supported"),
         ("subfile,,start,0,end,9,,:a.mp4", "no such file"),

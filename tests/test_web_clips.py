@@ -132,9 +132,12 @@ def test_a_clip_begins_anew_when_it_ends(tmp_path: Path) -> None:
     ("data", "match"),
     [
         (b"", "The file is empty."),
-        (b"#!/bin/sh\necho it\n" * 100, "This file cannot be played: not a video that can be read"),
-        (b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", "not a video that can be read"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not a video that can be read"),
+        (
+            b"#!/bin/sh\necho it\n" * 100,
+            "This file cannot be played: not a video or an image that can be read",
+        ),
+        (b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", "not a video or an image that can be read"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not a video or an image that can be read"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>', "cannot be played"),
         (still("JPEG", (640, 480))[:900], "cannot be played"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "cannot be played"),

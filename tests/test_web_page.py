@@ -223,7 +223,7 @@ def test_an_upload_is_played_and_painted(page) -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"this is no film", "This file cannot be played: not a video that can be read"),
+        (b"this is no film", "This file cannot be played: not a video or an image that can be read"),
         ((SAMPLES / "harbour.mp4").read_bytes()[:5000], "This file cannot be played"),
         (bytes(2_000_001), "The file is too large; the limit is 2 MB."),
         (b"", "The file is empty."),

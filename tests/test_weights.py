@@ -65,7 +65,9 @@ def test_every_style_has_a_model_card():
 
 
 def test_an_unknown_style_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match=r"unknown style 'stary_night'; known: .*starry_night"):
+    with pytest.raises(
+        UsageError, match=r"unknown style 'stary_night' \(did you mean starry_night\?\); known: "
+    ):
         styles.load_style("stary_night")
 
 
@@ -121,7 +123,9 @@ def test_a_checkpoint_of_pytorch_examples_is_loaded(tmp_path, old):
 
 def test_a_checkpoint_cannot_run_code(tmp_path):
     torch.save({"conv1.conv2d.weight": Trap(tmp_path / "ran")}, tmp_path / "evil.pth")
-    with pytest.raises(InputError, match=r"evil\.pth: not a checkpoint that can be read safely"):
+    with pytest.raises(
+        InputError, match=r"evil\.pth: damaged, or not a checkpoint of tensors alone; expected"
+    ):
         styles.load_style(tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()
 

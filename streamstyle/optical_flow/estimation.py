@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from streamstyle.errors import UsageError
+from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.frames import Frame, Item, OpticalFlow
 from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.flow_files import FlowFolder
@@ -85,7 +85,10 @@ class FlowEstimation:
         elif os.path.isdir(flow):
             self.folder, self.estimate = FlowFolder(Path(flow)), Dis("fast")
         else:
-            raise UsageError(f"unknown flow {flow}; known: {', '.join(FLOWS)}, or a folder of flow files")
+            hint = did_you_mean(str(flow), FLOWS)
+            raise UsageError(
+                f"unknown flow {flow}{hint}; known: {', '.join(FLOWS)}, or a folder of flow files"
+            )
         self.size = size or FLOWS.get(str(flow), FLOWS["fast"]).size
 
     def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[FlowItem]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, Self
 
+from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.frames import Sink, StreamInfo
-from streamstyle.sinks.images import FolderSink, StillSink
+from streamstyle.sinks.images import FORMATS, FolderSink, StillSink
 from streamstyle.sinks.options import WriteOptions
 from streamstyle.sinks.pipe import PipeSink
 from streamstyle.sinks.video import VideoSink
+from streamstyle.video.codecs import CONTAINERS
 
 __all__ = ["SINKS", "NamedSink", "WriteOptions", "open_sink", "sink_for"]
 
@@ -52,9 +54,17 @@ def sink_for(name: str | Path) -> type[NamedSink]:
     Existing folders, names that end in a slash and names without a suffix are folders.
 
     Raises:
+        UsageError: its suffix is unknown.
         OutputError: the name cannot be used.
     """
-    return next(kind for kind in reversed(SINKS.values()) if kind.accepts(str(name)))
+    kind = next(kind for kind in reversed(SINKS.values()) if kind.accepts(str(name)))
+    if kind is VideoSink and (suffix := Path(name).suffix.lower()) not in CONTAINERS:
+        hint = did_you_mean(suffix, [*CONTAINERS, *FORMATS])
+        raise UsageError(
+            f"{name}: cannot write {suffix}{hint}; "
+            f"videos: {' '.join(CONTAINERS)}; images: {' '.join(FORMATS)}"
+        )
+    return kind
 
 
 def open_sink(name: str | Path, info: StreamInfo, options: WriteOptions | None = None) -> Sink:

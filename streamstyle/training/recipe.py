@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from streamstyle.errors import InputError, UsageError
+from streamstyle.errors import InputError, UsageError, did_you_mean
+from streamstyle.files import read_toml
 from streamstyle.losses import STATISTICS
 from streamstyle.networks.style_net import StyleNet
 
@@ -89,7 +89,8 @@ class Recipe:
         if not 0 <= self.levels < 50:
             raise UsageError(f"levels is {self.levels:g}, expected 0 to below 50")
         if self.statistic not in STATISTICS:
-            raise UsageError(f"unknown statistic {self.statistic!r}; known: {', '.join(STATISTICS)}")
+            hint = did_you_mean(str(self.statistic), STATISTICS)
+            raise UsageError(f"unknown statistic {self.statistic!r}{hint}; known: {', '.join(STATISTICS)}")
         if not 1 <= self.style_scales <= 4:
             raise UsageError(f"style scales is {self.style_scales}, expected 1 to 4")
         for name in ("style", "content", "brightness", "tone", "variation", "temporal"):
@@ -107,8 +108,9 @@ def recipe_from(values: Mapping[str, object], where: str) -> Recipe:
     """
     known = {entry.name for entry in fields(Recipe)}
     if unknown := set(values) - known:
+        hint = did_you_mean(min(unknown), known)
         raise InputError(
-            f"{where}: unknown keys {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+            f"{where}: unknown keys {', '.join(sorted(unknown))}{hint}; known: {', '.join(sorted(known))}"
         )
     try:
         return Recipe(**values)  # type: ignore[arg-type]
@@ -122,9 +124,8 @@ def read_recipe(path: Path) -> tuple[Recipe, dict[str, object]]:
     Raises:
         InputError: the file cannot be read, is not TOML, or has unknown keys.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        painting = dict(table.pop("painting", {}))
-    except (OSError, ValueError, TypeError) as exc:
-        raise InputError(f"{path}: not a training recipe: {exc}") from exc
+    table = read_toml(path, "a training recipe")
+    painting = table.pop("painting", {})
+    if not isinstance(painting, dict):
+        raise InputError(f"{path}: painting is {painting!r}, expected a table")
     return recipe_from(table, str(path)), painting

@@ -15,11 +15,18 @@ import cv2
 from av.video.codeccontext import VideoCodecContext
 
 from streamstyle.cores import usable_cores
-from streamstyle.errors import UsageError
+from streamstyle.errors import UsageError, did_you_mean
 
 _X264_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
+ALSO_CALLED = {  # codecs, by names of FFmpeg's encoders and others
+    **dict.fromkeys(("x264", "libx264", "avc"), "h264"),
+    **dict.fromkeys(("x265", "libx265", "h265"), "hevc"),
+    **dict.fromkeys(("libsvtav1", "libaom-av1"), "av1"),
+    "libvpx-vp9": "vp9",
+    "prores_ks": "prores",
+}
 _CPU_AVX_512F = 13  # OpenCV's constant; not every version exports its name
 
 
@@ -206,7 +213,9 @@ def choose_codec(container: ContainerFormat, options: EncodeOptions, where: str)
         if name == "h264" and works("h264_nvenc"):
             name = "h264_nvenc"
     if name not in CODECS:
-        raise UsageError(f"--codec {name}: unknown; known: auto {' '.join(container.codecs)}")
+        meant = ALSO_CALLED.get(name.lower(), name)
+        hint = did_you_mean(meant, container.codecs)
+        raise UsageError(f"--codec {name}: unknown{hint}; known: auto {' '.join(container.codecs)}")
     if name not in container.codecs:
         raise UsageError(f"--codec {name}: not supported by {where}; supported: {' '.join(container.codecs)}")
     codec = CODECS[name]
@@ -225,11 +234,15 @@ def _check(name: str, codec: Codec, options: EncodeOptions) -> None:
             raise UsageError(f"--crf {options.quality:g}: codec {name} takes {low:g} to {high:g}")
     if options.preset is not None and options.preset not in codec.presets:
         known = " ".join(codec.presets) or "none"
-        raise UsageError(f"--preset {options.preset}: codec {name} takes {known}")
+        hint = did_you_mean(options.preset, codec.presets)
+        raise UsageError(f"--preset {options.preset}: codec {name} takes {known}{hint}")
     if options.pixel_format is not None:
         formats = [f.name for f in av.Codec(codec.encoder, "w").video_formats or ()]
         if options.pixel_format not in formats:
-            raise UsageError(f"--pix-fmt {options.pixel_format}: codec {name} takes {' '.join(formats)}")
+            hint = did_you_mean(options.pixel_format, formats)
+            raise UsageError(
+                f"--pix-fmt {options.pixel_format}: codec {name} takes {' '.join(formats)}{hint}"
+            )
 
 
 @cache

@@ -169,7 +169,9 @@ def _open(
     except MemoryError as error:
         raise InputError(f"{name}: its damaged header requires more memory than there is") from error
     except (*DAMAGE, OSError) as error:
-        kind = "video or audio file" if formats == _AUDIO_FORMATS else "video"
-        what = "cannot be opened" if timeout else f"not a {kind} that can be read"
-        raise InputError(f"{name}: {what} ({reason(error)})") from error
+        if timeout:
+            raise InputError(f"{name}: cannot be opened ({reason(error)})") from error
+        other = "an audio file" if formats == _AUDIO_FORMATS else "an image"
+        why = "" if isinstance(error, av.error.InvalidDataError) else f" ({reason(error)})"
+        raise InputError(f"{name}: not a video or {other} that can be read{why}") from error
     return container

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import av
 from av.stream import Stream
 
-from streamstyle.errors import UsageError
+from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.frames import Frame, Packet, StreamInfo
 from streamstyle.video.codecs import CONTAINERS, ContainerFormat, EncodeOptions, choose_codec
 from streamstyle.video.contents import Target, add_contents, plan_contents
@@ -55,7 +55,9 @@ class VideoStreamWriter:
     ) -> None:
         chosen = format or _BY_SCHEME.get(urlsplit(name).scheme, "matroska")
         if chosen not in STREAMED:
-            raise UsageError(f"--format {chosen}: cannot be streamed; known: {' '.join(STREAMED)}")
+            meant = {"mkv": "matroska", "ts": "mpegts"}.get(chosen, chosen)
+            hint = did_you_mean(meant, STREAMED)
+            raise UsageError(f"--format {chosen}: cannot be streamed{hint}; known: {' '.join(STREAMED)}")
         form = STREAMED[chosen]
         _, codec = choose_codec(form, options, chosen)
         warn_of_padding(info, options.pixel_format or codec.pixel_format)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from streamstyle.errors import InputError, UsageError
+from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.networks import FEATURE_NETWORKS, PRETRAINED, Distilled, FeatureNetwork
 from streamstyle.networks.pretrained import HEADS, NAMING, Pretrained
 from streamstyle.weights.downloads import download, downloaded
@@ -48,9 +48,10 @@ def load_features(name_or_path: str | Path = "distilled", *, head: bool = False)
         return filled(text, read_checkpoint(path, largest=LARGEST_CHECKPOINT), path, head)
     path = Path(text)
     if path.suffix.lower() not in (".safetensors", ".pth", ".pt") and not os.path.isfile(path):
+        hint = did_you_mean(text, FEATURE_NETWORKS)
         raise UsageError(
-            f"unknown feature network {text!r}; known: distilled, {', '.join(PRETRAINED)}, or a file of "
-            f"weights of {', '.join(name for name in FEATURE_NETWORKS if name != 'distilled')}"
+            f"unknown feature network {text!r}{hint}; known: distilled, {', '.join(PRETRAINED)}, or a file "
+            f"of weights of {', '.join(name for name in FEATURE_NETWORKS if name != 'distilled')}"
         )
     if path.suffix.lower() == ".safetensors":
         tensors = read_safetensors(path, largest=LARGEST_CHECKPOINT)[0]

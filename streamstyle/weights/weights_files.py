@@ -55,7 +55,7 @@ def read_safetensors(path: Path, largest: int = LARGEST_FILE) -> tuple[dict[str,
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as exc:
-        raise InputError(f"{path}: not a safetensors file, or damaged: {first_line(exc)}") from exc
+        raise InputError(f"{path}: not a safetensors file, or damaged ({first_line(exc)})") from exc
 
 
 def read_checkpoint(path: Path, largest: int = LARGEST_FILE) -> dict[str, Tensor]:
@@ -70,7 +70,10 @@ def read_checkpoint(path: Path, largest: int = LARGEST_FILE) -> dict[str, Tensor
     except MemoryError:
         raise
     except Exception as exc:  # damaged pickles raise anything: IndexError, struct.error …
-        raise InputError(f"{path}: not a checkpoint that can be read safely: {first_line(exc)}") from exc
+        # Torch's own words advise to load the file unsafely.
+        raise InputError(
+            f"{path}: damaged, or not a checkpoint of tensors alone; expected the state_dict of a network"
+        ) from exc
     if not isinstance(tensors, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in tensors.items()
     ):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, get_origin
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typer.core import TyperCommand
 
 from streamstyle.apps.cli.reporting import reporting
-from streamstyle.options import about, load_preset, range_of
+from streamstyle.options import GivenValues, about, load_preset, range_of, without_none
 
 REPORT = "Reporting"
-PLAIN_TYPES = (bool, int, float)
+METAVARS = {int: "INTEGER", float: "NUMBER"}
 OUTPUT_FLAGS = ("-o", "--output")
+ARGUMENTS = "streamstyle.arguments"  # key of the context's `meta`
 
 Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Overwrite existing files.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.", rich_help_panel=REPORT)]
@@ -68,7 +69,7 @@ def command(
 
         set_signature(run, own)
         run.__doc__ = inspect.cleandoc(getattr(settings, "SUMMARY", None) or function.__doc__ or "")
-        app.command(name)(run)
+        app.command(name, cls=_Command)(run)
         return function
 
     return decorate
@@ -110,7 +111,8 @@ def merge_parameters(own: list[inspect.Parameter], settings: type[BaseModel]) ->
 def parameter_of(name: str, field: FieldInfo) -> inspect.Parameter:
     """A field as a parameter for Typer; its value is None unless it is given."""
     extras, kind = about(field), inspect.Parameter.POSITIONAL_OR_KEYWORD
-    value = str if extras["text"] else value_type(field.annotation)
+    kind_of_value = without_none(field.annotation)
+    value = bool if kind_of_value is bool else str  # the model converts all others, with better messages
     if extras["positional"]:
         argument = typer.Argument(metavar=extras["metavar"], help=field.description)
         return inspect.Parameter(name, kind, annotation=Annotated[value, argument])
@@ -122,27 +124,12 @@ def parameter_of(name: str, field: FieldInfo) -> inspect.Parameter:
         help=help_of(field),
         rich_help_panel=extras["panel"],
         show_default=False,
-        metavar=extras["metavar"],
+        metavar=extras["metavar"] or METAVARS.get(kind_of_value),
         envvar=extras["environment"],
     )
-    several = extras["several"] or get_origin(without_none(field.annotation)) is tuple
+    several = extras["several"] or get_origin(kind_of_value) is tuple
     listed = list[str] | None if several and not extras["text"] else value | None
     return inspect.Parameter(name, kind, default=None, annotation=Annotated[listed, made])
-
-
-def without_none(annotation: Any) -> Any:
-    """X of `X | None`."""
-    if get_origin(annotation) in (Union, UnionType):
-        (annotation,) = (part for part in get_args(annotation) if part is not type(None))
-    return annotation
-
-
-def value_type(annotation: Any) -> type:
-    """The type to which Typer converts the text; other conversions are left to the model."""
-    annotation = without_none(annotation)
-    if get_origin(annotation) is Literal:
-        return str
-    return annotation if annotation in PLAIN_TYPES else str
 
 
 def help_of(field: FieldInfo) -> str:
@@ -155,14 +142,15 @@ def help_of(field: FieldInfo) -> str:
     return f"{field.description} ({added})" if added else str(field.description)
 
 
-def given_values(context: typer.Context, values: dict[str, Any], settings: type[BaseModel]) -> dict[str, Any]:
+def given_values(context: typer.Context, values: dict[str, Any], settings: type[BaseModel]) -> GivenValues:
     """Remove the model's values from `values` and return those that were given; they override the preset.
 
     Raises:
         UsageError, InputError: the preset does not exist, or cannot be read.
     """
     preset = values.pop("config", None)
-    chosen: dict[str, Any] = dict(load_preset(preset, settings)) if preset is not None else {}
+    chosen = GivenValues(load_preset(preset, settings) if preset is not None else {})
+    written = [argument.partition("=")[0] for argument in context.meta.get(ARGUMENTS, ())]
     for name, field in settings.model_fields.items():
         value = values.pop(name, None)
         if value in (None, [], ()):
@@ -171,4 +159,14 @@ def given_values(context: typer.Context, values: dict[str, Any], settings: type[
         if isinstance(value, list) and source is not None and source.name == "ENVIRONMENT":
             value = [os.environ[about(field)["environment"]]]  # click would split it at spaces
         chosen[name] = value
+        if used := [flag for flag in about(field)["flags"] if flag in written]:
+            chosen.flags[name] = used[-1]
     return chosen
+
+
+class _Command(TyperCommand):
+    """A command that keeps its arguments as the user wrote them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)

@@ -30,19 +30,21 @@ class TrainSettings(BaseModel):
         None, "Weights file to write; by default PAINTING.safetensors.", TRAINING, flags=OUTPUT_FLAGS
     )
     recipe: str | None = option(None, "TOML file with training settings.", TRAINING, metavar="FILE")
-    minutes: float | None = option(None, "Training time in minutes; by default 5.", TRAINING)
-    steps: int | None = option(None, "Training steps, instead of --minutes.", TRAINING)
+    minutes: float | None = option(
+        None, "Training time in minutes; by default 5.", TRAINING, gt=0, le=100_000
+    )
+    steps: int | None = option(None, "Training steps, instead of --minutes.", TRAINING, ge=1)
     stroke_size: float | None = option(
-        None, "Stroke size; 1 = as in the painting scaled to 640 pixels.", TRAINING
+        None, "Stroke size; 1 = as in the painting scaled to 640 pixels.", TRAINING, ge=0.1, le=4
     )
     style_weight: float | None = option(
-        None, "Weight of the style loss; higher = more of the painting.", TRAINING
+        None, "Weight of the style loss; higher = more of the painting.", TRAINING, ge=0, le=1e6
     )
     content_weight: float | None = option(
-        None, "Weight of the content loss; higher = more of the photograph.", TRAINING
+        None, "Weight of the content loss; higher = more of the photograph.", TRAINING, ge=0, le=1e6
     )
-    learning_rate: float | None = option(None, "Peak learning rate of Adam.", TRAINING)
-    seed: int | None = option(None, "Random seed.", TRAINING)
+    learning_rate: float | None = option(None, "Peak learning rate of Adam.", TRAINING, gt=0, le=1)
+    seed: int | None = option(None, "Random seed.", TRAINING, ge=0, le=2**31 - 1)
     scratch: bool = option(
         False, "Start from random weights instead of the base network.", TRAINING, flags=("--scratch",)
     )

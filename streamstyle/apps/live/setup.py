@@ -9,7 +9,7 @@ from streamstyle.apps.live.output import Output
 from streamstyle.apps.live.settings import LiveSettings, PageSettings
 from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.effects import EFFECTS, RenderSettings
-from streamstyle.errors import UsageError
+from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.options import load_preset, make_settings
 from streamstyle.sinks import WriteOptions, sink_for
 from streamstyle.sinks.pipe import PipeSink
@@ -31,7 +31,8 @@ def chosen_effect(settings: PageSettings) -> RenderSettings:
     kind = EFFECTS.get(name)
     runs = [effect for effect, each in EFFECTS.items() if each.LIVE]
     if kind is None or not kind.LIVE:
-        raise UsageError(f"--effect {name}: expected one that runs live: {', '.join(runs)}")
+        hint = did_you_mean(name, runs)
+        raise UsageError(f"--effect {name}: expected one that runs live{hint}: {', '.join(runs)}")
     if settings.style and kind.MIXTURE != "style":
         flag = "--dream" if preset is not None and name == "dream" else f"--effect {name}"
         raise UsageError(f"{flag}: takes no --style")
