@@ -1,16 +1,18 @@
-"""Compositing: applies an effect at its working size, with color preservation and a mask."""
+"""Compositing: applies an effect at its working size, with color preservation, a mask and bars."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from streamstyle.device import out_of_memory
+from streamstyle.effects.bars import Bars, find_bars
 from streamstyle.effects.colors import COLORS
 from streamstyle.effects.states import nested, unnested
 from streamstyle.effects.upsampling import blurred, resized, upsampled
@@ -25,7 +27,7 @@ _log = logging.getLogger("streamstyle")
 
 
 class Composite:
-    """Applies an effect with its stroke size, color preservation and mask.
+    """Applies an effect with its stroke size, color preservation and mask, to the picture between bars.
 
     Strokes of a given size look alike at every resolution: the effect works on an image whose shorter side is
     LINES pixels divided by the stroke size, and the result is upsampled along the edges of the source.
@@ -37,6 +39,8 @@ class Composite:
         colors: the method of color preservation, a name of COLORS.
         mask: gives (H, W) uint8 for a time in seconds, 255 where the effect applies; of any size.
         feather: width of the mask's soft edge, as a share of the image's shorter side.
+        bars: "found": letterbox and pillarbox bars are left as they are; "video": those of earlier images
+            are, too, as long as they can still be there; "none": there are none.
 
     Attributes:
         coarseness: factor on the stroke size of the keyframes, to save time.
@@ -51,14 +55,18 @@ class Composite:
         colors: str = "chroma",
         mask: Callable[[float], np.ndarray] | None = None,
         feather: float = 0.0,
+        bars: Literal["found", "video", "none"] = "none",
     ) -> None:
         self.effect, self.keyframes = effect, keyframes
         self.with_colors_of = COLORS[colors]
         self.mask, self.feather = mask, feather
+        self.bars = bars
         self.coarseness = 1.0
         self.reduced = 0
         self._reduced_images: list[tuple[Tensor, Tensor]] = []  # the last two images, and reduced
         self._mask_weights: tuple[np.ndarray, Tensor] | None = None  # the last mask, and as weights
+        self._bars = Bars()  # of the last image
+        self._pictures: list[tuple[Tensor, Bars, Tensor]] = []  # the last two images, and without bars
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The image with the effect applied.
@@ -75,16 +83,41 @@ class Composite:
         """
         parameters = self.keyframes.at(moment.seconds)
         with torch.inference_mode():
-            result = self.applied(image, moment, parameters.stroke_size)
-            if result is image:
+            picture, moment = self.without_bars(image, moment)
+            result = self.applied(picture, moment, parameters.stroke_size)
+            if result is picture:
                 return image
             with out_of_memory(image.shape[2], image.shape[1]):
                 if parameters.keep_colors > 0:
-                    colored = self.with_colors_of(image, result)
+                    colored = self.with_colors_of(picture, result)
                     result = torch.lerp(result, colored, parameters.keep_colors)
                 if self.mask is not None:
-                    result = torch.lerp(image, result, self.mask_weights(self.mask(moment.seconds), image))
+                    result = torch.lerp(picture, result, self.mask_weights(self.mask(moment.seconds), image))
+                if self._bars:
+                    result = self._bars.kept(image, result)
         return result
+
+    def without_bars(self, image: Tensor, moment: Moment) -> tuple[Tensor, Moment]:
+        """The image and the next one, with the picture mirrored into the bars if there are any."""
+        if self.bars == "none":
+            return image, moment
+        with out_of_memory(image.shape[2], image.shape[1]):
+            self._bars = find_bars(image, self._bars if self.bars == "video" else None)
+            if not self._bars:
+                return image, moment
+            picture = self.picture(image)
+            if moment.next is not None:
+                moment = replace(moment, next=replace(moment.next, image=self.picture(moment.next.image)))
+        return picture, moment
+
+    def picture(self, image: Tensor) -> Tensor:
+        """The image with bars filled; filled only once for a frame that was already used as `next`."""
+        known = (filled for whole, bars, filled in self._pictures if whole is image and bars == self._bars)
+        filled = next(known, None)
+        if filled is None:
+            filled = self._bars.filled(image)
+        self._pictures = [*self._pictures[-1:], (image, self._bars, filled)]
+        return filled
 
     def applied(self, image: Tensor, moment: Moment, stroke_size: float) -> Tensor:
         """The effect at its working size, which is halved each time memory runs out."""
@@ -135,12 +168,14 @@ class Composite:
         self.effect.reset()
 
     def state(self) -> dict[str, Tensor | float | int]:
-        """The effect's state, and how many times the working size was halved."""
-        return {**nested(self.effect.state()), "reduced": self.reduced}
+        """The effect's state, how many times the working size was halved, and the bars."""
+        bars = {f"bars.{side}": width for side, width in asdict(self._bars).items()}
+        return {**nested(self.effect.state()), "reduced": self.reduced, **bars}
 
     def restore(self, state: Mapping[str, Tensor | float | int]) -> None:
         """Restores a result of `state`."""
         self.reduced = int(state["reduced"])
+        self._bars = Bars(**{side.name: int(state[f"bars.{side.name}"]) for side in fields(Bars)})
         self.effect.restore(unnested(state))
 
 

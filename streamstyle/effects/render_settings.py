@@ -185,6 +185,9 @@ class RenderSettings(BaseModel):
         0.5, "Soft edge of the mask, in percent of the shorter side.", LOOK, ge=0, le=20
     )
     mask_invert: bool = option(False, "Apply the effect where the mask is dark.", LOOK)
+    keep_blank: bool = option(
+        True, "Leave letterbox and pillarbox bars as they are, and blank areas calm.", LOOK
+    )
     tile: int | None = option(
         None, "Process the image in tiles of so many lines, to save memory.", LOOK, ge=64, le=16384
     )
@@ -345,14 +348,14 @@ class RenderSettings(BaseModel):
 
     @abstractmethod
     def build(self, context: EffectContext) -> Effect:
-        """The effect alone, without mask, color preservation and stroke size; see `compose`.
+        """The effect alone, without mask, bars, color preservation and stroke size; see `compose`.
 
         Raises:
             UsageError, InputError: a value is not allowed, or a file cannot be read.
         """
 
     def compose(self, context: EffectContext) -> Effect:
-        """The effect as a render uses it: with its mask, color preservation and stroke size.
+        """The effect as a render uses it: with its mask, bars, color preservation and stroke size.
 
         Raises:
             UsageError, InputError: as `build`.
@@ -368,7 +371,14 @@ class RenderSettings(BaseModel):
             colors=self.keep_colors_by,
             mask=mask,
             feather=self.mask_feather / 100,
+            bars=self.bars(context.kind),
         )
+
+    def bars(self, kind: str) -> Literal["found", "video", "none"]:
+        """Which bars are left as they are in a source of that kind; see `Composite`."""
+        if not self.keep_blank:
+            return "none"
+        return "video" if kind == "video" else "found"
 
     def open_mask(self, name: str, files: ExitStack, *, invert: bool = False) -> Any:
         """Opens a mask, an image or a video that is played in sync with the source."""

@@ -73,7 +73,9 @@ class Stylizer:
         context = EffectContext("video", self.transition, self.device, ExitStack(), live=True)
         self._is_recurrent, finest = effect.CONTINUES, effect.live_coarseness(self.device)
         self._stabilize = Stabilize(effect.build(context), controls.steady)
-        self._composite = Composite(self._stabilize, self.transition, colors=effect.keep_colors_by)
+        self._composite = Composite(
+            self._stabilize, self.transition, colors=effect.keep_colors_by, bars=effect.bars("video")
+        )
         self._composite.coarseness = finest
         self._rate_control = None if fps is None else RateControl(fps, finest)
         self._flow = FlowSequence(

@@ -63,11 +63,13 @@ class StylizeSettings(RenderSettings):
         return list(STYLES)
 
     def build(self, context: EffectContext) -> Effect:
-        """The style networks, with their results stabilized over time if the settings say so."""
+        """The style networks, calm in blank areas and stabilized over time if the settings say so."""
+        from streamstyle.effects.calm import Calm
         from streamstyle.effects.stabilize import Stabilize
 
         style, steady = self.networks(context), self.steadiness(context.kind)
-        return Stabilize(style, steady) if steady > 0 and not context.live else style
+        effect = Calm(style) if self.keep_blank else style
+        return Stabilize(effect, steady) if steady > 0 and not context.live else effect
 
     def networks(self, context: EffectContext) -> Style:
         """The style networks, which process each frame by itself."""

@@ -28,7 +28,7 @@ class ZoomSettings(DreamSettings):
     ANIMATED: ClassVar[tuple[str, ...]] = (*DreamSettings.ANIMATED, "speed", "rotate")
     OMITTED: ClassVar[frozenset[str]] = frozenset(
         {
-            *("mask", "mask_feather", "mask_invert", "start", "length", "deinterlace", "audio"),
+            *("mask", "mask_feather", "mask_invert", "keep_blank", "start", "length", "deinterlace", "audio"),
             *("flow", "flow_size", "flow_weights", "carry", "later_steps"),
         }
     )
