@@ -134,7 +134,7 @@ class Device:
         if not capture.isOpened():
             raise InputError(
                 f"camera {name}: cannot be opened: not connected, in use by another program, or not "
-                "permitted; `streamstyle live --list` lists the cameras"
+                f"permitted; `streamstyle live --list` shows {cameras_in_words()}"
             )
         self._capture = capture
         # Compression is set before the size: USB carries only a few large uncompressed frames per second.
@@ -272,6 +272,11 @@ def list_cameras(root: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
         return found
     names = device_names("avfoundation" if platform.system() == "Darwin" else "dshow")
     return {str(number): name for number, name in enumerate(names)}
+
+
+def cameras_in_words() -> str:
+    """What `list_cameras` finds, for messages."""
+    return ", ".join(f"{camera} ({name})" for camera, name in list_cameras().items()) or "no camera"
 
 
 def open_camera(

@@ -14,7 +14,7 @@ from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.apps.live.settings import LiveSettings
 from streamstyle.effects import RenderSettings
-from streamstyle.errors import Interrupted, StreamstyleError, UsageError
+from streamstyle.errors import InputError, Interrupted, StreamstyleError, UsageError
 from streamstyle.options import make_settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False
             run(reporter, session, settings, window, record, overwrite)
     except Interrupted:
         pass  # the usual way to stop without a window; everything is closed by now
-    finish(reporter, session, record)
+    finish(reporter, session, record, seen=window is not None or settings.web)
 
 
 def run(
@@ -161,10 +161,11 @@ def status_reporter(reporter: Reporter, session: Live) -> Callable[[], None]:
     return report
 
 
-def finish(reporter: Reporter, session: Live, record: Path | None) -> None:
+def finish(reporter: Reporter, session: Live, record: Path | None, *, seen: bool) -> None:
     """Print the summary.
 
     Raises:
+        InputError: the camera gave no frame, so nothing was recorded, or nothing done that could be `seen`.
         StreamstyleError: an output failed for good.
     """
     reporter.close()
@@ -175,3 +176,5 @@ def finish(reporter: Reporter, session: Live, record: Path | None) -> None:
     failed: list[StreamstyleError] = session.failures()
     if failed:
         raise failed[0]
+    if not session.frames and (record is not None or not seen):
+        raise InputError(f"{status['reason'] or 'camera'}; no frame came, so there is no result")

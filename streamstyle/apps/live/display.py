@@ -8,11 +8,13 @@ from fractions import Fraction
 
 from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.view import View
+from streamstyle.errors import InputError
 from streamstyle.frames import Frame
 from streamstyle.sinks.window import WindowSink
 
 KEYS_SECONDS = 0.03  # between two polls of the keyboard while no frame arrives
 REDRAW_SECONDS = 0.25  # while no frame arrives: updates the slate and the recording time
+PATIENCE_SECONDS = 10.0  # for the first frame, as opening a camera can take seconds
 _TICKS = Fraction(1, 1_000_000)
 
 
@@ -50,7 +52,12 @@ def show(
 
 
 def wait(
-    live: Live, *, until: float, on_tick: Callable[[], None] | None = None, watched: bool = False
+    live: Live,
+    *,
+    until: float,
+    on_tick: Callable[[], None] | None = None,
+    watched: bool = False,
+    patience: float = PATIENCE_SECONDS,
 ) -> None:
     """Let the session run until a given time.
 
@@ -58,14 +65,19 @@ def wait(
         until: time of `time.monotonic`.
         on_tick: called between frames.
         watched: results are also shown elsewhere, as on the web page.
+        patience: seconds to wait for the camera's first frame, unless `watched`: nobody would notice that it
+            does not exist.
 
     Raises:
+        InputError: the camera gave no frame in time.
         StreamstyleError: a frame could not be stylized, or all outputs have failed and `watched` is false.
     """
-    number = 0
+    number, give_up = 0, time.monotonic() + patience
     while time.monotonic() < until:
         newest = live.newest(number, min(max(until - time.monotonic(), 0.0), 0.25))
         number = newest[0] if newest is not None else number
+        if not watched and live.capture.frames == 0 and time.monotonic() > give_up:
+            raise InputError(f"{live.capture.reason or 'camera'}; no frame came within {patience:g} s")
         if not watched and not live.has_outputs:
             for error in live.failures():
                 raise error
