@@ -137,3 +137,10 @@ def test_a_key_frame_comes_every_two_seconds_however_few_frames_there_are(tmp_pa
     with av.open(str(tmp_path / "a.mkv")) as video:
         keys = [float(packet.pts * packet.time_base) for packet in video.demux(video=0) if packet.is_keyframe]
     assert max(b - a for a, b in pairwise([*keys, 9.5])) <= 2.01, "and at changes of the scene"
+
+
+def test_a_link_as_output_stays_a_link(tmp_path):
+    (tmp_path / "link.mkv").symlink_to("real.mkv")
+    with RecordingSink(tmp_path / "link.mkv", INFO) as sink:
+        sink.write(frame(0, TIMES[0]))
+    assert (tmp_path / "link.mkv").is_symlink() and len(times(tmp_path / "real.mkv")) == 1

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from streamstyle.errors import OutputError, UsageError
-from streamstyle.files import refuse_overwrite
+from streamstyle.files import real_target, refuse_overwrite
 from streamstyle.frames import Frame, Sink, SinkItem, StreamInfo
 from streamstyle.video.codecs import EncodeOptions
 from streamstyle.video.fragmented_file import Recording, check_ending
@@ -22,7 +22,7 @@ class RecordingSink(Sink):
     Until it is complete, the video is named NAME.part.mp4. That file is playable and is kept after an error.
 
     Args:
-        path: of the video; its suffix selects the container.
+        path: of the video; its suffix selects the container. A symbolic link is followed.
         info: of the stream, for its size.
         options: of the encoder.
         overwrite: replace an existing file.
@@ -40,8 +40,8 @@ class RecordingSink(Sink):
         *,
         overwrite: bool = False,
     ) -> None:
-        self._path, self._overwrite = Path(path), overwrite
-        check_recording(self._path, overwrite=overwrite)
+        check_recording(Path(path), overwrite=overwrite)
+        self._path, self._overwrite = real_target(Path(path)), overwrite
         self._recording = Recording(part_of(self._path), info, options)
         self._done = False
 
@@ -76,11 +76,13 @@ def check_recording(path: Path, *, overwrite: bool) -> None:
     Raises:
         UsageError: the video exists and `overwrite` is False, its folder does not exist, or its suffix is not
             that of a container for recordings.
+        OutputError: it is not a regular file.
     """
     check_ending(path)
     refuse_overwrite(path, overwrite)
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
+    real_target(path)
 
 
 def part_of(path: Path) -> Path:

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from streamstyle.device import choose
 from streamstyle.errors import InputError, OutputError, UsageError
-from streamstyle.files import places_after_move, refuse_overwrite, sha256_of
+from streamstyle.files import places_after_move, refuse_overwrite, refuse_same_file, sha256_of
 from streamstyle.networks import StyleNet
 from streamstyle.part_folder import PartFolder
 from streamstyle.styles import load_style, save_style
@@ -112,6 +112,9 @@ def train(
     others = [output] if is_there else [output, preview_of(output)]
     for path in others:
         refuse_overwrite(path, overwrite)
+    for written in (output, preview_of(output)):
+        for read in filter(None, (job.painting, job.photos, job.video, job.features)):
+            refuse_same_file(read, written)
     job = replace(
         job,
         painting=str(Path(job.painting).absolute()),

@@ -12,7 +12,7 @@ from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import RenderSettings
 from streamstyle.effects.render_settings import FlowName, Seconds
-from streamstyle.files import refuse_overwrite
+from streamstyle.files import real_target, refuse_overwrite, refuse_same_file
 from streamstyle.options import make_settings, option, same
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ def evaluate(
     for path in (settings.table, settings.sheet):
         if path is not None:
             refuse_overwrite(Path(path), overwrite)
+            for read in (source, result):
+                refuse_same_file(read, path)
+    if settings.sheet is not None:
+        real_target(Path(settings.sheet))  # before all is measured
     evaluation = measure_videos(reporter, source, result, settings)
     from streamstyle.evaluation import report
 

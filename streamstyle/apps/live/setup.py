@@ -10,6 +10,7 @@ from streamstyle.apps.live.settings import LiveSettings, PageSettings
 from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError, did_you_mean
+from streamstyle.files import refuse_same_file
 from streamstyle.options import load_preset, make_settings
 from streamstyle.sinks import WriteOptions, sink_for
 from streamstyle.sinks.pipe import PipeSink
@@ -63,6 +64,8 @@ def check_inputs(settings: LiveSettings, record: Path | None, overwrite: bool) -
     if not camera_kind(settings.camera).waits:
         with open_camera(settings.camera):
             pass
+    if record is not None:
+        refuse_same_file(settings.camera, record)
     if record is not None and not sink_for(record).LIVE:
         check_recording(record, overwrite=overwrite)
 
