@@ -78,13 +78,13 @@ def test_there_are_presets_and_those_of_styles_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--layer", "thign"], 2, "no layer 'thign'; there are thing, "),
+        (["--layer", "thign"], 2, "no layer 'thign' (did you mean thing?); there are thing, "),
         (["--layer", "thing:9999"], 2, "thing has channels 0 to 511"),
         (["--guide", "absent.png"], 3, "absent.png"),
         (["--features", "absent.safetensors"], 3, "absent.safetensors"),
         (["--features", "vgg61"], 2, "unknown feature network 'vgg61'"),
         (["--octaves", "9"], 2, "--octaves 9: 64x48 pixels allow 2"),
-        (["--carry", "2"], 2, "--carry 2.0"),
+        (["--carry", "2"], 2, "--carry 2: "),
         (["--config", "cats"], 2, "no such file or preset; presets: branches"),
     ],
 )
@@ -106,7 +106,7 @@ def test_layers_are_listed_and_drawn(tmp_path: Path) -> None:
     assert cv2.imread(str(sheet)).shape[1] > 3 * 160
     assert "exists; -y overwrites it" in call("layers", *options).stderr
     unknown = call("layers", "--layer", "prat", "-o", tmp_path / "x.png")
-    assert unknown.exit_code == 2 and "no layer 'prat'; there are part" in unknown.stderr
+    assert unknown.exit_code == 2 and "no layer 'prat' (did you mean part?); there are part" in unknown.stderr
     small = tmp_path / "small.png"
     Image.new("RGB", (48, 40)).save(small)
     done = call("layers", "--layer", "part", "--count", "1", "--image", small, "-o", tmp_path / "few.png")

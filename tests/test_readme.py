@@ -68,7 +68,7 @@ def test_every_long_option_of_the_readme_exists() -> None:
 
     known = CliRunner().invoke(app, ["stylize", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).stdout
-    for command in ("dream", "zoom", "layers", "transfer", "live"):
+    for command in ("dream", "zoom", "layers", "transfer", "live", "resume"):
         known += CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["studio", "--help"], env={"COLUMNS": "200"}).stdout
