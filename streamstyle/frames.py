@@ -112,6 +112,7 @@ class StreamInfo:
         length: seconds of the part that is read, or None if unknown.
         replayable: opening the source again gives the same frames (not a pipe or live stream).
         bytes: size of the input file, or None if it is not a file.
+        plays: how many times viewers play an animated image; 0 = without end, also for videos.
         provenance: how the output is made, as one line of JSON that sinks store in its tags; "" for none.
     """
 
@@ -131,6 +132,7 @@ class StreamInfo:
     length: float | None = None
     replayable: bool = True
     bytes: int | None = None
+    plays: int = 0
     provenance: str = ""
 
 

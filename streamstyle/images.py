@@ -45,6 +45,23 @@ def is_animation(path: Path) -> bool:
         return False
 
 
+def plays_of(path: Path) -> int:
+    """How many times viewers play an animation; 0 = without end, or if it cannot be read."""
+    try:
+        with _guard(path), _opened(path) as image:
+            return _plays(image)
+    except StreamstyleError:
+        return 0
+
+
+def _plays(image: Image.Image) -> int:
+    loop = image.info.get("loop")
+    if image.format != "GIF":
+        return int(loop or 0)
+    # GIF stores the repeats after the first time, 0 = without end; and nothing if there are none.
+    return 1 if loop is None else int(loop) + (int(loop) > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
     """A decoded image.
@@ -159,6 +176,7 @@ class ImageFile:
         first: number of the first frame of the animation: 1 if the default image of a PNG is not part of it,
             else 0.
         frames: number of frames or pages according to the file.
+        plays: how many times viewers play the animation; 0 = without end.
 
     Raises:
         InputError: on opening, if the file is missing, is not an image, has more than MAX_PIXELS, or its
@@ -189,6 +207,7 @@ class ImageFile:
             self.frames = int(
                 getattr(self._image, "n_frames", 1)
             )  # a GIF is read to count them, and may raise
+            self.plays = _plays(self._image)
             on_error.pop_all()
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -188,12 +189,12 @@ class AnimationSource:
         self.lost = 0
         with self._open() as file:
             image = file.frame(file.first)
-            frames = file.frames - file.first
+            frames, plays = file.frames - file.first, file.plays
         first = Frame(image.pixels, 0, _MILLISECOND, alpha=image.alpha)
         rate = Fraction(1000 / image.milliseconds).limit_denominator(
             1001
         )  # 1001 for NTSC rates such as 30000/1001
-        self.info = _info(path, "video", first, frames=frames, rate=rate)
+        self.info = replace(_info(path, "video", first, frames=frames, rate=rate), plays=plays)
 
     @classmethod
     def accepts(cls, name: str) -> bool:

@@ -16,7 +16,7 @@ from av.stream import Stream
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet, StreamInfo
-from streamstyle.images import fitted_size
+from streamstyle.images import fitted_size, plays_of
 from streamstyle.sources.options import ReadOptions
 from streamstyle.video.color import BT709, ToRGB, is_wide, resolve_tags
 from streamstyle.video.completeness import is_cut_off, missing_seconds
@@ -235,6 +235,7 @@ class VideoSource:
             length=seconds,
             replayable=path is not None,
             bytes=path.stat().st_size if path else None,
+            plays=plays_of(path) if path and self._container.format.name == "gif" else 0,
         )
 
     def _expected(self, length: float | None) -> int | None:

@@ -37,7 +37,7 @@ def finish(folder: JobFolder, video: VideoFormat, log: PacketLog) -> None:
     if not folder.segments:
         raise InputError(f"{video.info.name}: no frame to write")
     if video.container.muxer == "gif":
-        write_gif(folder.path, folder.segments, folder.joined, video.time_base)
+        write_gif(folder.path, folder.segments, folder.joined, video.time_base, video.info.plays)
     else:
         join(folder.path, folder.segments, folder.joined, video, log)
     folder.finish(folder.joined)
