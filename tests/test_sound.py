@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -126,3 +127,27 @@ def test_sound_that_changes_its_layout_is_heard_to_the_end(
     copy(tmp_path / "a.nut", tmp_path / "b.webm")
     assert heard(tmp_path / "b.webm")[3] == pytest.approx(2 * FRAMES / RATE, abs=0.15)
     assert "damaged" not in caplog.text
+
+
+def with_swapped_channels(path: Path) -> Path:
+    """A MOV whose sound is labelled right before left: its `chan` box gets a description of each channel."""
+    data = bytearray(sounding(path, "pcm_s16le", "stereo", 48000).read_bytes())
+    at = data.find(b"chan") - 4
+    labels = b"".join(struct.pack(">II12x", label, 0) for label in (2, 1))
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"sowt"):
+        box = data.rfind(name, 0, at) - 4
+        data[box : box + 4] = struct.pack(">I", struct.unpack(">I", data[box : box + 4])[0] + len(labels))
+    data[at : at + 24] = struct.pack(">I4sIIII", 24 + len(labels), b"chan", 0, 0, 0, 2) + labels
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("target", ["b.mkv", "b.webm"])
+def test_channels_in_an_order_of_their_own_are_copied_or_dropped(
+    target: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PyAV would free their layout twice and abort the process."""
+    copy(with_swapped_channels(tmp_path / "a.mov"), tmp_path / target)
+    with av.open(str(tmp_path / target)) as out:
+        kept = len(out.streams.audio) == 1
+    assert kept == (target == "b.mkv") and kept != ("dropped" in caplog.text)

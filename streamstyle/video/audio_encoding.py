@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import cast
@@ -16,6 +17,13 @@ from streamstyle.video.opening import DAMAGE
 
 # What a layout is mixed down to if the encoder does not support it: the first that has no more channels.
 _LAYOUTS = ("7.1", "6.1", "5.1", "5.0", "quad", "3.0", "stereo", "mono")
+
+# FFmpeg's order of channels; layouts with another one are custom.
+_NATIVE_ORDER = (
+    "FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR", "TC", "TFL", "TFC", "TFR", "TBL",
+    "TBC", "TBR", "DL", "DR", "WL", "WR", "SDL", "SDR", "LFE2", "TSL", "TSR", "BFC", "BFL", "BFR", "SSL",
+    "SSR", "TTL", "TTR",
+)  # fmt: skip
 
 
 class EncodeAudio:
@@ -34,6 +42,7 @@ class EncodeAudio:
 
     def __init__(self, container: OutputContainer, track: AudioStream, encoder: str) -> None:
         self._decoder = track.codec_context
+        _refuse_custom_layout(self._decoder)
         self._decoder.open(strict=False)
         rate, layout = _settings(encoder, self._decoder)
         stream = container.add_stream(encoder, rate=rate, layout=layout)
@@ -80,6 +89,18 @@ class EncodeAudio:
         if self._resampler is not None:
             for resampled in self._resampler.resample(None):
                 yield from self.stream.encode(resampled)
+
+
+def _refuse_custom_layout(source: AudioCodecContext) -> None:
+    """Refuse channels in an order of their own, as some MOV files have: PyAV frees their list twice."""
+    layout = source.layout
+    names = [channel.name for channel in layout.channels]
+    places = [_NATIVE_ORDER.index(name) for name in names if name in _NATIVE_ORDER]
+    if len(places) == len(names) and places == sorted(set(places)):
+        return
+    if not all(name.startswith(("NONE", "AMBI")) for name in names):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))  # never freed, also not at exit
+        raise ValueError(f"its channels are in an unusual order: {layout.name}")
 
 
 def _settings(encoder: str, source: AudioCodecContext) -> tuple[int, str]:
