@@ -24,7 +24,9 @@ FRAMES, RATE = 10, 25
 def sounding(path: Path, codec: str, layout: str, sample_rate: int) -> Path:
     """A short video with a tone in every channel."""
     with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=RATE, width=64, height=48)
+        video = container.add_stream(
+            "libvpx" if path.suffix == ".ogv" else "mpeg4", rate=RATE, width=64, height=48
+        )
         options = {"strict": "experimental"}
         sound = container.add_stream(codec, rate=sample_rate, layout=layout, options=options)
         sound.codec_context.open()
@@ -151,3 +153,34 @@ def test_channels_in_an_order_of_their_own_are_copied_or_dropped(
     with av.open(str(tmp_path / target)) as out:
         kept = len(out.streams.audio) == 1
     assert kept == (target == "b.mkv") and kept != ("dropped" in caplog.text)
+
+
+def ogg_checksum(page: bytes) -> int:
+    """CRC-32 of an Ogg page (RFC 3533, section 6), most significant bit first."""
+    remainder = 0
+    for byte in page:
+        remainder ^= byte << 24
+        for _ in range(8):
+            remainder = (remainder << 1) ^ (0x104C11DB7 if remainder & 0x80000000 else 0)
+    return remainder
+
+
+def without_channels(path: Path) -> Path:
+    """An Ogg file whose Vorbis header says 0 channels."""
+    data = bytearray(sounding(path, "vorbis", "stereo", 44100).read_bytes())
+    header = data.find(b"\x01vorbis")
+    begin = data.rfind(b"OggS", 0, header)
+    lengths = data[begin + 27 : begin + 27 + data[begin + 26]]
+    end = begin + 27 + len(lengths) + sum(lengths)
+    data[header + 11] = 0
+    data[begin + 22 : begin + 26] = bytes(4)
+    data[begin + 22 : begin + 26] = struct.pack("<I", ogg_checksum(data[begin:end]))
+    path.write_bytes(data)
+    return path
+
+
+def test_vorbis_that_says_0_channels_is_decoded_with_as_many_as_it_has(tmp_path: Path) -> None:
+    copy(without_channels(tmp_path / "a.ogv"), tmp_path / "b.mov")
+    *kind, seconds, loudness = heard(tmp_path / "b.mov")
+    assert kind == ["aac", "stereo", 44100]
+    assert seconds == pytest.approx(FRAMES / RATE, abs=0.15) and loudness > 0.05

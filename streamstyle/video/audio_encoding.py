@@ -18,6 +18,7 @@ from streamstyle.video.opening import DAMAGE
 # What a layout is mixed down to if the encoder does not support it: the first that has no more channels.
 _LAYOUTS = ("7.1", "6.1", "5.1", "5.0", "quad", "3.0", "stereo", "mono")
 
+_VORBIS_HEADER, _VORBIS_CHANNELS = b"\x01vorbis", 11  # the field's offset (Vorbis I specification, 4.2.2)
 # FFmpeg's order of channels; layouts with another one are custom.
 _NATIVE_ORDER = (
     "FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR", "TC", "TFL", "TFC", "TFR", "TBL",
@@ -43,7 +44,7 @@ class EncodeAudio:
     def __init__(self, container: OutputContainer, track: AudioStream, encoder: str) -> None:
         self._decoder = track.codec_context
         _refuse_custom_layout(self._decoder)
-        self._decoder.open(strict=False)
+        _open_decoder(self._decoder)
         rate, layout = _settings(encoder, self._decoder)
         stream = container.add_stream(encoder, rate=rate, layout=layout)
         assert isinstance(stream, AudioStream)
@@ -89,6 +90,28 @@ class EncodeAudio:
         if self._resampler is not None:
             for resampled in self._resampler.resample(None):
                 yield from self.stream.encode(resampled)
+
+
+def _open_decoder(decoder: AudioCodecContext) -> None:
+    """Open it; a Vorbis header that says 0 channels gets the least number that fits its other fields."""
+    try:
+        decoder.open(strict=False)
+        return
+    except (*DAMAGE, OSError):
+        header = decoder.extradata or b""
+        at = header.find(_VORBIS_HEADER)
+        if at < 0 or header[at + _VORBIS_CHANNELS]:
+            raise
+    for channels in range(1, 9):
+        patched = bytearray(header)
+        patched[at + _VORBIS_CHANNELS] = channels
+        decoder.extradata = bytes(patched)
+        try:
+            decoder.open(strict=False)
+        except (*DAMAGE, OSError):
+            continue
+        return
+    raise ValueError("its header says 0 channels")
 
 
 def _refuse_custom_layout(source: AudioCodecContext) -> None:
