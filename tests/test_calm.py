@@ -56,6 +56,17 @@ def test_every_color_keeps_its_own() -> None:
     assert calm[:, 80, 40].mean() > 0.55 and calm[:, 80, 280].mean() < 0.2
 
 
+def test_the_blank_beside_what_is_drawn_has_its_color_too() -> None:
+    image = torch.ones(3, 240, 320)
+    image[:, 120:150] = 0
+
+    class Darker(Identity):
+        def __call__(self, image: Tensor, moment: Moment) -> Tensor:
+            return image * 0.8
+
+    assert torch.allclose(Calm(Darker())(image, MOMENT), Darker()(image, MOMENT), atol=2e-3)
+
+
 def sky() -> Tensor:
     """A clear gradient, without any noise."""
     return torch.linspace(0.4, 0.75, 240)[None, :, None].expand(3, 240, 320).contiguous()

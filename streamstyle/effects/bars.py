@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 TOLERANCE = 6 / 255  # of a channel; coding changes a plain color by up to 4 levels
-RINGING = 0.01  # share of the side; so far, coding may disturb a bar at the edge of the picture
+RINGING = 8  # pixels, a block of most codecs: so far, coding may disturb a bar at the edge of the picture
 NARROWEST = 0.01  # share of the side, and at least 2 pixels: what is narrower is no bar
 WIDEST = 0.4  # share of the side that each bar may take
 EDGE = 0.05  # share of the side, and at least 8 pixels: so much after a bar must differ from it …
@@ -110,8 +110,8 @@ def bar(difference: Tensor, height: int) -> tuple[int, bool]:
     lines = int(plain.cumprod(0).sum())
     if lines == len(off):
         return 0, False
-    for line in range(lines, min(lines + max(1, round(height * RINGING)), len(off) - 1)):
-        if float(off[line].mean()) > TOLERANCE / 2:
+    for line in range(lines, min(lines + RINGING, len(off) - 1)):
+        if float(off[line].mean()) > TOLERANCE:
             break
         lines = line + 1
     after = off[lines : lines + max(8, round(height * EDGE))]

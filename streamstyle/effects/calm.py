@@ -7,6 +7,7 @@ place, so the style's palette remains.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -21,7 +22,8 @@ REACH = 3  # cells around a cell that must be blank, too, for it to be blank
 BLANK, DRAWN = 2.5 / 255, 6 / 255  # range of values up to which an area is blank, and from which it is not
 FADE = 1.5  # cells, standard deviation with which blank areas fade in
 TAIL = 0.1  # share of the blank below which an area is drawn
-GROUP = 4  # cells a side over which colors are averaged before they are compared
+GROUP = 4  # cells a side, at least, over which colors are averaged before they are compared …
+GROUPS = 1024  # … as so many colors at most are compared with each other
 ALIKE = 0.06  # difference of color at which areas share little of their mean
 
 
@@ -107,12 +109,16 @@ def mean_colors(image: Tensor, result: Tensor, blank: Tensor) -> Tensor:
         blank: (1, ceil(H / CELL), ceil(W / CELL)), the weights of cells.
     """
     both = torch.cat((cell_means(image), cell_means(result)))
-    pooled = F.avg_pool2d(torch.cat((both * blank, blank))[None], GROUP, GROUP, ceil_mode=True)[0]
+    group = max(GROUP, math.ceil((blank.numel() / GROUPS) ** 0.5))
+    pooled = F.avg_pool2d(torch.cat((both * blank, blank))[None], group, ceil_mode=True)[0]
     size = pooled.shape[1:]
     flat = pooled.flatten(1)
     source, painted, weight = flat[:3], flat[3:6], flat[6:]
     colors = (source / weight.clamp_min(1e-6)).T
     alike = torch.exp(-0.5 * (torch.cdist(colors, colors) / ALIKE).square())
     total = (alike @ weight.T).clamp_min(1e-6)
-    means = (alike @ painted.T / total).T.reshape(1, 3, *size)
-    return F.interpolate(means, blank.shape[1:], mode="bilinear")[0]
+    means = (alike @ painted.T / total).T
+    # Groups without anything blank have no color, which must not bleed into the others.
+    maps = torch.cat((means * weight, weight)).reshape(1, 4, *size)
+    maps = F.interpolate(maps, blank.shape[1:], mode="bilinear")[0]
+    return maps[:3] / maps[3:].clamp_min(1e-6)
