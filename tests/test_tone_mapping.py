@@ -1,11 +1,14 @@
 """HDR and wide gamut become SDR in the colors of swscale's perceptual intent."""
 
 import struct
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import streamstyle.video  # noqa: F401 - cv2 before av
+from streamstyle.errors import OutputError
 from streamstyle.video.color import ToRGB
 from streamstyle.video.tone_mapping import HLG, PQ, Mastering, color_table
 
@@ -127,3 +130,9 @@ def test_high_dynamic_range_may_be_scaled_and_transparent() -> None:
     frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range = 9, 9, PQ, 1
     frame.planes[3].update(bytes(frame.planes[3].buffer_size))
     assert (ToRGB("video", (16, 16))(frame) == 255).all()
+
+
+def test_a_machine_without_temporary_files_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(OutputError, match="HDR colors cannot be written"):
+        ToRGB("video", (16, 16))(plain((31, 31, 31)))

@@ -20,7 +20,7 @@ from av.filter import Graph
 from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from streamstyle.errors import InputError
+from streamstyle.errors import OutputError
 from streamstyle.frames import ColorTags
 from streamstyle.images import on_white
 from streamstyle.video.chroma import LeftSited
@@ -145,7 +145,7 @@ class ToneMap:
         size: (width, height) of the frames in pixels.
 
     Raises:
-        InputError: no temporary file can be written.
+        OutputError: no temporary file can be written, through which FFmpeg reads the table.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class ToneMap:
                 path.write_text(cube(tags.primaries, tags.transfer, mastering))
                 lookup = self._graph.add("lut3d", file=str(path), interp="tetrahedral")
         except OSError as error:
-            raise InputError(
+            raise OutputError(
                 f"HDR needs a temporary file of 7 MB ({error.strerror or error}); TMPDIR names another folder"
             ) from error
         sink = self._graph.add("buffersink")
