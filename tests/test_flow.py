@@ -91,9 +91,9 @@ def test_what_a_file_marks_as_unknown_is_nan(tmp_path):
         ("a.flo", b"", "does not begin like a .flo file"),
         ("a.flo", b"PIEH" + (4).to_bytes(4, "little") * 2 + b"short", "17 bytes, expected 140 for 4x4"),
         ("a.flo", b"PIEH" + b"\xff" * 8, "size -1x-1"),
-        ("a.npy", b"no array", "not a readable flow file"),
-        ("a.npy", b"", "not a readable flow file"),
-        ("a.npy", b"PK\x03\x04 an archive", "not a readable flow file"),
+        ("a.npy", b"no array", "not a readable .npy file"),
+        ("a.npy", b"", "not a readable .npy file"),
+        ("a.npy", b"PK\x03\x04 an archive", "not a readable .npy file"),
         ("a.txt", b"1 2", "expected a name that ends in .flo or .npy"),
     ],
 )

@@ -24,7 +24,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"networks", "weights", "device", "options"},
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},
-    {"images", "image_recognition"},
+    {"images", "image_recognition", "arrays"},
     {"frames", "files", "errors", "cores"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamstyle.arrays import read_array
 from streamstyle.errors import InputError, OutOfMemoryError
 from streamstyle.images import mask_values, read_image
 
@@ -32,8 +33,7 @@ def read_flow(path: Path) -> Tensor:
         if path.suffix.lower() == ".flo":
             flow = read_flo(path)
         elif path.suffix.lower() == ".npy":
-            with path.open("rb") as file:
-                flow = np.lib.format.read_array(file, allow_pickle=False)
+            flow = read_array(path)
         else:
             raise ValueError(f"expected a name that ends in {' or '.join(SUFFIXES)}")
         if flow.ndim != 3 or 2 not in (flow.shape[0], flow.shape[2]):
@@ -42,7 +42,7 @@ def read_flow(path: Path) -> Tensor:
             raise ValueError(f"numbers of type {flow.dtype}")
     except MemoryError as exc:
         raise OutOfMemoryError(f"{path}: does not fit into main memory") from exc
-    except (OSError, ValueError, EOFError) as exc:
+    except (OSError, ValueError) as exc:
         text = getattr(exc, "strerror", None) or " ".join(str(exc).split())
         raise InputError(f"{path}: not a readable flow file: {text}") from exc
     if flow.shape[2] == 2:

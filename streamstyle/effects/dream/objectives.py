@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamstyle.arrays import read_array
 from streamstyle.device import Captured, low_precision
 from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.keyframes import layer_and_file
@@ -127,11 +128,9 @@ def read_direction(path: Path, channels: int) -> Tensor:
 
     Raises:
         InputError: the file cannot be read, or has other contents.
+        OutOfMemoryError: as `read_array`.
     """
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as exc:
-        raise InputError(f"{path}: cannot be read as a direction: {exc}") from exc
+    values = read_array(path)
     if values.shape != (channels,) or values.dtype.kind not in "fiu" or not np.abs(values).sum() > 0:
         raise InputError(f"{path}: shape {values.shape}, expected ({channels},) numbers that are not all 0")
     direction: Tensor = torch.from_numpy(values.astype(np.float32))
