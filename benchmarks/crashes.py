@@ -1,6 +1,6 @@
 """Interrupts runs of every kind, resumes them, and compares with the uninterrupted result.
 
-    python benchmarks/crashes.py [--kills 25] [--small-disk FOLDER --fills 20] [--only KIND ...] [--seed 0]
+    python benchmarks/crashes.py [--kills 5] [--small-disk FOLDER] [--fills 1] [--moves 6] [--only KIND …]
 
 The kinds are `stylize`, `dream` and `transfer` of a video, `zoom`, a folder of images as a video and as a
 folder, and `train`; they take turns. Inputs are small, but long enough for several segments.
@@ -249,6 +249,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--small-disk", type=Path)
     parser.add_argument("--fills", type=int, default=1, help="how often the small disk is filled")
+    parser.add_argument("--moves", type=int, default=6)
     parser.add_argument("--only", nargs="*", default=[], help="names of kinds")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -272,16 +273,15 @@ def main() -> None:
         def times(kind: Kind) -> Iterator[float]:
             return iter(lambda: rng.uniform(0, 0.95) * seconds[kind], None)
 
-        turns = list(itertools.islice(itertools.cycle(chosen), options.kills))
-        kills = [killed(kind, inputs, room, times(kind), expected[kind]) for kind in turns]
-        fills = []
-        if options.small_disk:
-            turns = list(itertools.islice(itertools.cycle(chosen), options.fills))
-            fills = [
-                disk_filled(kind, inputs, options.small_disk, times(kind), expected[kind]) for kind in turns
-            ]
-        movable = [kind for kind in chosen if kind.name != "folder of images"]
-        moves = [moved(kind, inputs, room, times(kind), expected[kind]) for kind in movable]
+        def turns(count: int, among: list[Kind]) -> Iterator[tuple[Kind, Iterator[float], object]]:
+            for kind in itertools.islice(itertools.cycle(among), count):
+                yield kind, times(kind), expected[kind]
+
+        kills = [killed(kind, inputs, room, *rest) for kind, *rest in turns(options.kills, chosen)]
+        disk, count = options.small_disk, options.fills * bool(options.small_disk)
+        fills = [disk_filled(kind, inputs, disk, *rest) for kind, *rest in turns(count, chosen)]
+        movable = [kind for kind in chosen if kind.output != "out"]
+        moves = [moved(kind, inputs, room, *rest) for kind, *rest in turns(options.moves, movable)]
         _, _, _, took = stopped(chosen[0], inputs, room, signal.SIGINT, times(chosen[0]))
     print(f"sigint_seconds: {took:.1f}")
     for name, results in (("killed", kills), ("disk filled", fills), ("moved", moves)):

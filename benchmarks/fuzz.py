@@ -264,12 +264,12 @@ def report(results: Iterable[tuple[Case, Outcome, list[str]]], count: int, *, al
     """Print progress, each failure, and a summary; returns the number of failures."""
     codes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    unwritten: Counter[str] = Counter()  # the disk is fine: these deserve a look, even where they are right
+    unwritten: dict[str, list[int]] = {}  # the disk is fine: these deserve a look, even where they are right
     failures, largest, longest, begin = 0, 0, 0.0, time.monotonic()
     for done, (case, outcome, wrong) in enumerate(results, 1):
         codes[str(outcome.code)] += 1
         if outcome.code == 4:
-            unwritten[f"{case.command.arguments[0]}: {without_places(outcome.errors)}"] += 1
+            unwritten.setdefault(without_places(outcome.errors), []).append(case.number)
         largest, longest = max(largest, outcome.bytes), max(longest, outcome.seconds)
         if wrong or alone:
             failures += bool(wrong)
@@ -282,8 +282,8 @@ def report(results: Iterable[tuple[Case, Outcome, list[str]]], count: int, *, al
             print(f"{done} of {count}, {failures} failed, {time.monotonic() - begin:.0f} s", flush=True)
     for reason, times in reasons.most_common():
         print(f"{times:5} times {reason}")
-    for reason, times in unwritten.most_common():
-        print(f"{times:5} times exit code 4: {reason}")
+    for reason, numbers in unwritten.items():
+        print(f"{len(numbers):5} times exit code 4, as in #{numbers[0]}: {reason}")
     print("exit codes:", ", ".join(f"{code}: {times}" for code, times in sorted(codes.items())))
     print(f"at most {longest:.1f} s and {largest / 2**20:.0f} MB")
     return failures
