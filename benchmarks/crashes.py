@@ -1,6 +1,6 @@
 """Interrupts runs of every kind, resumes them, and compares with the uninterrupted result.
 
-    python benchmarks/crashes.py [--kills 5] [--small-disk FOLDER] [--fills 1] [--moves 6] [--only KIND …]
+    python benchmarks/crashes.py [--kills 25] [--small-disk FOLDER] [--fills 1] [--moves 6] [--only KIND …]
 
 The kinds are `stylize`, `dream` and `transfer` of a video, `zoom`, a folder of images as a video and as a
 folder, and `train`; they take turns. Inputs are small, but long enough for several segments.
@@ -246,7 +246,7 @@ def moved(kind: Kind, inputs: Path, parent: Path, after: Iterator[float], expect
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--small-disk", type=Path)
     parser.add_argument("--fills", type=int, default=1, help="how often the small disk is filled")
     parser.add_argument("--moves", type=int, default=6)
