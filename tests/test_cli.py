@@ -24,6 +24,7 @@ from streamstyle.video.tags import read_provenance
 from tests.videos import damaged, hashes_of, make_video, picture, sound_of, times_of
 
 PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
+STOPPED = ["--strength", "0", *PLAIN[2:]]
 
 
 def call(*arguments: object) -> Result:
@@ -242,7 +243,15 @@ def test_videos_flow_through_pipes(video: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("long")
-    return make_video(folder / "film.mp4", 1500, draw=lambda n: picture(n, 128, 96), audio=[("aac", 0)])
+    return make_video(folder / "film.mp4", 1000, draw=lambda n: picture(n, 128, 96), audio=[("aac", 0)])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(long_video: Path) -> Path:
+    """The whole of `long_video`, as `STOPPED` renders it."""
+    whole = long_video.with_name("whole.mp4")
+    assert call("stylize", long_video, whole, *STOPPED).exit_code == 0
+    return whole
 
 
 def wait_for_segments(folder: Path, count: int, process: subprocess.Popen[bytes]) -> None:
@@ -255,10 +264,10 @@ def wait_for_segments(folder: Path, count: int, process: subprocess.Popen[bytes]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_stopped_run_is_resumed_to_the_same_video(name: str, long_video: Path, tmp_path: Path) -> None:
-    arguments = ["--strength", "0", *PLAIN[2:]]
-    assert call("stylize", long_video, tmp_path / "whole.mp4", *arguments).exit_code == 0
-    process = start("stylize", long_video, tmp_path / "out.mp4", *arguments)
+def test_a_stopped_run_is_resumed_to_the_same_video(
+    name: str, long_video: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    process = start("stylize", long_video, tmp_path / "out.mp4", *STOPPED)
     wait_for_segments(tmp_path / "out.mp4.part", 2, process)
     process.send_signal(getattr(signal, name))
     _, errors = process.communicate(timeout=60)
@@ -270,7 +279,7 @@ def test_a_stopped_run_is_resumed_to_the_same_video(name: str, long_video: Path,
     assert len(times_of(tmp_path / "out.mp4.part" / "000000.mp4")) == 100
     result = call("resume", tmp_path / "out.mp4")
     assert result.exit_code == 0 and "resuming after" in result.stderr
-    assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
+    assert hashes_of(tmp_path / "out.mp4") == hashes_of(uninterrupted)
     assert sound_of(tmp_path / "out.mp4") == sound_of(long_video)
 
 

@@ -134,5 +134,5 @@ def test_high_dynamic_range_may_be_scaled_and_transparent() -> None:
 
 def test_a_machine_without_temporary_files_is_told(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(OutputError, match="HDR colors cannot be written"):
+    with pytest.raises(OutputError, match="HDR needs a temporary file"):
         ToRGB("video", (16, 16))(plain((31, 31, 31)))
