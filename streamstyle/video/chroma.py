@@ -8,6 +8,7 @@ accordingly.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -19,7 +20,8 @@ from streamstyle.video.opening import DAMAGE
 
 # Option of encoders, which tag their output with it, and of decoders, for videos that do not say.
 LEFT: Mapping[str, str] = {"chroma_sample_location": "left"}
-_SITING = b"\x55\xb7"  # Matroska's ChromaSitingHorz, which is only written if the location is known
+# Matroska's ChromaSitingHorz and ChromaSitingVert, which are only written if the location is known.
+_SITING = re.compile(rb"\x55\xb7\x81[\x01\x02]\x55\xb8\x81[\x01\x02]")
 
 
 def assume_left(stream: Stream) -> None:
@@ -37,7 +39,7 @@ def _is_stated(stream: Stream) -> bool:
             container.start_encoding()
     except (*DAMAGE, OSError):
         return True
-    return _SITING in header.getvalue()
+    return _SITING.search(header.getvalue()) is not None
 
 
 class LeftSited:
