@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from streamstyle.apps.cli import app
 from streamstyle.effects.identity import Identity
 from streamstyle.errors import InputError
-from streamstyle.frames import StreamInfo
+from streamstyle.frames import Frame, StreamInfo
 from streamstyle.pipeline import run
 from streamstyle.sinks.memory import MemorySink
+from streamstyle.sources import ReadOptions, open_source
 from streamstyle.sources.memory import MemorySource
 from tests.videos import make_video, picture
 
@@ -67,3 +68,24 @@ def test_a_run_aborts_its_sinks_if_there_is_no_frame() -> None:
     with pytest.raises(InputError, match="nothing: no frame in the part that is read"):
         run(MemorySource([], info), Identity(), [sink], device="cpu")
     assert sink.aborted and not sink.closed
+
+
+@pytest.mark.parametrize("kind", ["animation", "folder"])
+def test_parts_of_animations_and_folders_are_read(kind: str, tmp_path: Path) -> None:
+    images = [Image.fromarray(picture(number)) for number in range(5)]
+    if kind == "animation":
+        path = tmp_path / "in.webp"
+        images[0].save(path, save_all=True, append_images=images[1:], duration=100, lossless=True)
+    else:
+        path = tmp_path / "in"
+        path.mkdir()
+        for number, image in enumerate(images):
+            image.save(path / f"{number}.png")
+    rate = None if kind == "animation" else Fraction(10)
+    with open_source(path, ReadOptions(start=0.2, length=0.2, fps=rate)) as source:
+        frames = [frame for frame in source if isinstance(frame, Frame)]
+    assert [frame.seconds for frame in frames] == [0, 0.1]
+    assert (frames[0].pixels == picture(2)).all()
+    arguments = ["stylize", str(path), f"{tmp_path}/o.mp4", "-ss", "99", "--style", "none"]
+    assert CliRunner().invoke(app, arguments).exit_code == 3
+    assert list(tmp_path.iterdir()) == [path]

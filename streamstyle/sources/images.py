@@ -23,6 +23,8 @@ from streamstyle.sources.options import ReadOptions
 
 _log = logging.getLogger("streamstyle")
 
+Part = tuple[float, float | None]  # start and length in seconds
+WHOLE: Part = (0.0, None)
 _MILLISECOND = Fraction(1, 1000)
 
 
@@ -89,6 +91,7 @@ class FolderSource:
         max_size: scale down to at most this on the longer side, in pixels.
         rate: images per second.
         as_video: the images are frames of a video: each continues the previous one, if their sizes agree.
+        part: start and length in seconds of the part to read; a length of None reads to the end.
 
     Attributes:
         lost: number of unreadable images so far.
@@ -105,6 +108,7 @@ class FolderSource:
         max_size: int | None = None,
         rate: Fraction = Fraction(25),
         as_video: bool = False,
+        part: Part = WHOLE,
     ) -> None:
         self._read = partial(read_image, size=size, max_size=max_size, notices=Notices())
         self._rate = rate
@@ -112,7 +116,8 @@ class FolderSource:
         self.lost = 0
         self._damaged: set[Path] = set()
         self._paths = sorted(images_in(path), key=_natural)
-        first = next(iter(self), None)
+        self._part = part
+        first = next(self._frames(), None)
         if first is None:
             raise InputError(f"{path}: no readable image in this folder ({self.lost} damaged)")
         self.info = _info(path, "folder", first, frames=len(self._paths), rate=rate)
@@ -127,7 +132,12 @@ class FolderSource:
         """Open the folder `name`."""
         rate = options.fps or Fraction(25)
         return cls(
-            Path(name), size=options.size, max_size=options.max_size, rate=rate, as_video=options.as_video
+            Path(name),
+            size=options.size,
+            max_size=options.max_size,
+            rate=rate,
+            as_video=options.as_video,
+            part=(options.start, options.length),
         )
 
     def __enter__(self) -> Self:
@@ -137,6 +147,9 @@ class FolderSource:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
+        return within(self._frames(), self._part)
+
+    def _frames(self) -> Iterator[Frame]:
         last: tuple[int, ...] = ()
         for index, path in enumerate(self._paths):
             image = self._read_or_warn(path)
@@ -174,6 +187,7 @@ class AnimationSource:
     Args:
         path: the file; a still image gives one frame.
         size, max_size: as for `read_image`.
+        part: as for `FolderSource`.
 
     Attributes:
         lost: number of frames that could not be read.
@@ -183,8 +197,14 @@ class AnimationSource:
     """
 
     def __init__(
-        self, path: Path, *, size: tuple[int, int] | None = None, max_size: int | None = None
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int] | None = None,
+        max_size: int | None = None,
+        part: Part = WHOLE,
     ) -> None:
+        self._part = part
         self._open = partial(ImageFile, path, size=size, max_size=max_size, notices=Notices())
         self.lost = 0
         with self._open() as file:
@@ -204,7 +224,8 @@ class AnimationSource:
     @classmethod
     def open(cls, name: str, options: ReadOptions) -> Self:
         """Open the animation `name`."""
-        return cls(Path(name), size=options.size, max_size=options.max_size)
+        part = options.start, options.length
+        return cls(Path(name), size=options.size, max_size=options.max_size, part=part)
 
     def __enter__(self) -> Self:
         return self
@@ -213,6 +234,9 @@ class AnimationSource:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
+        return within(self._frames(), self._part)
+
+    def _frames(self) -> Iterator[Frame]:
         elapsed_ms = 0.0
         for index, image in enumerate(self._images()):
             pts, elapsed_ms = round(elapsed_ms), elapsed_ms + image.milliseconds
@@ -236,6 +260,17 @@ class AnimationSource:
                     _log.warning("%s; the animation ends here, %d frames lost", exc, self.lost)
                     return
                 yield image
+
+
+def within(frames: Iterator[Frame], part: Part) -> Iterator[Frame]:
+    """The frames of a part, with times from its start."""
+    start, length = part
+    for frame in frames:
+        first = round(Fraction(start) / frame.time_base)
+        if length is not None and frame.pts >= first + round(Fraction(length) / frame.time_base):
+            return
+        if frame.pts >= first:
+            yield replace(frame, pts=frame.pts - first) if first else frame
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:
