@@ -120,6 +120,15 @@ def test_known_bars_end_with_the_picture_and_grow_evenly() -> None:
     assert found(picture(20, 20), Bars(12, 12)) == Bars()
 
 
+def test_after_a_cut_only_dark_bars_remain() -> None:
+    """Slides have white margins; the next one may be paper."""
+    known = Bars(12, 12)
+    for color, remaining in ((2, known), (250, Bars())):
+        plain = upload(np.full((90, 161, 3), color, np.uint8), CPU)
+        assert find_bars(plain, known) == known
+        assert find_bars(plain, known, cut=True) == remaining
+
+
 class Recording(Identity):
     """Inverts, and keeps what it was given."""
 

@@ -18,6 +18,7 @@ WIDEST = 0.4  # share of the side that each bar may take
 EDGE = 0.05  # share of the side, and at least 8 pixels: so much after a bar must differ from it …
 DIFFERENT = 0.5  # … in this share of its pixels, and at once. Things on white paper have no such edge
 UNEVEN = 1.5  # the wider of two bars relative to the other
+DARK = 32 / 255  # of a channel; limited range that is taken for full has its black at 16
 COVERED = 0.25  # share of a known bar that may be covered, as by subtitles
 SAMPLES = 512  # pixels along a line that are compared
 
@@ -52,7 +53,7 @@ class Bars:
         return whole
 
 
-def find_bars(image: Tensor, known: Bars | None = None) -> Bars:
+def find_bars(image: Tensor, known: Bars | None = None, cut: bool = False) -> Bars:
     """The bars of an image (3, H, W) in [0, 1].
 
     Bars are lines of one color at opposite borders, at the same color, that end at an edge of the picture. As
@@ -61,6 +62,8 @@ def find_bars(image: Tensor, known: Bars | None = None) -> Bars:
 
     Args:
         known: the bars of the image before.
+        cut: the image does not continue the one before; then only dark bars remain, as others may be the
+            paper of something else.
     """
     found = Bars(*opposite(image), *opposite(image.transpose(1, 2)))
     if found.top + found.bottom:
@@ -70,7 +73,7 @@ def find_bars(image: Tensor, known: Bars | None = None) -> Bars:
             found.bottom,
             *opposite(image[:, found.top : height - found.bottom].transpose(1, 2)),
         )
-    if not known or not remain(image, known):
+    if not known or not remain(image, known, DARK if cut else 1.0):
         return found
     top, bottom = grown((known.top, known.bottom), (found.top, found.bottom))
     left, right = grown((known.left, known.right), (found.left, found.right))
@@ -121,8 +124,12 @@ def bar(difference: Tensor, height: int) -> tuple[int, bool]:
     return lines, ends
 
 
-def remain(image: Tensor, bars: Bars) -> bool:
-    """Whether the bars can still be there: they have one color, though something may cover a part of them."""
+def remain(image: Tensor, bars: Bars, brightest: float) -> bool:
+    """Whether the bars can still be there: they have one color, though something may cover a part of them.
+
+    Args:
+        brightest: value that a channel of that color may have.
+    """
     height = image.shape[1]
     for first, last, side in (
         (bars.top, bars.bottom, image),
@@ -135,6 +142,8 @@ def remain(image: Tensor, bars: Bars) -> bool:
         step = max(1, side.shape[2] // SAMPLES)
         parts = [p[..., ::step].flatten(1) for p in (side[:, :first], side[:, side.shape[1] - last :])]
         color = torch.cat(parts, dim=1).median(dim=1).values[:, None]
+        if float(color.amax()) > brightest:
+            return False
         if any(float(((p - color).abs().amax(dim=0) > TOLERANCE).float().mean()) > COVERED for p in parts):
             return False
     return True

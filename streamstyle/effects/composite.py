@@ -102,7 +102,7 @@ class Composite:
         if self.bars == "none":
             return image, moment
         with out_of_memory(image.shape[2], image.shape[1]):
-            self._bars = find_bars(image, self._bars if self.bars == "video" else None)
+            self._bars = find_bars(image, self._bars if self.bars == "video" else None, moment.cut)
             if not self._bars:
                 return image, moment
             picture = self.picture(image)
