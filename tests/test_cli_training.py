@@ -91,13 +91,13 @@ def test_a_recipe_for_another_painting_is_used_with_a_warning(
     [
         (["--minutes", "1", "--steps", "9"], 2, "--minutes and --steps are both given"),
         (["--steps", "0"], 2, "expected at least 1"),
-        (["--minutes", "-1"], 2, "expected more than 0"),
-        (["--stroke-size", "77"], 2, "stroke size is 77, expected 0.1 to 4"),
-        (["--features", "vgg61"], 2, "unknown feature network 'vgg61'; known: distilled, vgg16"),
+        (["--minutes", "-1"], 2, "--minutes -1: expected above 0 to 100000"),
+        (["--stroke-size", "77"], 2, "--stroke-size 77: expected 0.1 to 4"),
+        (["--features", "vgg61"], 2, "unknown feature network 'vgg61' (did you mean vgg19?); known"),
         (["--photos", "absent"], 3, "absent: no such folder"),
         (["--film", "absent.mp4"], 3, "absent.mp4"),
         (["--photos", "a", "--film", "b"], 2, "photos and video are both given"),
-        (["--recipe", "absent.toml"], 3, "absent.toml: not a training recipe"),
+        (["--recipe", "absent.toml"], 3, "absent.toml: cannot be read: No such file"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_a_line(painting: Path, tmp_path: Path, arguments, code, message):

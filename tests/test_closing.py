@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from streamstyle.errors import UsageError
 from streamstyle.sources.video import VideoSource
 from streamstyle.video import streaming
 from streamstyle.video.codecs import EncodeOptions
+from streamstyle.video.contents import Contents
 from tests.videos import make_video
 
 ROOT = Path(__file__).parents[1]
@@ -117,26 +117,31 @@ def test_an_interrupted_run_ends_even_if_blocked_on_a_pipe(video: Path) -> None:
 
 
 def test_a_stream_is_closed_if_its_encoder_raises(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed: list[bool] = []
-
     class Watched:
         """A container that tells when it is closed."""
 
         def __init__(self, container: Any) -> None:
-            self._container = container
+            self._container, self.closed = container, False
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._container, name)
 
         def close(self) -> None:
-            closed.append(True)
+            self.closed = True
             self._container.close()
+
+    watched: list[Watched] = []
+
+    def refusing(container: Any, *args: Any) -> Any:
+        watched.append(container)
+        raise UsageError("cannot encode")
 
     opened = av.open
     with VideoSource(str(video)) as source:
-        monkeypatch.setattr(streaming.av, "open", lambda *args, **more: Watched(opened(*args, **more)))
         target, options = video.with_name("out.mkv"), EncodeOptions(codec="h264")
-        info = replace(source.info, width=100_000, height=100_000)
+        monkeypatch.setattr(streaming, "plan_contents", lambda *args: Contents())
+        monkeypatch.setattr(streaming.av, "open", lambda *args, **more: Watched(opened(*args, **more)))
+        monkeypatch.setattr(streaming, "Encoder", refusing)
         with pytest.raises(UsageError, match="cannot encode"):
-            streaming.VideoStreamWriter(str(target), "out", info, options, "none", None)
-    assert closed == [True]
+            streaming.VideoStreamWriter(str(target), "out", source.info, options, "none", None)
+    assert [container.closed for container in watched] == [True]
