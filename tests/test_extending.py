@@ -206,7 +206,7 @@ def test_a_camera_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
         def __iter__(self) -> Iterator[np.ndarray]:
             while True:
-                time.sleep(1 / self.rate)  # a camera that spins would keep others from the lock
+                time.sleep(float(1 / self.rate))  # a camera that spins would keep others from the lock
                 yield np.random.default_rng(0).integers(0, 9, (24, 32, 3), np.uint8)
 
         def close(self) -> None:
