@@ -1,9 +1,12 @@
-"""What encoders return for very short videos."""
+"""Encoders of very short and very small videos."""
 
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +30,19 @@ def test_one_or_two_frames_of_hevc_have_decoding_times(frames: int) -> None:
         packets += encoder.flush()
         assert [(packet.pts, packet.dts) for packet in packets] == [(n, n) for n in range(frames)]
         container.mux(packets)
+
+
+@pytest.mark.parametrize("width", [40, 48])
+def test_narrow_hevc_does_not_abort(width: int, tmp_path: Path) -> None:
+    """In a process of its own, as x265 would end it."""
+    program = (
+        "import sys; from streamstyle.effects import StylizeSettings; from streamstyle.jobs.render import render\n"
+        "settings = StylizeSettings(style='none', codec='hevc', max_size=int(sys.argv[2]), length=1.0)\n"
+        "print(render('samples/harbour.mp4', sys.argv[1], settings).frames_out)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "out.mp4"), str(width)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+    )
+    assert run.returncode == 0 and run.stdout.strip() == b"24"

@@ -39,7 +39,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
         ({"strength": True}, "strength is True, expected a number"),
         ({"mirror": 1}, "mirror is 1, expected true or false"),
         ({"style": 3}, "style is 3, expected a name"),
-        ({"style": "0*ink"}, "style '0\\*ink'"),
+        ({"style": "0*ink"}, "'0\\*ink': expected a name"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused(values, message):

@@ -353,7 +353,7 @@ def test_a_disk_that_fills_up_keeps_the_finished_segments(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (EncodeOptions(codec="h265"), "--codec h265: unknown; known: auto h264"),
+        (EncodeOptions(codec="h265"), "--codec h265: unknown (did you mean hevc?); known: auto h264"),
         (EncodeOptions(codec="prores"), r"--codec prores: not supported by out\.mp4"),
         (EncodeOptions(quality=99), "--crf 99: codec h264 takes 0 to 51"),
         (EncodeOptions(preset="warp"), "--preset warp: codec h264 takes ultrafast"),
@@ -372,7 +372,7 @@ def test_wrong_options_name_the_value_and_the_allowed_ones(
 @pytest.mark.parametrize("name", ["out.xyz", "out.mp3"])
 def test_unknown_suffixes_are_refused(name: str, tmp_path: Path) -> None:
     info = MemorySource([Frame(picture(0), 0, Fraction(1, 25))]).info
-    with pytest.raises(UsageError, match=r"cannot write \.\w+; videos: \.mp4"):
+    with pytest.raises(UsageError, match=r"cannot write \.\w+( \(did you mean \.mp4\?\))?; videos: \.mp4"):
         open_sink(tmp_path / name, info)
 
 

@@ -376,9 +376,7 @@ class RenderSettings(BaseModel):
 
     def bars(self, kind: str) -> Literal["found", "video", "none"]:
         """Which bars are left as they are in a source of that kind; see `Composite`."""
-        if not self.keep_blank:
-            return "none"
-        return "video" if kind == "video" else "found"
+        return "none" if not self.keep_blank else "video" if kind == "video" else "found"
 
     def open_mask(self, name: str, files: ExitStack, *, invert: bool = False) -> Any:
         """Opens a mask, an image or a video that is played in sync with the source."""

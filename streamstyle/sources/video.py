@@ -6,13 +6,10 @@ import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 from typing import Self
 
-import av
 import numpy as np
-from av.stream import Stream
 
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet, StreamInfo
@@ -24,7 +21,7 @@ from streamstyle.video.decoding import Decoded, Decoder, PacketReader
 from streamstyle.video.deinterlacing import Deinterlacer
 from streamstyle.video.opening import close_input, is_url, open_downloaded, open_input, reason
 from streamstyle.video.orientation import read_orientation, turn
-from streamstyle.video.seeking import Approach, approaches, seek_before, skim
+from streamstyle.video.seeking import Approach, approaches, in_range, seek_before, skim
 from streamstyle.video.timestamps import PresentationTimes
 from streamstyle.video.tracks import (
     audio_and_subtitles,
@@ -141,13 +138,16 @@ class VideoSource:
 
     def _decode(self, approach: Approach) -> Generator[Decoded | Packet, None, None]:
         """Decoded frames in presentation order, and packets of the other tracks in demux order."""
+        base = self._time_base
+        begin = self._first * base if self._trimmed else None
+        end = None if self._end is None else self._end * base
         packets = iter(self._reader)
         if approach.skim:
             packets = skim(packets, self._stream, self._first)
         for packet in packets:
             index = packet.stream.index
             if index != self._stream.index:
-                if self._select(packet):
+                if in_range(packet, begin, end):
                     yield Packet(index, packet)
                 continue
             yield from self._deinterlaced(self._decoder.decode(packet))
@@ -162,20 +162,6 @@ class VideoSource:
     def _deinterlaced(self, frames: Iterable[Decoded]) -> Iterator[Decoded]:
         for decoded in frames:
             yield from self._deinterlacer.process(decoded) if self._deinterlacer else (decoded,)
-
-    def _select(self, packet: av.Packet[Stream]) -> bool:
-        """Whether a packet of another track is in the range that is read; cues are clipped to it."""
-        if packet.pts is None:
-            return True
-        base = Fraction(packet.time_base)
-        ticks = self._time_base / base
-        first, end = ceil(self._first * ticks), None if self._end is None else ceil(self._end * ticks)
-        if packet.stream.type == "subtitle" and packet.duration:
-            begins, ends = packet.pts, packet.pts + packet.duration
-            if self._trimmed and begins < first < ends:
-                packet.pts = packet.dts = begins = first
-            packet.duration = (ends if end is None else min(ends, max(end, begins))) - begins
-        return not (self._trimmed and packet.pts < first) and (end is None or packet.pts < end)
 
     def _is_past_end(self, dts: int | None) -> bool:
         if self._end is None or dts is None:

@@ -25,6 +25,8 @@ _log = logging.getLogger("streamstyle")
 KEY_SECONDS = 2  # from one keyframe to the next, where a receiver can join at any time
 
 _RGB_MATRIX = 0
+# x265's tree of coding units writes beyond its memory, and aborts the process, at widths such as 40 and 48.
+_X265_TREE_WIDTH = 256
 
 
 class Encoder:
@@ -125,11 +127,15 @@ def _add_stream(
     pixel_format: str,
 ) -> VideoStream:
     right, below = padding(info, pixel_format)
-    siting = LEFT if _subsampling(pixel_format) == (2, 2) else {}  # no codec stores it for other formats
+    chosen = encoder_options(codec, options)
+    if _subsampling(pixel_format) == (2, 2):  # no codec stores it for other formats
+        chosen |= LEFT
+    if codec.encoder == "libx265" and info.width < _X265_TREE_WIDTH:
+        chosen["x265-params"] += ":no-cutree=1"
     stream = container.add_stream(
         codec.encoder,
         rate=info.rate or Fraction(25),
-        options={**encoder_options(codec, options), **siting},
+        options=chosen,
         width=info.width + right,
         height=info.height + below,
         time_base=time_base,

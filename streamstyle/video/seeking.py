@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 import av
 from av.container import InputContainer
@@ -102,3 +103,25 @@ def skim(packets: Iterable[av.Packet[Stream]], video: VideoStream, start: int) -
             yield from held
             held = []
     yield from held
+
+
+def in_range(packet: av.Packet[Stream], begin: Fraction | None, end: Fraction | None) -> bool:
+    """Whether a packet of another track is in the range that is read; a cue is clipped to it.
+
+    Args:
+        packet: of sound or subtitles.
+        begin, end: of the range, in seconds, as the time stamps of the file; None for no limit.
+    """
+    if packet.pts is None:
+        return True
+    base = Fraction(packet.time_base)
+    first = packet.pts if begin is None else ceil(begin / base)
+    last = None if end is None else ceil(end / base)
+    if packet.stream.type == "subtitle" and packet.duration:
+        shown_until = packet.pts + packet.duration
+        if packet.pts < first < shown_until:
+            packet.pts = packet.dts = first
+        packet.duration = (
+            shown_until if last is None else min(shown_until, max(last, packet.pts))
+        ) - packet.pts
+    return packet.pts >= first and (last is None or packet.pts < last)
