@@ -36,7 +36,7 @@ def test_one_or_two_frames_of_hevc_have_decoding_times(frames: int) -> None:
 def test_narrow_hevc_does_not_abort(width: int, tmp_path: Path) -> None:
     """In a process of its own, as x265 would end it."""
     program = (
-        "import sys; from streamstyle.effects import StylizeSettings; from streamstyle.jobs.render import render\n"
+        "import sys; from streamstyle import StylizeSettings, render\n"
         "settings = StylizeSettings(style='none', codec='hevc', max_size=int(sys.argv[2]), length=1.0)\n"
         "print(render('samples/harbour.mp4', sys.argv[1], settings).frames_out)"
     )

@@ -353,7 +353,7 @@ def test_a_disk_that_fills_up_keeps_the_finished_segments(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (EncodeOptions(codec="h265"), "--codec h265: unknown (did you mean hevc?); known: auto h264"),
+        (EncodeOptions(codec="h265"), r"--codec h265: unknown \(did you mean hevc\?\); known: auto h264"),
         (EncodeOptions(codec="prores"), r"--codec prores: not supported by out\.mp4"),
         (EncodeOptions(quality=99), "--crf 99: codec h264 takes 0 to 51"),
         (EncodeOptions(preset="warp"), "--preset warp: codec h264 takes ultrafast"),
