@@ -121,7 +121,7 @@ def test_ctrl_c_leaves_a_state_that_resume_finishes(
     painting: Path, photos: Path, recipe: Path, tmp_path: Path
 ) -> None:
     """The program itself, stopped by a signal; the weights are those of a run that was not."""
-    recipe.write_text(recipe.read_text().replace("steps = 3", "steps = 500"))
+    recipe.write_text(recipe.read_text().replace("steps = 3", "steps = 250"))
     output, whole = tmp_path / "mine.safetensors", tmp_path / "whole.safetensors"
     command = [sys.executable, "-m", "streamstyle", "train", str(painting), "--photos", str(photos)]
     command += ["--recipe", str(recipe), *QUICK]

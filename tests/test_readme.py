@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from streamstyle import StylizeSettings, render
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -17,8 +19,17 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a reader stands after cloning: the samples are there, and `streamstyle` is on the path."""
-    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    """Where a reader stands after cloning: the samples are there, and `streamstyle` is on the path.
+
+    The clip is a quarter as large as the real one, to save time.
+    """
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    for sample in (ROOT / "samples").iterdir():
+        (samples / sample.name).symlink_to(sample)
+    (samples / "harbour.mp4").unlink()
+    small = StylizeSettings(style="none", max_size=320, preset="ultrafast")
+    render(ROOT / "samples" / "harbour.mp4", samples / "harbour.mp4", small)
     program = tmp_path / "bin" / "streamstyle"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m streamstyle "$@"\n')
