@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streamstyle.apps.cli import app
+from streamstyle.jobs import evaluate as evaluation_job
 from streamstyle.jobs.provenance import settings_of_output
 from tests.videos import hashes_of
 
@@ -116,3 +117,10 @@ def test_what_is_not_allowed_is_named(tmp_path: Path, options: list[str], messag
 def test_without_flow_nothing_is_held_still(videos: Path, tmp_path: Path) -> None:
     assert call("stylize", SAMPLE, tmp_path / "none.mp4", *FAST, "--flow", "none").exit_code == 0
     assert hashes_of(tmp_path / "none.mp4") == hashes_of(videos / "alone.mp4")
+
+
+def test_large_videos_are_measured_at_a_limited_size(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation_job, "LARGEST", 64)
+    found = evaluation_job.evaluate(SAMPLE, videos / "still.mp4", length=0.2)
+    assert {frame.result.shape for frame in found.worst} == {(36, 64, 3)}
+    assert found.summary["style_loss"] < 1

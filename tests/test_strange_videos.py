@@ -143,3 +143,16 @@ def test_a_preview_of_a_video_without_duration_shows_all_of_it(tmp_path: Path) -
     seconds = [samples.frames[index].seconds for index in samples.shown]
     assert seconds == pytest.approx([0.2, 0.6, 1.0, 1.4, 1.8], abs=0.05)
     assert samples.total == 50
+
+
+def test_a_preview_of_joined_recordings_shows_both(tmp_path: Path) -> None:
+    """FFmpeg takes the duration of the last one for that of the whole."""
+    one = make_video(tmp_path / "one.ts", 50).read_bytes()
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one + one)
+    with VideoSource(str(joined)) as source:
+        assert source.info.length == pytest.approx(2.0, abs=0.1)
+        samples = sample_frames(source, str(joined), StylizeSettings(style="none"), 4)
+    seconds = [samples.frames[index].seconds for index in samples.shown]
+    assert seconds == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.06)
+    assert samples.total == 100

@@ -12,8 +12,9 @@ from streamstyle.evaluation import Evaluation, evaluate_frames
 from streamstyle.jobs.build import open_effect
 from streamstyle.jobs.provenance import settings_of_output
 from streamstyle.optical_flow import FlowEstimation
-from streamstyle.sources import open_source
+from streamstyle.sources import ReadOptions, open_source
 
+LARGEST = 1920  # pixels of the longer side at which videos are measured; larger ones take gigabytes
 FRAME_BY_FRAME = {"flow": "none", "device": "cpu"}
 
 
@@ -29,6 +30,8 @@ def evaluate(
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> Evaluation:
     """Measure the temporal consistency of a stylized video along the optical flow of its source.
+
+    Videos of more than 1920 pixels a side are scaled down to them.
 
     If the result contains its provenance, the source is read with the same settings, and the style of the
     result is compared with that of frames stylized one by one.
@@ -55,9 +58,12 @@ def evaluate(
         flow, size=flow_size, weights=None if flow_weights is None else Path(flow_weights)
     )
     with ExitStack() as files:
-        stylized = files.enter_context(open_source(result))
+        stylized = files.enter_context(open_source(result, ReadOptions(max_size=LARGEST)))
         settings = known_settings(Path(result))
-        read_settings = (settings or StylizeSettings()).model_copy(update={"start": start, "length": length})
+        read_settings = settings or StylizeSettings()
+        largest = min(read_settings.max_size or LARGEST, LARGEST)
+        part = {"start": start, "length": length, "max_size": None if read_settings.size else largest}
+        read_settings = read_settings.model_copy(update=part)
         opened = files.enter_context(read_settings.open_source(str(source)))
         effect = None
         if settings is not None:

@@ -25,6 +25,7 @@ from streamstyle.sinks.memory import MemorySink
 from streamstyle.sinks.video import CHECKPOINT_SECONDS, VideoSink
 from streamstyle.sources.memory import MemorySource
 from streamstyle.sources.video import VideoSource
+from streamstyle.video.clock import may_begin_anew
 from streamstyle.video.codecs import CONTAINERS
 from streamstyle.video.decoding import measured_seconds
 from streamstyle.video.segments import packet_bytes
@@ -144,7 +145,8 @@ def sample_frames(opened: Source, source: str, settings: RenderSettings, count: 
     if not info.replayable:
         raise UsageError(f"{source}: can be read only once; --preview needs a file")
     rate = float(info.rate or 25)
-    length = settings.length or max((info.length or measured_seconds(source)) - settings.start, 0)
+    whole = None if may_begin_anew(info.container) else info.length
+    length = settings.length or max((whole or measured_seconds(source)) - settings.start, 0)
     snippet_frames = min(SNIPPET, max(int(length * rate / count), 1))  # so that snippets do not overlap
     frames, shown, spent = [], [], 0.0
     for number in range(count):
@@ -164,8 +166,8 @@ def sample_frames(opened: Source, source: str, settings: RenderSettings, count: 
             ]
     if not frames:
         raise InputError(f"{source}: no frame can be read at any of {count} positions")
-    total = info.frames or round(length * rate)
-    return Samples(frames, shown, spent / max(len(frames) - len(shown), 1), total)
+    expected = info.frames if whole else round(length * rate)
+    return Samples(frames, shown, spent / max(len(frames) - len(shown), 1), expected)
 
 
 def stylized(

@@ -60,7 +60,7 @@ class Clock:
 
     def __init__(self, container: InputContainer, name: str) -> None:
         self._name = name
-        self._joinable = Flags.ts_discont in Flags(container.format.flags)
+        self._joinable = may_begin_anew(container)
         self._back = _BACK_SECONDS if self._joinable else _BACK_SECONDS_ELSEWHERE
         self._tracks: dict[int, _Track] = {}
         self._offsets = [Fraction(0)]  # in use so far, the latest one last
@@ -173,6 +173,11 @@ class Clock:
         held, self._held, self._tried = self._held, [], self._offsets[-1]
         for packet in held:
             yield from self._corrected(packet, waits=False)
+
+
+def may_begin_anew(container: object) -> bool:
+    """Whether time stamps may begin anew in the format of an input; its duration is then a guess."""
+    return isinstance(container, InputContainer) and Flags.ts_discont in Flags(container.format.flags)
 
 
 def _moved(packet: av.Packet[Stream], offset: Fraction) -> av.Packet[Stream]:
