@@ -120,9 +120,10 @@ class Clock:
         if track.decoded is None:
             return False
         corrected = seconds + track.offset
-        # A track may be silent for long while the others go on.
-        ahead = min(corrected - track.decoded, corrected - self.now())
-        return corrected - track.decoded < -self._back or (self._joinable and ahead > _GAP_SECONDS)
+        step = corrected - track.decoded
+        if step > _GAP_SECONDS and self._joinable:
+            return corrected - self.now() > _GAP_SECONDS  # a track may be silent while the others go on
+        return step < -self._back
 
     def _adopt(self, track: _Track, seconds: Fraction) -> bool:
         """Continue a track with an offset in use by another track, or after a wrap; False if none fits."""
