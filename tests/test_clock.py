@@ -121,6 +121,14 @@ def test_a_counter_that_wraps_after_a_day_is_followed(
     assert not caplog.records
 
 
+def test_uneven_times_of_reordered_frames_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Matroska stores no decoding times, and FFmpeg does not guess the first ones."""
+    times = [0, 100, 1900, 2000]
+    video = make_video(tmp_path / "video.mkv", 4, times=times, time_base=Fraction(1, 1000))
+    assert read(video)[0] == [time / 1000 for time in times]
+    assert not caplog.records
+
+
 def test_a_track_may_be_silent_for_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "pause.ts"
     with av.open(str(path), "w") as container:

@@ -156,3 +156,12 @@ def test_a_preview_of_joined_recordings_shows_both(tmp_path: Path) -> None:
     seconds = [samples.frames[index].seconds for index in samples.shown]
     assert seconds == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.06)
     assert samples.total == 100
+
+
+def test_a_preview_of_uneven_frame_times_has_rising_ones(tmp_path: Path) -> None:
+    """The frames at one position may be later than those at the next."""
+    video = make_video(tmp_path / "video.mkv", 4, times=[0, 100, 1900, 2000], time_base=Fraction(1, 1000))
+    with VideoSource(str(video)) as source:
+        samples = sample_frames(source, str(video), StylizeSettings(style="none"), 6)
+    times = [frame.pts for frame in samples.frames]
+    assert len(times) > 2 and all(earlier < later for earlier, later in pairwise(times))

@@ -160,10 +160,11 @@ def sample_frames(opened: Source, source: str, settings: RenderSettings, count: 
             spent += time.perf_counter() - begin
         if read:
             shown.append(len(frames))
-            frames += [
-                replace(frame, pts=frame.pts + round(seconds / frame.time_base), reset=index == 0)
-                for index, frame in enumerate(read)
-            ]
+            for index, frame in enumerate(read):
+                # Snippets may overlap where frame times vary.
+                least = frames[-1].pts + 1 if frames else 0
+                pts = max(frame.pts + round(seconds / frame.time_base), least)
+                frames.append(replace(frame, pts=pts, reset=index == 0))
     if not frames:
         raise InputError(f"{source}: no frame can be read at any of {count} positions")
     expected = info.frames if whole else round(length * rate)

@@ -89,7 +89,9 @@ class Clock:
 
     def _corrected(self, packet: av.Packet[Stream], waits: bool) -> Iterator[av.Packet[Stream]]:
         """The packet at its time; nothing if it has to wait, or overlaps the previous part."""
-        time = packet.dts if packet.dts is not None else packet.pts
+        time = packet.dts
+        if time is None and packet.stream.type != "video":  # video is not stored in the order of presentation
+            time = packet.pts
         track = self._tracks.setdefault(packet.stream.index, _Track())
         if time is None or packet.time_base is None:
             yield _moved(packet, track.offset)
