@@ -124,3 +124,8 @@ def test_large_videos_are_measured_at_a_limited_size(videos: Path, monkeypatch: 
     found = evaluation_job.evaluate(SAMPLE, videos / "still.mp4", length=0.2)
     assert {frame.result.shape for frame in found.worst} == {(36, 64, 3)}
     assert found.summary["style_loss"] < 1
+
+
+def test_of_a_longer_result_the_beginning_is_measured(videos: Path) -> None:
+    found = evaluation_job.evaluate(SAMPLE, videos / "still.mp4", length=0.2)
+    assert (found.summary["frames"], found.missing) == (5, 0)

@@ -45,7 +45,8 @@ def evaluate(
     Args:
         source: the video that was stylized.
         result: the stylized video.
-        start, length: the part of the source that was stylized, in seconds.
+        start, length: the part of the source that was stylized, in seconds. Of a longer result, its beginning
+            is measured.
         flow: a name from FLOWS, or a folder of exact flow.
         flow_size: longer side in pixels at which flow is estimated.
         flow_weights: file of RAFT's weights.
@@ -58,7 +59,7 @@ def evaluate(
         flow, size=flow_size, weights=None if flow_weights is None else Path(flow_weights)
     )
     with ExitStack() as files:
-        stylized = files.enter_context(open_source(result, ReadOptions(max_size=LARGEST)))
+        stylized = files.enter_context(open_source(result, ReadOptions(max_size=LARGEST, length=length)))
         settings = known_settings(Path(result))
         read_settings = settings or StylizeSettings()
         largest = min(read_settings.max_size or LARGEST, LARGEST)
