@@ -68,6 +68,13 @@ def test_the_part_that_is_there_needs_no_report(tmp_path: Path, caplog: pytest.L
     assert (len(frames), lost) == (10, 0) and not caplog.records
 
 
+def test_a_file_that_is_removed_meanwhile_is_read_to_its_end(tmp_path: Path) -> None:
+    whole = make(tmp_path / "video.mkv")
+    with VideoSource(str(whole)) as source:
+        whole.unlink()
+        assert sum(isinstance(item, Frame) for item in source) == 100 and source.lost == 0
+
+
 def test_an_mp4_without_index_is_named_so(tmp_path: Path) -> None:
     whole = make(tmp_path / "cut.mp4")
     data = whole.read_bytes()

@@ -25,21 +25,21 @@ _OGG_LAST_PAGE = 4
 
 
 def is_cut_off(container: InputContainer, path: Path | None) -> bool:
-    """Whether the file ends within one of its parts.
+    """Whether the file ends within one of its parts; False if its bytes cannot be read again.
 
     Args:
         container: open.
-        path: of the file; None if it is a stream, whose bytes cannot be read again.
-
-    Raises:
-        OSError: the file cannot be read.
+        path: of the file; None if it is a stream.
     """
     find_parts = _PARTS.get(container.format.name.split(",")[0])
     if path is None or find_parts is None:
         return False
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        return any(end > size for end in find_parts(file, size))
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            return any(end > size for end in find_parts(file, size))
+    except OSError:  # removed meanwhile
+        return False
 
 
 def missing_seconds(container: InputContainer, end: Fraction) -> Fraction:
