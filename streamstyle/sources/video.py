@@ -72,13 +72,13 @@ class VideoSource:
         container = open_downloaded(self._name) if approach.download else open_input(self._name)
         if container is None:
             return False
-        self._container = container
+        self._container, self._decoded_items = container, self._decode(approach)
         reaches = False
         try:
             reaches = self._begin(approach)
         finally:
             if not reaches:
-                self._container.close()
+                close_input(self._container, self._decoded_items)
         return reaches
 
     def _begin(self, approach: Approach) -> bool:
@@ -96,7 +96,6 @@ class VideoSource:
         self._reader = PacketReader(self._container, [self._stream, *self._tracks.values()], name)
         if not self._select_range(approach):
             return False
-        self._decoded_items = self._decode(approach)
         self._head = self._read_head()
         if approach.skim and not self._reaches_start():
             return False
