@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,10 +17,12 @@ from streamstyle.apps.cli import app
 from streamstyle.effects import StylizeSettings
 from streamstyle.errors import InputError, OutputError
 from streamstyle.files import sha256_of
+from streamstyle.frames import Frame
 from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render
 from streamstyle.sinks.video import SegmentSink
 from streamstyle.video.job_folder import JobFolder
+from streamstyle.video.segments import SegmentWriter
 from tests.videos import hashes_of, make_video, times_of
 
 PLAIN = ["--style", "none", "--preset", "ultrafast", "--device", "cpu"]
@@ -316,6 +319,26 @@ def test_a_folder_that_vanishes_ends_the_run_with_a_line(
     with pytest.raises(OutputError, match=r"out\.mp4.*: cannot be written \(No such file or directory\)"):
         render(video, tmp_path / "out.mp4", SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
+
+
+def test_a_disk_that_is_full_in_the_first_segment_leaves_a_run_to_resume(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render(video, tmp_path / "whole.mp4", SETTINGS)
+    write = SegmentWriter.write
+
+    def full(self: SegmentWriter, frame: Frame) -> None:
+        write(self, frame)
+        if frame.pts > 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="No space left"):
+        patch.setattr(SegmentWriter, "write", full)
+        patch.setattr(JobFolder, "free_bytes", lambda self: 10**9 if not self._begun else 0)
+        render(video, tmp_path / "out.mp4", SETTINGS)
+    assert not list((tmp_path / "out.mp4.part").glob("unfinished*")), "removed, to free its space"
+    assert CliRunner().invoke(app, ["resume", str(tmp_path / "out.mp4")]).exit_code == 0
+    assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
 
 
 def test_the_manifest_names_every_file_with_its_hash(unfinished: Path) -> None:

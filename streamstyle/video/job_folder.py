@@ -81,6 +81,7 @@ class JobFolder:
         self._part = part
         self._lines: list[_Line] = []
         self._outdated: set[str] | None = None  # files of an earlier run, which `begin` deletes
+        self._begun = False
         self._finished = False
 
     @classmethod
@@ -185,9 +186,12 @@ class JobFolder:
     def begin(self) -> None:
         """Delete the files of an earlier run. Call it before the first segment is added.
 
+        From here on the run can be resumed.
+
         Raises:
             OutputError: the folder cannot be written.
         """
+        self._begun = True
         if self._outdated is None:
             return
         self._part.delete(self._outdated)
@@ -255,11 +259,11 @@ class JobFolder:
         self._part.remove(self._own_files())
 
     def leave(self) -> None:
-        """Release the lock. The folder is kept for `resume`, unless it has nothing useful."""
+        """Release the lock. The folder is kept for `resume` if this run or an earlier one has begun."""
         if self._finished:
             return
-        begun = self._outdated is None
-        if begun and not self._lines and not any(self.unfinished(muxer).exists() for muxer in _MUXERS):
+        is_new = self._outdated is None
+        if is_new and not self._begun and not self._lines:
             self._part.remove(self._own_files())
         else:
             self._part.release()
