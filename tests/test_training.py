@@ -112,7 +112,8 @@ def test_training_runs_on_every_device_and_can_move_to_another(pictures, feature
     torch.testing.assert_close(weights_of(second.run()), weights_of(network), atol=5e-3, rtol=0)
 
 
-def test_minutes_become_steps_that_give_the_same_again(pictures, features):
+def test_minutes_become_steps_that_give_the_same_again(pictures, features, monkeypatch):
+    monkeypatch.setattr(training, "TIMED", 4)  # few enough for the slowest machine
     recipe = Recipe(minutes=0.03, batch=1, crop=64)
     timed = a_training(pictures, features, recipe)
     network = timed.run()
