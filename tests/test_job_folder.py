@@ -22,6 +22,7 @@ from streamstyle.jobs import render as jobs
 from streamstyle.jobs.render import render
 from streamstyle.sinks.video import SegmentSink
 from streamstyle.video.job_folder import JobFolder
+from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import SegmentWriter
 from tests.videos import hashes_of, make_video, times_of
 
@@ -339,6 +340,23 @@ def test_a_disk_that_is_full_in_the_first_segment_leaves_a_run_to_resume(
     assert not list((tmp_path / "out.mp4.part").glob("unfinished*")), "removed, to free its space"
     assert CliRunner().invoke(app, ["resume", str(tmp_path / "out.mp4")]).exit_code == 0
     assert hashes_of(tmp_path / "out.mp4") == hashes_of(tmp_path / "whole.mp4")
+
+
+def test_a_disk_that_is_full_before_the_first_frame_leaves_a_run_to_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packets of sound are stored before slow effects have made their first frame."""
+    video = make_video(tmp_path / "video.mp4", 10, audio=[("aac", 0.0)])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="No space left"):
+        patch.setattr(PacketLog, "append", full)
+        patch.setattr(SegmentSink, "_write_frame", lambda *_: None)
+        render(video, tmp_path / "out.mp4", SETTINGS)
+    assert CliRunner().invoke(app, ["resume", str(tmp_path / "out.mp4")]).exit_code == 0
+    assert len(times_of(tmp_path / "out.mp4")) == 10
 
 
 def test_the_manifest_names_every_file_with_its_hash(unfinished: Path) -> None:

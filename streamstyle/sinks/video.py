@@ -64,6 +64,7 @@ class SegmentSink(Sink):
             else:
                 self._write_frame(item)
         except OSError as error:
+            self._folder.keep()
             raise output_error(self._folder.output, error) from error
 
     def close(self) -> None:

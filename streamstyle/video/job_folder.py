@@ -186,17 +186,19 @@ class JobFolder:
     def begin(self) -> None:
         """Delete the files of an earlier run. Call it before the first segment is added.
 
-        From here on the run can be resumed.
-
         Raises:
             OutputError: the folder cannot be written.
         """
-        self._begun = True
+        self.keep()
         if self._outdated is None:
             return
         self._part.delete(self._outdated)
         self._part.rewrite(self.head, [asdict(line) for line in self._lines])
         self._outdated = None
+
+    def keep(self) -> None:
+        """Keep the folder from here on, so that the run can be resumed even if nothing of it is finished."""
+        self._begun = True
 
     def unfinished(self, muxer: str) -> Path:
         """Path to which a segment is written until it is added."""
