@@ -58,13 +58,13 @@ class SegmentSink(Sink):
         try:
             if isinstance(item, Packet):
                 if self._log is not None and item.track in self._video.track_modes:
+                    self._folder.has_packets = True
                     self._log.append(item)
             elif isinstance(item, Checkpoint):
                 self._end_segment(item.state)
             else:
                 self._write_frame(item)
         except OSError as error:
-            self._folder.keep()
             raise output_error(self._folder.output, error) from error
 
     def close(self) -> None:

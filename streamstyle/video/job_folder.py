@@ -81,6 +81,7 @@ class JobFolder:
         self._part = part
         self._lines: list[_Line] = []
         self._outdated: set[str] | None = None  # files of an earlier run, which `begin` deletes
+        self.has_packets = False  # packets of other tracks were stored, perhaps before the first frame
         self._begun = False
         self._finished = False
 
@@ -144,7 +145,9 @@ class JobFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self.has_packets and kind is not None and issubclass(kind, OutputError):
+            self.keep()
         self.leave()
 
     @property
