@@ -8,7 +8,7 @@ import pytest
 from streamstyle.effects import StylizeSettings
 from streamstyle.jobs.render import render
 from streamstyle.video.cues import Cue, CueSequence
-from tests.videos import picture
+from tests.videos import mux_cues, picture
 
 import av  # isort: skip
 
@@ -48,11 +48,7 @@ def make(path: Path, codec: str) -> None:
             ((400, 1600, "Hello"), (400, 1000, "Goodbye"), (1700, 1900, "Again"))
         ):
             data = f"{order},0,Default,,0,0,0,,{text}" if codec == "ass" else text
-            packet = av.Packet(data.encode())
-            packet.stream, packet.time_base = cues, Fraction(1, 1000)
-            packet.pts = packet.dts = begin
-            packet.duration = end - begin
-            container.mux(packet)
+            mux_cues(container, cues, (begin, end, data.encode()))
         for index in range(60):
             frame = av.VideoFrame.from_ndarray(picture(index), "rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)

@@ -10,7 +10,7 @@ from streamstyle.frames import Frame, Item, Packet
 from streamstyle.sources import ReadOptions
 from streamstyle.sources.video import VideoSource
 from streamstyle.video.seeking import approaches
-from tests.videos import make_video, picture
+from tests.videos import make_video, mux_cues, picture
 
 import av  # isort: skip
 
@@ -106,12 +106,11 @@ def test_a_cue_that_is_still_shown_is_clipped(suffix: str, tmp_path: Path) -> No
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25, width=64, height=48, options={"g": "10"})
         cues = container.add_mux_stream("mov_text" if suffix == ".mp4" else "subrip")
-        for begin, end, text in ((200, 2600, b"long"), (2700, 3000, b"short")):
-            packet = av.Packet(len(text).to_bytes(2) + text if suffix == ".mp4" else text)
-            packet.stream, packet.time_base = cues, Fraction(1, 1000)
-            packet.pts = packet.dts = begin
-            packet.duration = end - begin
-            container.mux(packet)
+        texts = ((200, 2600, b"long"), (2700, 3000, b"short"))
+        for begin, end, text in texts:
+            mux_cues(
+                container, cues, (begin, end, len(text).to_bytes(2) + text if suffix == ".mp4" else text)
+            )
         for index in range(100):
             frame = av.VideoFrame.from_ndarray(picture(index), "rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)

@@ -28,7 +28,7 @@ from streamstyle.video.joining import finish
 from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.segments import SegmentWriter
 from streamstyle.video.video_format import choose_format
-from tests.videos import hashes_of, make_video, picture, pictures_of, sound_of, times_of
+from tests.videos import hashes_of, make_video, mux_cues, picture, pictures_of, sound_of, times_of
 
 import av  # isort: skip
 
@@ -122,12 +122,7 @@ def subtitled(path: Path) -> Path:
             frame.pts = index
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-        for start, text in ((400, b"Hello"), (1500, b"Bye")):
-            packet = av.Packet(text)
-            packet.stream, packet.time_base = cues, Fraction(1, 1000)
-            packet.pts = packet.dts = start
-            packet.duration = 500
-            container.mux(packet)
+        mux_cues(container, cues, (400, 900, b"Hello"), (1500, 2000, b"Bye"))
     return path
 
 

@@ -103,6 +103,18 @@ def _play(
     container.mux(stream.encode(None))
 
 
+def mux_cues(
+    container: av.container.OutputContainer, track: av.stream.Stream, *cues: tuple[int, int, bytes]
+) -> None:
+    """Write cues of subtitles as they are coded: (begin, end, data), in milliseconds."""
+    for begin, end, data in cues:
+        packet = av.Packet(data)
+        packet.stream, packet.time_base = track, Fraction(1, 1000)
+        packet.pts = packet.dts = begin
+        packet.duration = end - begin
+        container.mux(packet)
+
+
 def times_of(path: Path) -> list[Fraction]:
     """Presentation times of the images in seconds."""
     with av.open(str(path)) as container:

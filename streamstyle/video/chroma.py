@@ -63,8 +63,5 @@ def _marking_graph(frame: av.VideoFrame) -> Graph:
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)
     )
     mark = graph.add("setparams", "chroma_location=left")
-    sink = graph.add("buffersink")
-    source.link_to(mark)
-    mark.link_to(sink)
-    graph.configure()
+    graph.link_nodes(source, mark, graph.add("buffersink")).configure()
     return graph

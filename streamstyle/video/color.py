@@ -169,10 +169,7 @@ class ToneMap:
             raise OutputError(
                 f"HDR needs a temporary file of 7 MB ({error.strerror or error}); TMPDIR names another folder"
             ) from error
-        sink = self._graph.add("buffersink")
-        source.link_to(lookup)
-        lookup.link_to(sink)
-        self._graph.configure()
+        self._graph.link_nodes(source, lookup, self._graph.add("buffersink")).configure()
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """The frame, mapped: (H, W, 3 or 4) uint8 RGB or RGBA."""

@@ -89,8 +89,5 @@ class Deinterlacer:
             time_base=Fraction(1, 1000),
         )
         deinterlace = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-        sink = graph.add("buffersink")
-        source.link_to(deinterlace)
-        deinterlace.link_to(sink)
-        graph.configure()
+        graph.link_nodes(source, deinterlace, graph.add("buffersink")).configure()
         return graph

@@ -87,11 +87,7 @@ def _palette(folder: Path, segments: list[Segment], time_base: Fraction) -> tupl
             )
             rounded = graph.add(*_ROUNDED)
             generate = graph.add("palettegen", "reserve_transparent=0")
-            sink = graph.add("buffersink")
-            source.link_to(rounded)
-            rounded.link_to(generate)
-            generate.link_to(sink)
-            graph.configure()
+            graph.link_nodes(source, rounded, generate, graph.add("buffersink")).configure()
         graph.push(frame)
     assert graph is not None
     if few is not None:

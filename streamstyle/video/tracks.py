@@ -6,11 +6,11 @@ import logging
 from fractions import Fraction
 
 from av.container import InputContainer
-from av.format import Flags
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from streamstyle.errors import InputError
+from streamstyle.video.clock import may_begin_anew
 
 _log = logging.getLogger("streamstyle")
 
@@ -121,7 +121,7 @@ def _is_plausible(container: InputContainer, stream: VideoStream, seconds: float
 
     FFmpeg takes the duration of a transport stream from its first and last time stamps, which may jump.
     """
-    if Flags.ts_discont not in Flags(container.format.flags) or container.size <= 0:
+    if not may_begin_anew(container) or container.size <= 0:
         return True
     context = stream.codec_context
     frame_bytes = max(_PACKET_BYTES, context.width * context.height * _LEAST_BITS_PER_PIXEL / 8)
