@@ -359,6 +359,26 @@ def test_a_disk_that_is_full_before_the_first_frame_leaves_a_run_to_resume(
     assert len(times_of(tmp_path / "out.mp4")) == 10
 
 
+def test_a_disk_that_is_full_when_the_first_frame_comes_leaves_a_run_to_resume(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter([10**9, 0])  # when the run starts, and when its first segment does
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="too little disk space"):
+        patch.setattr(JobFolder, "free_bytes", lambda self: next(free, 0))
+        render(video, tmp_path / "out.mp4", SETTINGS)
+    assert CliRunner().invoke(app, ["resume", str(tmp_path / "out.mp4")]).exit_code == 0
+    assert len(times_of(tmp_path / "out.mp4")) == 10
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_no_folder(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobFolder, "free_bytes", lambda self: 0)
+    with pytest.raises(OutputError, match="too little disk space"):
+        render(video, tmp_path / "out.mp4", SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
+
+
 def test_the_manifest_names_every_file_with_its_hash(unfinished: Path) -> None:
     head, *lines = map(json.loads, (unfinished / "manifest.jsonl").read_text().splitlines())
     assert {"version", "streamstyle", "device", "settings", "source", "files"} <= set(head)

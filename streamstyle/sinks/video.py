@@ -55,10 +55,10 @@ class SegmentSink(Sink):
 
     def write(self, item: SinkItem) -> None:
         """Take a frame, a packet of another track, or a checkpoint that ends a segment."""
+        self._folder.started = True
         try:
             if isinstance(item, Packet):
                 if self._log is not None and item.track in self._video.track_modes:
-                    self._folder.has_packets = True
                     self._log.append(item)
             elif isinstance(item, Checkpoint):
                 self._end_segment(item.state)

@@ -81,7 +81,7 @@ class JobFolder:
         self._part = part
         self._lines: list[_Line] = []
         self._outdated: set[str] | None = None  # files of an earlier run, which `begin` deletes
-        self.has_packets = False  # packets of other tracks were stored, perhaps before the first frame
+        self.started = False  # something was to be written, perhaps sound before the first frame
         self._begun = False
         self._finished = False
 
@@ -146,7 +146,7 @@ class JobFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self.has_packets and kind is not None and issubclass(kind, OutputError):
+        if self.started and kind is not None and issubclass(kind, OutputError):  # as a full disk
             self.keep()
         self.leave()
 
