@@ -67,6 +67,11 @@ def upload(pixels: np.ndarray, device: torch.device, dtype: torch.dtype = torch.
         return data.to(dtype).mul_(1 / 255).permute(2, 0, 1)
 
 
+def upload_plane(plane: np.ndarray, device: torch.device) -> Tensor:
+    """Samples (H, W) uint8 on a CUDA device."""
+    return torch.from_numpy(np.ascontiguousarray(plane)).pin_memory().to(device, non_blocking=True)
+
+
 def download(image: Tensor) -> np.ndarray:
     """An image as bytes in main memory; the exact inverse of `upload`.
 

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from streamstyle.pictures import YCbCr
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame of a stream.
 
     Attributes:
-        pixels: (H, W, 3) uint8, RGB, C-contiguous, upright.
+        picture: upright; (H, W, 3) uint8 RGB, C-contiguous, or the planes of a video.
         pts: presentation time in units of `time_base`, strictly increasing within a stream.
         time_base: seconds per unit of `pts` and `duration`.
         duration: how long the frame is shown, in units of `time_base`; 0 where unknown.
@@ -32,7 +34,7 @@ class Frame:
         name: file name of the image in a folder, "" otherwise.
     """
 
-    pixels: np.ndarray
+    picture: np.ndarray | YCbCr
     pts: int
     time_base: Fraction
     duration: int = 0
@@ -40,6 +42,11 @@ class Frame:
     reset: bool = False
     concealed: bool = False
     name: str = ""
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The picture as (H, W, 3) uint8 RGB; planes are converted at the first call."""
+        return self.picture.rgb if hasattr(self.picture, "rgb") else self.picture
 
     @property
     def seconds(self) -> float:

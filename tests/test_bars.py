@@ -11,12 +11,13 @@ from torch import Tensor
 
 from streamstyle.device import download, upload
 from streamstyle.effects import EffectContext, StylizeSettings
-from streamstyle.effects.bars import Bars, find_bars
+from streamstyle.effects.bars import find_bars
 from streamstyle.effects.composite import Composite
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stylize.effect import Style
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
+from streamstyle.pictures import RGB, Bars
 
 CPU = torch.device("cpu")
 MOMENT = Moment(0, 0.0)
@@ -40,7 +41,7 @@ def boxed(bars: Bars, color: int = 0, noise: int = 2, seed: int = 0) -> np.ndarr
 
 
 def found(pixels: np.ndarray, known: Bars | None = None) -> Bars:
-    return find_bars(upload(pixels, CPU), known)
+    return find_bars(RGB(pixels), known)
 
 
 BOXES = [Bars(11, 12), Bars(0, 0, 20, 21), Bars(8, 8, 15, 15), Bars(30, 30), Bars(2, 2)]
@@ -124,7 +125,7 @@ def test_after_a_cut_only_dark_bars_remain() -> None:
     """Slides have white margins; the next one may be paper."""
     known = Bars(12, 12)
     for color, remaining in ((2, known), (250, Bars())):
-        plain = upload(np.full((90, 161, 3), color, np.uint8), CPU)
+        plain = RGB(np.full((90, 161, 3), color, np.uint8))
         assert find_bars(plain, known) == known
         assert find_bars(plain, known, cut=True) == remaining
 

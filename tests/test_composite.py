@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from streamstyle.effects.composite import Composite, feathered, working_size
+from streamstyle.effects.float_image import FloatImage
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.upsampling import resized, upsampled
+from streamstyle.effects.upsampling import detail_shares, resized
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
@@ -59,6 +60,13 @@ def test_an_effect_works_at_the_size_of_its_strokes_and_comes_back_at_the_image_
     result = Composite(effect, keyframes_of("a", stroke_size=2))(image, MOMENT)
     assert effect.sizes == [(48, 64)]
     assert (result - (1 - image)).abs().mean() < 0.005
+
+
+def upsampled(result: torch.Tensor, reduced: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
+    """The result for a reduced image in the size of the guide."""
+    whole = FloatImage(guide)
+    _, luma = whole.reduced(*reduced.shape[1:])
+    return whole.repainted(result.permute(1, 2, 0), luma, detail_shares(reduced, result)).image
 
 
 def test_edges_stay_sharp_where_the_painting_follows_them():

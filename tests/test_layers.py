@@ -25,12 +25,15 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},
     {"images", "image_recognition", "arrays"},
+    {"pictures"},
+    {"planes_opencv", "planes_torch"},
+    {"grids"},
     {"frames", "files", "errors", "cores"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
 EDGES = {"sources", "sinks", "video"}  # beside the layers, built on the lowest of them
 MAY_BUILD_EDGES = {*("__main__", "apps", "preview", "jobs", "pipeline", "training", "evaluation", "effects")}
-LOWEST = {"images", "image_recognition", "frames", "files", "errors"}
+LOWEST = {"images", "image_recognition", "pictures", "frames", "files", "errors"}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "video"} | LOWEST,
     "sinks": {"sinks", "video"} | LOWEST,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from streamstyle.pictures import Bars, Picture
+
 TOLERANCE = 6 / 255  # of a channel; coding changes a plain color by up to 4 levels
 RINGING = 8  # pixels, a block of most codecs: so far, coding may disturb a bar at the edge of the picture
 NARROWEST = 0.01  # share of the side, and at least 2 pixels: what is narrower is no bar
@@ -24,74 +26,66 @@ SAMPLES = 512  # pixels along a line that are compared
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
-    """Widths of the bars at the four borders, in pixels; 0 for none."""
+class Lines:
+    """The lines of a picture along two opposite borders.
 
-    top: int = 0
-    bottom: int = 0
-    left: int = 0
-    right: int = 0
+    Attributes:
+        picture: on the host or on a device.
+        upright: columns from the left; else rows from the top.
+        begin, end: the part of each line that is looked at, in pixels.
+    """
 
-    def __bool__(self) -> bool:
-        return self != Bars()
+    picture: Picture
+    upright: bool
+    begin: int
+    end: int
 
-    def filled(self, image: Tensor) -> Tensor:
-        """(3, H, W) with the picture mirrored into the bars."""
-        height, width = image.shape[1:]
-        if self.top or self.bottom:
-            image = image[:, mirrored(height, self.top, self.bottom, image.device)]
-        if self.left or self.right:
-            image = image[:, :, mirrored(width, self.left, self.right, image.device)]
-        return image
+    def __len__(self) -> int:
+        return self.picture.size[self.upright]
 
-    def kept(self, image: Tensor, result: Tensor) -> Tensor:
-        """The result with the bars of the image."""
-        height, width = image.shape[1:]
-        inside = slice(self.top, height - self.bottom), slice(self.left, width - self.right)
-        whole = image.to(result.dtype, copy=True)
-        whole[:, *inside] = result[:, *inside]
-        return whole
+    def __getitem__(self, lines: slice) -> Tensor:
+        """(3, lines, samples) RGB in [0, 1]."""
+        part = slice(self.begin, self.end, max(1, (self.end - self.begin) // SAMPLES))
+        if self.upright:
+            return torch.as_tensor(self.picture.sampled(part, lines)).permute(2, 1, 0)
+        return torch.as_tensor(self.picture.sampled(lines, part)).permute(2, 0, 1)
 
 
-def find_bars(image: Tensor, known: Bars | None = None, cut: bool = False) -> Bars:
-    """The bars of an image (3, H, W) in [0, 1].
+def find_bars(picture: Picture, known: Bars | None = None, cut: bool = False) -> Bars:
+    """The bars of a picture.
 
     Bars are lines of one color at opposite borders, at the same color, that end at an edge of the picture. As
     the picture may be dark too, or subtitles may be in a bar, bars that are known remain as long as they can
     still be there; they grow only by the same width at both borders, as where the format changes.
 
     Args:
-        known: the bars of the image before.
-        cut: the image does not continue the one before; then only dark bars remain, as others may be the
+        picture: on the host or on a device.
+        known: the bars of the picture before.
+        cut: the picture does not continue the one before; then only dark bars remain, as others may be the
             paper of something else.
     """
-    found = Bars(*opposite(image), *opposite(image.transpose(1, 2)))
-    if found.top + found.bottom:
-        height = image.shape[1]
-        found = Bars(
-            found.top,
-            found.bottom,
-            *opposite(image[:, found.top : height - found.bottom].transpose(1, 2)),
-        )
-    if not known or not remain(image, known, DARK if cut else 1.0):
+    height, width = picture.size
+    top, bottom = opposite(Lines(picture, False, 0, width))
+    found = Bars(top, bottom, *opposite(Lines(picture, True, top, height - bottom)))
+    if not known or not remain(picture, known, DARK if cut else 1.0):
         return found
     top, bottom = grown((known.top, known.bottom), (found.top, found.bottom))
     left, right = grown((known.left, known.right), (found.left, found.right))
     return Bars(top, bottom, left, right)
 
 
-def opposite(image: Tensor) -> tuple[int, int]:
-    """The heights of the bars at top and bottom, or zeros."""
-    height, width = image.shape[1:]
-    most, least = int(height * WIDEST), max(2, round(height * NARROWEST))
+def opposite(lines: Lines) -> tuple[int, int]:
+    """How many lines the bars at both ends have, or zeros."""
+    length = len(lines)
+    most, least = int(length * WIDEST), max(2, round(length * NARROWEST))
     if most < least:
         return 0, 0
-    step = max(1, width // SAMPLES)
-    color = image[:, 0, ::step].median(dim=1).values[:, None, None]
-    if not bool((image[:, :: height - 1, ::step] - color).abs().amax() <= TOLERANCE):
+    first = lines[:1]
+    color = first.median(dim=2, keepdim=True).values
+    if not bool((torch.cat((first, lines[length - 1 :]), dim=1) - color).abs().amax() <= TOLERANCE):
         return 0, 0
-    top, top_ends = bar(image[:, : most + 1, ::step] - color, height)
-    bottom, bottom_ends = bar(image[:, height - most - 1 :, ::step].flip(1) - color, height)
+    top, top_ends = bar(lines[: most + 1] - color, length)
+    bottom, bottom_ends = bar(lines[length - most - 1 :].flip(1) - color, length)
     if not top_ends and not bottom_ends:
         return 0, 0
     # At a dark edge of the picture a bar seems wider; then the other one tells its width.
@@ -124,23 +118,22 @@ def bar(difference: Tensor, height: int) -> tuple[int, bool]:
     return lines, ends
 
 
-def remain(image: Tensor, bars: Bars, brightest: float) -> bool:
+def remain(picture: Picture, bars: Bars, brightest: float) -> bool:
     """Whether the bars can still be there: they have one color, though something may cover a part of them.
 
     Args:
         brightest: value that a channel of that color may have.
     """
-    height = image.shape[1]
-    for first, last, side in (
-        (bars.top, bars.bottom, image),
-        (bars.left, bars.right, image[:, bars.top : height - bars.bottom].transpose(1, 2)),
+    height, width = picture.size
+    for first, last, lines in (
+        (bars.top, bars.bottom, Lines(picture, False, 0, width)),
+        (bars.left, bars.right, Lines(picture, True, bars.top, height - bars.bottom)),
     ):
         if not first + last:
             continue
-        if first + last >= side.shape[1]:
+        if first + last >= len(lines):
             return False
-        step = max(1, side.shape[2] // SAMPLES)
-        parts = [p[..., ::step].flatten(1) for p in (side[:, :first], side[:, side.shape[1] - last :])]
+        parts = [part.flatten(1) for part in (lines[:first], lines[len(lines) - last :])]
         color = torch.cat(parts, dim=1).median(dim=1).values[:, None]
         if float(color.amax()) > brightest:
             return False
@@ -153,12 +146,3 @@ def grown(known: tuple[int, int], found: tuple[int, int]) -> tuple[int, int]:
     """The known widths, or the found ones if both are wider by the same amount."""
     more = found[0] - known[0], found[1] - known[1]
     return found if min(more) > 0 and abs(more[0] - more[1]) <= 2 else known
-
-
-def mirrored(length: int, before: int, after: int, device: torch.device) -> Tensor:
-    """Indices of `length` lines, of which some before and after are replaced by those inside, mirrored."""
-    inside = length - before - after
-    places = torch.arange(length, device=device) - before
-    period = max(2 * inside - 2, 1)
-    places = places % period
-    return before + torch.minimum(places, period - places)

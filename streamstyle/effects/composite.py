@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from streamstyle.device import out_of_memory
-from streamstyle.effects.bars import Bars, find_bars
+from streamstyle.effects.bars import find_bars
 from streamstyle.effects.colors import COLORS
+from streamstyle.effects.float_image import FloatImage
 from streamstyle.effects.states import nested, unnested
-from streamstyle.effects.upsampling import blurred, resized, upsampled
+from streamstyle.effects.upsampling import blurred, detail_shares, resized
 from streamstyle.errors import OutOfMemoryError
-from streamstyle.frames import Effect, Moment
-from streamstyle.keyframes import ParametersOverTime
+from streamstyle.frames import Effect, Moment, NextFrame, OpticalFlow
+from streamstyle.keyframes import Parameters, ParametersOverTime
+from streamstyle.pictures import Bars, Picture
 
 LINES = 480  # shorter side in pixels at which an effect works for strokes of size 1
 FEWEST_LINES = 96  # shorter side down to which the working size is reduced if memory runs out
@@ -26,12 +28,34 @@ FEWEST_LINES = 96  # shorter side down to which the working size is reduced if m
 _log = logging.getLogger("streamstyle")
 
 
+class Following(NamedTuple):
+    """The next picture of a video, when it will be shown, and the optical flow to it."""
+
+    picture: Picture
+    moment: Moment
+    motion: OpticalFlow
+
+
+class Reduced(NamedTuple):
+    """A picture at a working size.
+
+    Attributes:
+        picture: in full size.
+        image: (3, h, w) RGB in [0, 1].
+        luma: (h, w), see `Picture`.
+    """
+
+    picture: Picture
+    image: Tensor
+    luma: Any
+
+
 class Composite:
     """Applies an effect with its stroke size, color preservation and mask, to the picture between bars.
 
     Strokes of a given size look alike at every resolution: the effect works on an image whose shorter side is
     LINES pixels divided by the stroke size, and the result is upsampled along the edges of the source.
-    Smaller images are not enlarged for this.
+    Smaller images are not enlarged for this. Only at the working size is there an RGB image in floats.
 
     Args:
         effect: to apply.
@@ -58,82 +82,100 @@ class Composite:
         bars: Literal["found", "video", "none"] = "none",
     ) -> None:
         self.effect, self.keyframes = effect, keyframes
-        self.with_colors_of = COLORS[colors]
+        self.colors = colors
         self.mask, self.feather = mask, feather
         self.bars = bars
         self.coarseness = 1.0
         self.reduced = 0
-        self._reduced_images: list[tuple[Tensor, Tensor]] = []  # the last two images, and reduced
-        self._mask_weights: tuple[np.ndarray, Tensor] | None = None  # the last mask, and as weights
-        self._bars = Bars()  # of the last image
-        self._pictures: list[tuple[Tensor, Bars, Tensor]] = []  # the last two images, and without bars
+        self._reduced: list[Reduced] = []  # the last two pictures
+        self._mask_weights: tuple[np.ndarray, Any] | None = None  # the last mask, and as weights
+        self._bars = Bars()  # of the last picture
+        self._filled: list[tuple[Picture, Bars, Picture]] = []  # the last two pictures, and without bars
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
-        """The image with the effect applied.
+        """`paint` for an image in floats, (3, H, W) RGB in [0, 1], on the effect's device."""
+        following = None
+        if moment.next is not None:
+            following = Following(FloatImage(moment.next.image), moment.next.moment, moment.next.motion)
+        picture = FloatImage(image)
+        result = self.paint(picture, replace(moment, next=None), following)
+        assert isinstance(result, FloatImage)
+        return result.image
+
+    def paint(self, picture: Picture, moment: Moment, following: Following | None = None) -> Picture:
+        """The picture with the effect applied.
 
         Args:
-            image: (3, H, W) in [0, 1] on the effect's device. It is not changed.
-            moment: its seconds determine the parameters and the mask.
+            picture: on the effect's device. It is not changed.
+            moment: its seconds determine the parameters and the mask; without `next`.
+            following: the next picture, if it is known and continues this one.
 
         Returns:
-            The same shape, dtype and range; the tensor itself if the effect leaves it unchanged.
+            A picture of the same kind and size; the picture itself if it remains unchanged.
 
         Raises:
-            OutOfMemoryError: the image does not fit the device's memory at any working size.
+            OutOfMemoryError: the picture does not fit the device's memory at any working size.
         """
         parameters = self.keyframes.at(moment.seconds)
+        if parameters.without_none()[1] == 0:
+            self.effect.reset()  # what it remembers would be outdated once it is applied again
+            return picture
         with torch.inference_mode():
-            picture, moment = self.without_bars(image, moment)
-            result = self.applied(picture, moment, parameters.stroke_size)
+            whole = picture
+            picture, following = self.without_bars(picture, following, moment.cut)
+            result = self.applied(picture, moment, following, parameters)
             if result is picture:
-                return image
-            with out_of_memory(image.shape[2], image.shape[1]):
-                if parameters.keep_colors > 0:
-                    colored = self.with_colors_of(picture, result)
-                    result = torch.lerp(result, colored, parameters.keep_colors)
+                return whole
+            with out_of_memory(*reversed(picture.size)):
                 if self.mask is not None:
-                    result = torch.lerp(picture, result, self.mask_weights(self.mask(moment.seconds), image))
+                    weights = self.mask_weights(self.mask(moment.seconds), picture)
+                    result = picture.blended(result, weights)
                 if self._bars:
-                    result = self._bars.kept(image, result)
+                    result = result.with_bars_of(whole, self._bars)
         return result
 
-    def without_bars(self, image: Tensor, moment: Moment) -> tuple[Tensor, Moment]:
-        """The image and the next one, with the picture mirrored into the bars if there are any."""
+    def without_bars(
+        self, picture: Picture, following: Following | None, cut: bool
+    ) -> tuple[Picture, Following | None]:
+        """The picture and the next one, with the bars filled by what is between them, mirrored."""
         if self.bars == "none":
-            return image, moment
-        with out_of_memory(image.shape[2], image.shape[1]):
-            self._bars = find_bars(image, self._bars if self.bars == "video" else None, moment.cut)
+            return picture, following
+        with out_of_memory(*reversed(picture.size)):
+            self._bars = find_bars(picture, self._bars if self.bars == "video" else None, cut)
             if not self._bars:
-                return image, moment
-            picture = self.picture(image)
-            if moment.next is not None:
-                moment = replace(moment, next=replace(moment.next, image=self.picture(moment.next.image)))
-        return picture, moment
+                return picture, following
+            filled = self.filled(picture)
+            if following is not None:
+                following = following._replace(picture=self.filled(following.picture))
+        return filled, following
 
-    def picture(self, image: Tensor) -> Tensor:
-        """The image with bars filled; filled only once for a frame that was already used as `next`."""
-        known = (filled for whole, bars, filled in self._pictures if whole is image and bars == self._bars)
+    def filled(self, picture: Picture) -> Picture:
+        """The picture with bars filled; filled only once for one that was already used as the next."""
+        known = (filled for whole, bars, filled in self._filled if whole is picture and bars == self._bars)
         filled = next(known, None)
         if filled is None:
-            filled = self._bars.filled(image)
-        self._pictures = [*self._pictures[-1:], (image, self._bars, filled)]
+            filled = picture.mirrored_into(self._bars)
+        self._filled = [*self._filled[-1:], (picture, self._bars, filled)]
         return filled
 
-    def applied(self, image: Tensor, moment: Moment, stroke_size: float) -> Tensor:
+    def applied(
+        self, picture: Picture, moment: Moment, following: Following | None, parameters: Parameters
+    ) -> Picture:
         """The effect at its working size, which is halved each time memory runs out."""
-        height, width = image.shape[1:]
+        height, width = picture.size
         while True:
-            size = working_size(height, width, stroke_size * self.coarseness * 2**self.reduced)
+            coarser = self.coarseness * 2**self.reduced
+            size = working_size(height, width, parameters.stroke_size * coarser)
             try:
                 with out_of_memory(width, height):
-                    if size == (height, width):
-                        return self.effect(image, moment)
-                    small = self.reduced_image(image, size)
-                    if moment.next is not None:
-                        next_ = replace(moment.next, image=self.reduced_image(moment.next.image, size))
-                        moment = replace(moment, next=next_)
-                    result = self.effect(small, moment)
-                    return image if result is small else upsampled(result, small, image)
+                    small = self.reduced_picture(picture, size)
+                    if following is not None:
+                        image = self.reduced_picture(following.picture, size).image
+                        moment = replace(moment, next=NextFrame(image, following.moment, following.motion))
+                    result = self.effect(small.image, moment)
+                    if result is small.image:
+                        return picture
+                    return self.enlarged(result, small, picture, parameters.keep_colors)
             except OutOfMemoryError:
                 if min(size) < 2 * FEWEST_LINES:
                     raise
@@ -142,25 +184,37 @@ class Composite:
                     "not enough memory to process %dx%d pixels: strokes become coarser", size[1], size[0]
                 )
 
-    def reduced_image(self, image: Tensor, size: tuple[int, int]) -> Tensor:
-        """The image at the working size; reduced only once for a frame that was already used as `next`."""
-        for whole, reduced in self._reduced_images:
-            if whole is image and tuple(reduced.shape[1:]) == size:
+    def enlarged(self, result: Tensor, small: Reduced, picture: Picture, keep_colors: float) -> Picture:
+        """The effect's result in full size, with the source's colors as far as they are kept."""
+        if keep_colors > 0:
+            result = torch.lerp(result, COLORS[self.colors](small.image, result), keep_colors)
+        shares = None
+        if small.image.shape[1:] != picture.size:
+            shares = on_host(detail_shares(small.image, result))
+        detail = keep_colors if self.colors == "chroma" else 0.0
+        return picture.repainted(on_host(result.float().permute(1, 2, 0)), small.luma, shares, detail)
+
+    def reduced_picture(self, picture: Picture, size: tuple[int, int]) -> Reduced:
+        """The picture at the working size; reduced only once for one that was already used as the next."""
+        for reduced in self._reduced:
+            if reduced.picture is picture and tuple(reduced.image.shape[1:]) == size:
                 break
         else:
-            whole, reduced = image, resized(image, *size)
-        self._reduced_images = [*self._reduced_images[-1:], (whole, reduced)]
+            image, luma = picture.reduced(*size)
+            reduced = Reduced(picture, torch.as_tensor(image).permute(2, 0, 1), luma)
+        self._reduced = [*self._reduced[-1:], reduced]
         return reduced
 
-    def mask_weights(self, mask: np.ndarray, image: Tensor) -> Tensor:
-        """A mask as (1, H, W) in [0, 1] with soft edges; computed only once for a still mask."""
-        shape = tuple(image.shape[1:])
+    def mask_weights(self, mask: np.ndarray, picture: Picture) -> Any:
+        """A mask as (H, W) in [0, 1] with soft edges; computed only once for a still mask."""
         last = self._mask_weights
-        if last is None or last[0] is not mask or tuple(last[1].shape[1:]) != shape:
-            weights = torch.from_numpy(mask).to(image.device).to(image.dtype).div_(255)[None]
-            if tuple(weights.shape[1:]) != shape:
-                weights = resized(weights, *shape)
-            last = self._mask_weights = mask, feathered(weights, self.feather * min(shape))
+        if last is None or last[0] is not mask or tuple(last[1].shape) != picture.size:
+            device = self._reduced[-1].image.device
+            weights = torch.from_numpy(mask).to(device).float().div_(255)[None]
+            if tuple(weights.shape[1:]) != picture.size:
+                weights = resized(weights, *picture.size)
+            weights = feathered(weights, self.feather * min(picture.size))[0]
+            last = self._mask_weights = mask, on_host(weights)
         return last[1]
 
     def reset(self) -> None:
@@ -189,3 +243,8 @@ def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]
 def feathered(weights: Tensor, width: float) -> Tensor:
     """(1, H, W) with edges blurred by a Gaussian with a standard deviation of `width` pixels."""
     return weights if width < 0.3 else blurred(weights[None], width)[0].clamp_(0, 1)
+
+
+def on_host(tensor: Tensor) -> Any:
+    """The tensor for a `Picture`: as an array that shares its memory, if it is in main memory."""
+    return tensor.contiguous().numpy() if tensor.device.type == "cpu" else tensor

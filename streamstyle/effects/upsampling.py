@@ -1,4 +1,4 @@
-"""Resizing, and guided upsampling of a stylized image along the edges of its source.
+"""Resizing, and guided upsampling of a stylized picture along the edges of its source.
 
 Reference: He et al. (2013), Guided image filtering, https://doi.org/10.1109/TPAMI.2012.213: the linear
 model between guide and result is fitted at the reduced size, as in He and Sun (2015), Fast guided filter,
@@ -36,26 +36,21 @@ def blurred(images: Tensor, deviation: float) -> Tensor:
     return down.reshape(images.shape)
 
 
-def upsampled(result: Tensor, reduced: Tensor, guide: Tensor) -> Tensor:
-    """Upsamples the result for a reduced image to full size, guided by the full image.
+def detail_shares(reduced: Tensor, result: Tensor) -> Tensor:
+    """How much of the detail that a picture lost by reduction is added to a result when it is enlarged.
 
     Args:
+        reduced: (3, h, w) in [0, 1], the reduced picture, which is the guide.
         result: (3, h, w) in [0, 1], the stylized `reduced`.
-        reduced: (3, h, w), the guide at the size of the result.
-        guide: (3, H, W) in [0, 1], the full image.
 
     Returns:
-        (3, H, W) in [0, 1].
+        (rows, columns) in [-1, 1], smooth: therefore means over windows at a stride of STEP are enough.
     """
-    size = guide.shape[1], guide.shape[2]
     small, stylized = lightness(reduced), lightness(result)
-    # Means over windows at a stride of STEP are enough: the slope is smooth.
     maps = torch.cat((small, stylized, small * stylized, small * small))
     mean, mean_stylized, mean_product, mean_square = local_means(maps)
-    slope = (mean_product - mean * mean_stylized) / (mean_square - mean * mean + EDGE**2)
-    detail = lightness(guide).sub_(F.interpolate(small[None], size, mode="bilinear")[0])
-    detail.mul_(F.interpolate(slope.clamp_(-1, 1)[None, None], size, mode="bilinear")[0])
-    return resized(result, *size).add_(detail).clamp_(0, 1)
+    slope: Tensor = (mean_product - mean * mean_stylized) / (mean_square - mean * mean + EDGE**2)
+    return slope.clamp_(-1, 1)
 
 
 def lightness(image: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 
@@ -23,6 +22,8 @@ from streamstyle.optical_flow.flow_files import FlowFolder
 from streamstyle.optical_flow.occlusion import color_consistent, flow_consistent, in_bounds, soft_confidence
 from streamstyle.optical_flow.scene_cuts import UNCHANGED, Similarity, is_break, is_cut, similarity
 from streamstyle.optical_flow.warping import warped_pixels
+from streamstyle.pictures import YCbCr
+from streamstyle.planes_opencv import resized
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -105,20 +106,20 @@ class FlowEstimation:
                 pair, before, after = frames.pair, frames.before, UNKNOWN_PAIR
                 # One extra pair, which helps to decide whether the next one is a cut.
                 if index >= first - 2:
-                    after = frames.add(item.pixels, index=index, continues=not item.reset)
+                    after = frames.add(item.picture, index=index, continues=not item.reset)
                 yield from flow_items(buffered, pair, before, after, item)
                 index += 1
             buffered.append(item)
         yield from flow_items(buffered, frames.pair, frames.before, UNKNOWN_PAIR, None)
 
-    def reduced(self, pixels: np.ndarray) -> Reduced:
-        """The frame, (H, W, 3) uint8 RGB, at the size in which flow is estimated."""
-        height, width = pixels.shape[:2]
-        scale = min(1.0, self.size / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        if size == (width, height):
-            return Reduced(pixels, (height, width))
-        return Reduced(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), (height, width))
+    def reduced(self, picture: np.ndarray | YCbCr) -> Reduced:
+        """The picture of a frame at the size in which flow is estimated."""
+        if isinstance(picture, YCbCr):
+            smaller = reduced_size(*picture.size, self.size)
+            small = picture if smaller == picture.size else picture.resized(*smaller)
+            return Reduced(small.rgb, picture.size)
+        shape = picture.shape[0], picture.shape[1]
+        return Reduced(resized(picture, *reduced_size(*shape, self.size)), shape)
 
     def compare(
         self, current: Reduced, previous: Reduced, index: int, *, forward_motion: bool = True
@@ -152,6 +153,12 @@ class FlowEstimation:
             torch.from_numpy(flow).permute(2, 0, 1).to(self.device),
             torch.from_numpy(soft_confidence(confidence))[None].to(self.device),
         )
+
+
+def reduced_size(height: int, width: int, longer: int) -> tuple[int, int]:
+    """Height and width with at most `longer` pixels on the longer side."""
+    scale = min(1.0, longer / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +211,15 @@ class FlowSequence:
         self._last: Reduced | None = None
         self.pair, self.before = UNKNOWN_PAIR, UNCHANGED
 
-    def add(self, pixels: np.ndarray, *, index: int = 0, continues: bool = True) -> FramePair:
+    def add(self, picture: np.ndarray | YCbCr, *, index: int = 0, continues: bool = True) -> FramePair:
         """Add the next frame, and compare it with the last one.
 
         Args:
-            pixels: (H, W, 3) uint8 RGB; a frame of another size starts a new sequence.
+            picture: of the frame; one of another size starts a new sequence.
             index: its number, which only a folder of flow files needs.
             continues: the frame may continue the previous one.
         """
-        current, last = self._estimation.reduced(pixels), self._last
+        current, last = self._estimation.reduced(picture), self._last
         pair = UNKNOWN_PAIR
         if last is not None and continues and current.shape == last.shape:
             pair = self._estimation.compare(current, last, index, forward_motion=self._forward_motion)

@@ -202,8 +202,8 @@ class _Run:
             if self._ends_segment(item):
                 writer.put(Checkpoint(self._step.state()))
             begin = time.perf_counter()
-            pixels = self._step(
-                item.pixels,
+            picture = self._step(
+                item.picture,
                 item.seconds,
                 cut=item.reset or (self._motion is not None and flow_item.motion is None),
                 motion=flow_item.motion,
@@ -211,7 +211,7 @@ class _Run:
                 forward_motion=flow_item.forward_motion,
             )
             self._seconds["effect"] += time.perf_counter() - begin
-            writer.put(replace(item, pixels=pixels))
+            writer.put(replace(item, picture=picture))
         self._frames_read = index + 1
         self._report(writer)
 

@@ -49,7 +49,7 @@ class MemorySink(Sink):
             raise ValueError("the sink is closed, expected all writes before that")
         if isinstance(item, Frame):
             alpha = None if item.alpha is None else item.alpha.copy()
-            item = replace(item, pixels=item.pixels.copy(), alpha=alpha)
+            item = replace(item, picture=item.pixels.copy(), alpha=alpha)
         self.items.append(item)
 
     def close(self) -> None:

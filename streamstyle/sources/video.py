@@ -14,13 +14,15 @@ import numpy as np
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame, Item, Packet, StreamInfo
 from streamstyle.images import fitted_size, plays_of
+from streamstyle.pictures import YCbCr
 from streamstyle.sources.options import ReadOptions
-from streamstyle.video.color import BT709, ToRGB, is_wide, resolve_tags
+from streamstyle.video.color import BT709, is_wide, resolve_tags
 from streamstyle.video.completeness import is_cut_off, missing_seconds
 from streamstyle.video.decoding import Decoded, Decoder, PacketReader
 from streamstyle.video.deinterlacing import Deinterlacer
 from streamstyle.video.opening import close_input, is_url, open_downloaded, open_input, reason
-from streamstyle.video.orientation import read_orientation, turn
+from streamstyle.video.orientation import read_orientation
+from streamstyle.video.pictures import ToPicture
 from streamstyle.video.seeking import Approach, approaches, in_range, seek_before, skim
 from streamstyle.video.timestamps import PresentationTimes
 from streamstyle.video.tracks import (
@@ -39,7 +41,7 @@ _INTERLEAVE_SECONDS = 2.0
 
 
 class VideoSource:
-    """A video as upright RGB frames, and the packets of its audio and subtitle tracks.
+    """A video as upright frames, and the packets of its audio and subtitle tracks.
 
     To preserve the timing, a frame that is missing or flagged as corrupt is replaced by the last good one and
     marked `concealed`.
@@ -91,7 +93,7 @@ class VideoSource:
         self._decoder = Decoder(self._stream)
         self._deinterlacer = Deinterlacer(name) if options.deinterlace else None
         self._times = PresentationTimes(self._time_base, self._rate, name)
-        self._last_good: np.ndarray | None = None
+        self._last_good: np.ndarray | YCbCr | None = None
         self._shape: tuple[int, int] | None = None
         self._reader = PacketReader(self._container, [self._stream, *self._tracks.values()], name)
         if not self._select_range(approach):
@@ -196,7 +198,7 @@ class VideoSource:
         turned = self._orientation[0]
         upright_size = (frame.height, frame.width) if turned else (frame.width, frame.height)
         width, height = fitted_size(*upright_size, options.size, options.max_size, even=True)
-        self._to_rgb = ToRGB(self._name, (height, width) if turned else (width, height))
+        self._to_picture = ToPicture(self._name, (width, height), self._orientation, self._decoder.siting)
         aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         aspect = 1 / aspect if turned else aspect
         if options.size is not None:
@@ -250,13 +252,13 @@ class VideoSource:
         if item.frame is None and self._last_good is None:
             return  # nothing to repeat yet: the video starts with its first good frame
         pts = self._times.place(item.pts)
-        pixels, concealed, reset = self._pixels(item)
+        picture, concealed, reset = self._picture(item)
         if self._trimmed and pts < self._first:
             return
         if self._end is not None and pts >= self._end:
             return
         yield Frame(
-            pixels,
+            picture,
             pts - self._first,
             self._time_base,
             duration=item.duration or self._times.step,
@@ -264,8 +266,8 @@ class VideoSource:
             concealed=concealed,
         )
 
-    def _pixels(self, item: Decoded) -> tuple[np.ndarray, bool, bool]:
-        """(pixels, concealed, reset) of a decoded or lost frame."""
+    def _picture(self, item: Decoded) -> tuple[np.ndarray | YCbCr, bool, bool]:
+        """(picture, concealed, reset) of a decoded or lost frame."""
         frame = item.frame
         if self._last_good is not None and (frame is None or item.damaged):
             return self._last_good, True, False
@@ -278,10 +280,10 @@ class VideoSource:
                 "%s: the frame size changes from %s to %s; scaled to the first", self._name, old, new
             )
         self._shape = shape
-        pixels = turn(self._to_rgb(frame), self._orientation)
+        picture = self._to_picture(frame)
         if not item.damaged:
-            self._last_good = pixels
-        return pixels, item.damaged, reset
+            self._last_good = picture
+        return picture, item.damaged, reset
 
     def _count_missing(self) -> None:
         """Count the frames that are missing because the input is cut off, or stopped early."""

@@ -16,30 +16,35 @@ import av
 from av.filter import Graph
 from av.stream import Stream
 
+from streamstyle.pictures import LEFT
 from streamstyle.video.opening import DAMAGE
 
 # Option of encoders, which tag their output with it, and of decoders, for videos that do not say.
-LEFT: Mapping[str, str] = {"chroma_sample_location": "left"}
+LEFT_OPTION: Mapping[str, str] = {"chroma_sample_location": "left"}
 # Matroska's ChromaSitingHorz and ChromaSitingVert, which are only written if the location is known.
-_SITING = re.compile(rb"\x55\xb7\x81[\x01\x02]\x55\xb8\x81[\x01\x02]")
+_SITING = re.compile(rb"\x55\xb7\x81([\x01\x02])\x55\xb8\x81([\x01\x02])")
+
+Siting = tuple[float, float]  # of the first chroma sample: luma samples right of and below the first one
 
 
-def assume_left(stream: Stream) -> None:
-    """Have the decoder take chroma as left-sited if neither container nor codec says where it lies."""
-    if not _is_stated(stream):
-        stream.codec_context.options = {**stream.codec_context.options, **LEFT}
+def chroma_siting(stream: Stream) -> Siting | None:
+    """Where chroma lies; None if PyAV cannot tell, as for codecs that Matroska does not store.
 
-
-def _is_stated(stream: Stream) -> bool:
-    """Whether the container states the location; codecs that Matroska does not store have their own rule."""
+    If neither container nor codec says so, it is LEFT, and the decoder is told.
+    """
     header = io.BytesIO()
     try:
         with av.open(header, "w", format="matroska") as container:
             container.add_stream_from_template(stream, opaque=True)
             container.start_encoding()
     except (*DAMAGE, OSError):
-        return True
-    return _SITING.search(header.getvalue()) is not None
+        return None
+    stated = _SITING.search(header.getvalue())
+    if stated is None:
+        stream.codec_context.options = {**stream.codec_context.options, **LEFT_OPTION}
+        return LEFT
+    horizontal, vertical = (place[0] - 1 for place in stated.groups())  # 0: at the first, 1: halfway
+    return horizontal / 2, vertical / 2
 
 
 class LeftSited:

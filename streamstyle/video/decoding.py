@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from streamstyle.video.chroma import assume_left
+from streamstyle.video.chroma import chroma_siting
 from streamstyle.video.clock import Clock
 from streamstyle.video.opening import DAMAGE, open_input
 from streamstyle.video.tracks import beginning_of, choose_video
@@ -105,13 +105,14 @@ class Decoder:
     Attributes:
         packets: number of packets seen.
         errors: number of packets that could not be decoded.
+        siting: where chroma lies, see `chroma_siting`.
     """
 
     def __init__(self, stream: VideoStream) -> None:
         # One thread: with frame threads an error is reported some packets later, and slice threads of h264
         # lose the flag of corrupt frames. dav1d reports both correctly and has its own threads.
         stream.thread_type = "AUTO" if stream.codec_context.name == "libdav1d" else "NONE"
-        assume_left(stream)
+        self.siting = chroma_siting(stream)
         self._stream = stream
         self._lost: list[int] = []
         self._latest: int | None = None

@@ -15,10 +15,12 @@ from av.video.stream import VideoStream
 
 from streamstyle.errors import OutputError, UsageError
 from streamstyle.frames import ColorTags, Frame, StreamInfo
-from streamstyle.video.chroma import LEFT
+from streamstyle.pictures import YCbCr
+from streamstyle.video.chroma import LEFT_OPTION
 from streamstyle.video.codecs import Codec, EncodeOptions, encoder_options
 from streamstyle.video.color import FromRGB, untagged
 from streamstyle.video.opening import DAMAGE, reason
+from streamstyle.video.pictures import PLANAR, to_video_frame
 
 _log = logging.getLogger("streamstyle")
 
@@ -56,7 +58,8 @@ class Encoder:
         pixel_format = options.pixel_format or codec.pixel_format
         self._padding = padding(info, pixel_format)
         self._time_base = time_base
-        tags = info.color or untagged(info.height)
+        self._pixel_format = pixel_format
+        self._tags = tags = info.color or untagged(info.height)
         self._size = (info.width, info.height)
         self._from_rgb = FromRGB(pixel_format, tags)
         self._frames = 0
@@ -74,13 +77,7 @@ class Encoder:
 
     def encode(self, frame: Frame) -> list[av.Packet[VideoStream]]:
         """Encode a frame; returns the packets that are ready."""
-        right, below = self._padding
-        pixels = frame.pixels
-        if pixels.shape[1::-1] != self._size:  # images of a folder may differ in size
-            pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
-        if right or below:
-            pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
-        av_frame = self._from_rgb(pixels)
+        av_frame = self._video_frame(frame)
         av_frame.pts, av_frame.time_base = frame.pts, frame.time_base
         av_frame.duration = frame.duration
         self._frames += 1
@@ -88,6 +85,21 @@ class Encoder:
             av_frame.pict_type = PictureType.I
             self._key_at = frame.pts + round(KEY_SECONDS / frame.time_base)
         return self.stream.encode(av_frame)
+
+    def _video_frame(self, frame: Frame) -> av.VideoFrame:
+        """The frame as the encoder expects it."""
+        picture, tags = frame.picture, self._tags
+        if isinstance(picture, YCbCr) and self._pixel_format in PLANAR:
+            coded_alike = (picture.tags.matrix, picture.tags.full_range) == (tags.matrix, tags.full_range)
+            if coded_alike and picture.subsampling == _subsampling(self._pixel_format)[::-1]:
+                return to_video_frame(picture.at_left(), self._pixel_format)
+        right, below = self._padding
+        pixels = frame.pixels
+        if pixels.shape[1::-1] != self._size:  # images of a folder may differ in size
+            pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
+        if right or below:
+            pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+        return self._from_rgb(pixels)
 
     def flush(self) -> list[av.Packet[VideoStream]]:
         """The packets still buffered in the encoder. Nothing can be encoded afterwards."""
@@ -129,7 +141,7 @@ def _add_stream(
     right, below = padding(info, pixel_format)
     chosen = encoder_options(codec, options)
     if _subsampling(pixel_format) == (2, 2):  # no codec stores it for other formats
-        chosen |= LEFT
+        chosen |= LEFT_OPTION
     if codec.encoder == "libx265" and info.width < _X265_TREE_WIDTH:
         chosen["x265-params"] += ":no-cutree=1"
     stream = container.add_stream(

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from streamstyle.errors import InputError
 from streamstyle.images import fitted_size
-from streamstyle.video.chroma import assume_left
+from streamstyle.video.chroma import chroma_siting
 from streamstyle.video.color import ToRGB
 from streamstyle.video.opening import DAMAGE, close_input, open_input, reason
 from streamstyle.video.tracks import choose_video, frame_rate
@@ -61,7 +61,7 @@ class StreamCapture:
             stream = choose_video(self._container, name)
             context = stream.codec_context
             context.thread_type = "SLICE"  # frame threads would each delay output by a frame
-            assume_left(stream)
+            chroma_siting(stream)
             self.width, self.height = fitted_size(context.width, context.height, size, max_size, even=True)
             if not (self.width and self.height):
                 raise InputError(f"{name}: does not report its frame size")

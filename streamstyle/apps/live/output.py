@@ -81,7 +81,7 @@ class LazySink(Sink):
                 height, width = item.pixels.shape[:2]
                 self._size = self._size if any(self._size) else (width, height)
                 self._sink = self._open(stream_info(self._name, *self._size, item.time_base))
-            self._sink.write(replace(item, pixels=letterboxed(item.pixels, *self._size)))
+            self._sink.write(replace(item, picture=letterboxed(item.pixels, *self._size)))
         except Exception as raised:
             error = self._named(raised)
             if not self._logged:

@@ -206,7 +206,7 @@ class Live:
                 with self._lock:
                     outputs = list(self._outputs)
                 for output in outputs:
-                    output.put(replace(frame, pixels=result))
+                    output.put(replace(frame, picture=result))
         except BaseException as error:
             with self._changed:
                 self._error = error

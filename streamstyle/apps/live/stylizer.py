@@ -171,4 +171,6 @@ class Stylizer:
             motion = self._flow.motion
         else:
             self._flow.reset()
-        return self._step(pixels, seconds, cut=motion is None, motion=motion)
+        result = self._step(pixels, seconds, cut=motion is None, motion=motion)
+        assert isinstance(result, np.ndarray)
+        return result

@@ -1,0 +1,83 @@
+"""Operations on the planes of pictures, as tensors on a device: matrix products in single precision.
+
+The same functions as in `streamstyle.planes_opencv`, whose results differ by rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamstyle.grids import Grid, Grids, matrix
+
+
+def merged(planes: Sequence[Tensor]) -> Tensor:
+    """(H, W, 3) from three planes, in floats."""
+    return torch.stack([plane.float() for plane in planes], -1)
+
+
+def transformed(image: Tensor, weights: np.ndarray) -> Tensor:
+    """(H, W, 3) with each pixel multiplied by a (3, 3) matrix and added to the fourth column."""
+    matrix = image.new_tensor(weights)
+    return image @ matrix[:, :3].T + matrix[:, 3]
+
+
+def clamped(image: Tensor) -> Tensor:
+    """Values in [0, 1]; in place."""
+    return image.clamp_(0, 1)
+
+
+def resampled(plane: Tensor, source: Grids, target: Grids, *, sharp: bool = True) -> Tensor:
+    """A plane (H, W) on another grid, in floats."""
+    plane = plane.float()
+    rows, columns = (plane.new_tensor(matrix(a, b, sharp)) for a, b in zip(source, target, strict=True))
+    return rows @ plane @ columns.T
+
+
+def resized(plane: Tensor, height: int, width: int, *, sharp: bool = True) -> Tensor:
+    """A plane at another size that covers the same area; not `sharp`: enlarged by linear interpolation."""
+    here, there = ((Grid.of(size[0]), Grid.of(size[1])) for size in (plane.shape, (height, width)))
+    return plane.float() if here == there else resampled(plane, here, there, sharp=sharp)
+
+
+def in_bytes(values: Tensor) -> Tensor:
+    """Rounded to uint8, clamped to its range."""
+    return values.round().clamp_(0, 255).to(torch.uint8)
+
+
+def detail(full: Tensor, small: Tensor, shares: Tensor) -> Tensor:
+    """What a plane at full size has more than one at a smaller size, times the shares."""
+    height, width = full.shape
+    lost = full.float() - resized(small, height, width, sharp=False)
+    return lost * resized(shares, height, width, sharp=False)
+
+
+def enlarged_with(added: Tensor, painted: Tensor) -> Tensor:
+    """Bytes: `painted`, (h, w) in code values, at the size of `added`, and that added to it."""
+    return in_bytes(resized(painted, added.shape[0], added.shape[1]) + added)
+
+
+def mixed(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    """Bytes from the first to the second, by weights in [0, 1]."""
+    return in_bytes(torch.lerp(first.float(), second.float(), weights))
+
+
+def mirrored(plane: Tensor, inside: tuple[slice, slice]) -> Tensor:
+    """A plane whose border outside some rows and columns is replaced by what is inside, mirrored."""
+    for dim, part in enumerate(inside):
+        begin, end, _ = part.indices(plane.shape[dim])
+        places = torch.arange(plane.shape[dim], device=plane.device) - begin
+        period = max(2 * (end - begin) - 2, 1)
+        places = places % period
+        plane = plane.index_select(dim, begin + torch.minimum(places, period - places))
+    return plane
+
+
+def framed(plane: Tensor, frame: Tensor, inside: tuple[slice, slice]) -> Tensor:
+    """The plane inside some rows and columns, and `frame` outside them."""
+    whole = frame.clone()
+    whole[inside] = plane[inside]
+    return whole
