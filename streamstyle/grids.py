@@ -14,6 +14,9 @@ import numpy as np
 # which keeps ramps.
 ENLARGE, MOVE = -0.75, -0.5
 NEAR = 1e-3  # samples; smaller distances are not resampled
+# Of the guided filter by which pictures are enlarged: side in pixels of the cells in which it is fitted, with
+# their neighbors, and the contrast, as a share of the full range, below which little detail is added.
+CELL, EDGE = 4, 0.02
 
 
 @dataclass(frozen=True, slots=True)

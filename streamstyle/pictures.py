@@ -5,7 +5,7 @@ RGB in floats, and the result is enlarged plane by plane, along the edges of the
 of converting and enlarging RGB at full size, and pictures that nothing changes are not converted at all.
 On the host this is done by OpenCV, on a device by torch; both agree up to rounding.
 
-Matrices and ranges: ITU-T H.273. Guided upsampling: see `streamstyle.effects.upsampling`.
+Matrices and ranges: ITU-T H.273. Guided upsampling: see `detail_shares`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ import numpy as np
 from streamstyle import planes_opencv
 from streamstyle.frames import ColorTags
 from streamstyle.grids import Grid, Grids
-from streamstyle.planes_opencv import detail, enlarged_with, framed, in_bytes, mirrored, mixed, resized
+from streamstyle.planes_opencv import (
+    detail,
+    detail_shares,
+    enlarged_with,
+    framed,
+    in_bytes,
+    mirrored,
+    mixed,
+    resized,
+)
 
 LEFT = (0.0, 0.5)  # luma samples right of and below the first one: beside the left one of a pair of columns
 # Shares of red and blue in luma, by matrix code.
@@ -78,14 +87,14 @@ class Picture(Protocol):
         """The picture at a smaller size or its own, and its luma there, as `repainted` takes it."""
         ...
 
-    def repainted(self, result: Any, luma: Any, shares: Any, colors: float = 0.0) -> Self:
+    def repainted(self, result: Any, luma: Any, colors: float = 0.0) -> Self:
         """A picture of this kind and size that shows the processed `reduced` picture.
+
+        If the size was reduced, the detail of this picture that the result follows is added.
 
         Args:
             result: (h, w, 3), the processed picture.
             luma: from `reduced`.
-            shares: (rows, columns) in [-1, 1], how much of the detail that `luma` lacks is added; None if the
-                size was not reduced.
             colors: how much of the color detail is added.
         """
         ...
@@ -249,20 +258,21 @@ class YCbCr:
         cb, cr = (on.resampled(plane, self.chroma_grids, small) for plane in self.chroma)
         return on.clamped(on.transformed(on.merged((luma, cb, cr)), decoding(self.tags))), luma
 
-    def repainted(self, result: Any, luma: Any, shares: Any, colors: float = 0.0) -> YCbCr:
+    def repainted(self, result: Any, luma: Any, colors: float = 0.0) -> YCbCr:
         """See `Picture`."""
         on, codes = self._on, self._on.transformed(result, encoding(self.tags))
         painted, cb, cr = (codes[..., channel] for channel in range(3))
         small = Grid.of(painted.shape[0]), Grid.of(painted.shape[1])
         cb, cr = (on.resampled(plane, small, self._left) for plane in (cb, cr))
-        if shares is None:
+        if small == self.grids:
             return YCbCr(each(on.in_bytes, (painted, cb, cr)), self.tags)
         if colors:
             cb, cr = (
                 plane + colors * self._chroma_detail(source, small)
                 for plane, source in zip((cb, cr), self.at_left().chroma, strict=True)
             )
-        enlarged = on.enlarged_with(on.detail(self.luma, luma, shares), painted)
+        detail = on.detail(self.luma, luma, on.detail_shares(luma, painted))
+        enlarged = on.enlarged_with(detail, painted)
         return YCbCr((enlarged, on.in_bytes(cb), on.in_bytes(cr)), self.tags)
 
     def _chroma_detail(self, plane: Any, small: Grids) -> Any:
@@ -327,11 +337,12 @@ class RGB:
         small = resized(self.pixels, height, width)
         return small.astype(np.float32) * np.float32(1 / 255), cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
 
-    def repainted(self, result: Any, luma: np.ndarray, shares: Any, colors: float = 0.0) -> RGB:
+    def repainted(self, result: Any, luma: np.ndarray, colors: float = 0.0) -> RGB:
         """See `Picture`."""
         painted = 255 * result
-        if shares is None:
+        if painted.shape == self.pixels.shape:
             return RGB(in_bytes(painted))
+        shares = detail_shares(luma, cv2.cvtColor(painted, cv2.COLOR_RGB2GRAY))
         gray = cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY)
         added = cv2.merge([detail(gray, luma, shares)] * 3)
         if colors:

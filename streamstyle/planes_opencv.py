@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamstyle.grids import Grids, covers, cubic_taps, shift_between
+from streamstyle.grids import CELL, EDGE, Grids, covers, cubic_taps, shift_between
 
 FINE = 16  # steps per code value in the integers with which planes are enlarged
 SHARE = 256  # steps of a share of detail
@@ -70,6 +70,30 @@ def _by_position(plane: np.ndarray, source: Grids, target: Grids) -> np.ndarray:
 def in_bytes(values: np.ndarray) -> np.ndarray:
     """Rounded to uint8, clamped to its range."""
     return cv2.add(values, np.zeros(4), dtype=cv2.CV_8U).reshape(values.shape)
+
+
+def detail_shares(luma: np.ndarray, painted: np.ndarray) -> np.ndarray:
+    """How much of the detail that a picture lost by reduction is added to what was painted over it.
+
+    The slope of the linear model of a guided filter, with the picture as guide: 1 where the painting follows
+    the picture, -1 where it inverts it, near 0 where it goes its own way.
+
+    Reference: He et al. (2013), Guided image filtering, https://doi.org/10.1109/TPAMI.2012.213, equation 5.
+
+    Args:
+        luma: (h, w) of the reduced picture, in code values.
+        painted: (h, w), the luma of the result at that size.
+
+    Returns:
+        In [-1, 1], on a grid of CELL pixels.
+    """
+    small, result = luma * np.float32(1 / 255), painted * np.float32(1 / 255)
+    maps = cv2.merge([small, result, small * result, small * small])
+    height, width = (-(-side // CELL) for side in luma.shape)
+    cells = cv2.blur(resized(maps, height, width), (3, 3), borderType=cv2.BORDER_REPLICATE)
+    mean, mean_result, mean_product, mean_square = cv2.split(cells)
+    slope = (mean_product - mean * mean_result) / (mean_square - mean * mean + EDGE**2)
+    return np.clip(slope, -1, 1)
 
 
 def detail(full: np.ndarray, small: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from streamstyle.grids import Grid, Grids, matrix
+from streamstyle.grids import CELL, EDGE, Grid, Grids, matrix
 
 
 def merged(planes: Sequence[Tensor]) -> Tensor:
@@ -31,7 +32,7 @@ def clamped(image: Tensor) -> Tensor:
 
 
 def resampled(plane: Tensor, source: Grids, target: Grids, *, sharp: bool = True) -> Tensor:
-    """A plane (H, W) on another grid, in floats."""
+    """Planes (…, H, W) on another grid, in floats."""
     plane = plane.float()
     rows, columns = (plane.new_tensor(matrix(a, b, sharp)) for a, b in zip(source, target, strict=True))
     return rows @ plane @ columns.T
@@ -46,6 +47,18 @@ def resized(plane: Tensor, height: int, width: int, *, sharp: bool = True) -> Te
 def in_bytes(values: Tensor) -> Tensor:
     """Rounded to uint8, clamped to its range."""
     return values.round().clamp_(0, 255).to(torch.uint8)
+
+
+def detail_shares(luma: Tensor, painted: Tensor) -> Tensor:
+    """How much of a picture's detail is added to what was painted over it; see `planes_opencv`."""
+    small, result = luma.float() / 255, painted.float() / 255
+    maps = torch.stack((small, result, small * result, small * small))
+    here = Grid.of(luma.shape[0]), Grid.of(luma.shape[1])
+    there = Grid.of(-(-luma.shape[0] // CELL)), Grid.of(-(-luma.shape[1] // CELL))
+    cells = F.pad(resampled(maps, here, there), (1, 1, 1, 1), mode="replicate")
+    mean, mean_result, mean_product, mean_square = F.avg_pool2d(cells, 3, 1)
+    slope: Tensor = (mean_product - mean * mean_result) / (mean_square - mean * mean + EDGE**2)
+    return slope.clamp(-1, 1)
 
 
 def detail(full: Tensor, small: Tensor, shares: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from streamstyle.effects.composite import Composite, feathered, working_size
 from streamstyle.effects.float_image import FloatImage
 from streamstyle.effects.identity import Identity
+from streamstyle.effects.resizing import resized
 from streamstyle.effects.stabilize import Stabilize
-from streamstyle.effects.upsampling import detail_shares, resized
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
@@ -66,7 +66,7 @@ def upsampled(result: torch.Tensor, reduced: torch.Tensor, guide: torch.Tensor) 
     """The result for a reduced image in the size of the guide."""
     whole = FloatImage(guide)
     _, luma = whole.reduced(*reduced.shape[1:])
-    return whole.repainted(result.permute(1, 2, 0), luma, detail_shares(reduced, result)).image
+    return whole.repainted(result.permute(1, 2, 0), luma).image
 
 
 def test_edges_stay_sharp_where_the_painting_follows_them():

@@ -80,12 +80,9 @@ def test_host_and_device_agree(picture: YCbCr) -> None:
     small, luma = picture.reduced(height, width)
     small_there, luma_there = there.reduced(height, width)
     assert np.abs(small - small_there.numpy()).max() < 1 / 255
-    shares = np.random.default_rng(1).uniform(-1, 1, (15, 25)).astype(np.float32)
     for colors in (0.0, 0.7):
-        painted = picture.repainted(1 - small, luma, shares, colors)
-        painted_there = there.repainted(
-            torch.from_numpy(1 - small), luma_there, torch.from_numpy(shares), colors
-        )
+        painted = picture.repainted(1 - small, luma, colors)
+        painted_there = there.repainted(torch.from_numpy(1 - small), luma_there, colors)
         assert difference(painted, painted_there) <= 1
     weights = np.random.default_rng(2).random(picture.size, np.float32)
     mixed = picture.blended(painted, weights)
@@ -100,7 +97,7 @@ def test_host_and_device_agree(picture: YCbCr) -> None:
 def test_an_unprocessed_picture_comes_back_from_the_working_size(picture: YCbCr) -> None:
     """All detail is added that the working size lacks, from a softer enlargement than the rest."""
     small, luma = picture.reduced(60, 100)
-    back = picture.repainted(small, luma, np.ones((15, 25), np.float32), colors=1.0)
+    back = picture.repainted(small, luma, colors=1.0)
     assert np.abs(back.luma.astype(int) - picture.luma).mean() < 1.5
     assert difference(YCbCr((back.luma, *picture.at_left().chroma), back.tags), back) <= 1
 
@@ -108,8 +105,7 @@ def test_an_unprocessed_picture_comes_back_from_the_working_size(picture: YCbCr)
 def test_rgb_pictures_come_back_too() -> None:
     picture = RGB(colorful(270, 480))
     small, luma = picture.reduced(60, 100)
-    everything = np.ones((15, 25), np.float32)
-    error = picture.repainted(small, luma, everything, colors=1.0).pixels.astype(int) - picture.pixels
+    error = picture.repainted(small, luma, colors=1.0).pixels.astype(int) - picture.pixels
     assert np.abs(error).mean() < 2
 
 
@@ -118,7 +114,7 @@ def test_an_edge_stays_where_it_is_and_sharp() -> None:
     pixels[:, 75:] = 200
     for picture in (coded(pixels, (2, 2), BT709), RGB(pixels)):
         small, luma = picture.reduced(24, 40)
-        result = picture.repainted(small, luma, np.ones((6, 10), np.float32))
+        result = picture.repainted(small, luma)
         row = (result.rgb if isinstance(result, YCbCr) else result.pixels)[48, :, 1].astype(int)
         assert np.abs(row - pixels[48, :, 1]).max() <= 20
 
@@ -131,8 +127,7 @@ def test_a_color_edge_is_painted_where_it_is(picture: YCbCr) -> None:
     ramp = coded(pixels, picture.subsampling, picture.tags, picture.siting)
     for size in ((60, 100), picture.size):
         small, luma = ramp.reduced(*size)
-        shares = None if size == picture.size else np.zeros((15, 25), np.float32)
-        result = ramp.repainted(small, luma, shares).rgb.astype(int)
+        result = ramp.repainted(small, luma).rgb.astype(int)
         inside = slice(8, -8), slice(10, 110), 2
         assert abs((result - pixels)[inside].mean()) < 0.25
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
+from streamstyle.effects.resizing import blurred
 from streamstyle.effects.transfer.effect import BLUR, Optimization, Transfer, sharpened
 from streamstyle.effects.transfer.settings import LOSSES
-from streamstyle.effects.upsampling import blurred
 from streamstyle.frames import Moment, OpticalFlow, OptimizationStep
 from streamstyle.keyframes import keyframes_of
 from streamstyle.losses import covariance, masked_covariance

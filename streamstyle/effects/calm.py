@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamstyle.effects.upsampling import blurred
+from streamstyle.effects.resizing import blurred
 from streamstyle.frames import Effect, Moment
 
 CELL = 8  # side in pixels of the cells whose darkest and brightest values are compared

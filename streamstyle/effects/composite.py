@@ -15,8 +15,8 @@ from streamstyle.device import out_of_memory
 from streamstyle.effects.bars import find_bars
 from streamstyle.effects.colors import COLORS
 from streamstyle.effects.float_image import FloatImage
+from streamstyle.effects.resizing import blurred, resized
 from streamstyle.effects.states import nested, unnested
-from streamstyle.effects.upsampling import blurred, detail_shares, resized
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Effect, Moment, NextFrame, OpticalFlow
 from streamstyle.keyframes import Parameters, ParametersOverTime
@@ -188,11 +188,8 @@ class Composite:
         """The effect's result in full size, with the source's colors as far as they are kept."""
         if keep_colors > 0:
             result = torch.lerp(result, COLORS[self.colors](small.image, result), keep_colors)
-        shares = None
-        if small.image.shape[1:] != picture.size:
-            shares = on_host(detail_shares(small.image, result))
         detail = keep_colors if self.colors == "chroma" else 0.0
-        return picture.repainted(on_host(result.float().permute(1, 2, 0)), small.luma, shares, detail)
+        return picture.repainted(on_host(result.float().permute(1, 2, 0)), small.luma, detail)
 
     def reduced_picture(self, picture: Picture, size: tuple[int, int]) -> Reduced:
         """The picture at the working size; reduced only once for one that was already used as the next."""

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamstyle.effects.upsampling import lightness, resized
+from streamstyle.effects.resizing import lightness, resized
 from streamstyle.grids import Grid
 from streamstyle.pictures import Bars
-from streamstyle.planes_torch import framed, mirrored
+from streamstyle.planes_torch import detail_shares, framed, mirrored
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,14 @@ class FloatImage:
         small = self.image if self.size == (height, width) else resized(self.image, height, width)
         return small.permute(1, 2, 0), lightness(small)
 
-    def repainted(self, result: Any, luma: Tensor, shares: Any, colors: float = 0.0) -> FloatImage:
+    def repainted(self, result: Any, luma: Tensor, colors: float = 0.0) -> FloatImage:
         """See `Picture`."""
         painted = torch.as_tensor(result).permute(2, 0, 1)
-        if shares is None:
+        if painted.shape == self.image.shape:
             return FloatImage(painted)
+        shares = detail_shares(255 * luma[0], 255 * lightness(painted)[0])
         light = lightness(self.image).sub_(self._enlarged(luma))
-        detail = light * self._enlarged(torch.as_tensor(shares)[None])
+        detail = light * self._enlarged(shares[None])
         if colors:
             whole = self.image - self._enlarged(resized(self.image, *luma.shape[1:]))
             detail = detail + colors * (whole - light)

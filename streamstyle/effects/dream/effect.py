@@ -20,7 +20,7 @@ from torch import Tensor
 
 from streamstyle import device as devices
 from streamstyle.effects.dream.objectives import Dreamt, read_objective, weighted
-from streamstyle.effects.upsampling import padded_to
+from streamstyle.effects.resizing import padded_to
 from streamstyle.errors import UsageError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import ParametersOverTime, keyframes_of

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamstyle import device as devices
-from streamstyle.effects.upsampling import padded_to
+from streamstyle.effects.resizing import padded_to
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of

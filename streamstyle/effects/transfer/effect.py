@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle import device as devices
+from streamstyle.effects.resizing import blurred, padded_to
 from streamstyle.effects.stabilize import warped_result
-from streamstyle.effects.upsampling import blurred, padded_to
 from streamstyle.frames import Moment, OptimizationStep
 from streamstyle.keyframes import ParametersOverTime
 from streamstyle.losses import (
