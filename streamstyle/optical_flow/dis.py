@@ -6,9 +6,12 @@ https://arxiv.org/abs/1603.03590, in OpenCV's implementation.
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
 
+PRESETS = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
 SMALLEST_SIDE = 32  # pixels; the search needs a few patches of 8 pixels
 
 
@@ -21,9 +24,8 @@ class Dis:
     """
 
     def __init__(self, preset: str = "fast") -> None:
-        self._dis = cv2.DISOpticalFlow.create(
-            {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}[preset]
-        )
+        self._preset = PRESETS[preset]
+        self._of_thread = threading.local()  # OpenCV's search can serve one thread at a time
 
     def __call__(self, current: np.ndarray, previous: np.ndarray) -> np.ndarray:
         """The backward flow from `current` to `previous`.
@@ -37,5 +39,7 @@ class Dis:
         if min(current.shape[:2]) < SMALLEST_SIDE:
             return np.zeros((*current.shape[:2], 2), np.float32)
         grays = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (current, previous))
-        flow: np.ndarray = self._dis.calc(*grays, None)  # type: ignore[call-overload]
+        if not hasattr(self._of_thread, "search"):
+            self._of_thread.search = cv2.DISOpticalFlow.create(self._preset)
+        flow: np.ndarray = self._of_thread.search.calc(*grays, None)
         return flow

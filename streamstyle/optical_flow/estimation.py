@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,7 @@ class FlowMethod:
     Attributes:
         open: makes the estimator, given the file of its weights, if any, and the device. The estimator
             takes the current and the previous frame, (H, W, 3) uint8 RGB, and returns the backward flow,
-            (H, W, 2) float32 in pixels.
+            (H, W, 2) float32 in pixels; two threads may call it at once.
         size: longer side in pixels to which frames are reduced for the estimator.
     """
 
@@ -90,6 +91,7 @@ class FlowEstimation:
             raise UsageError(
                 f"unknown flow {flow}{hint}; known: {', '.join(FLOWS)}, or a folder of flow files"
             )
+        self._second = ThreadPoolExecutor(1, "reverse flow")
         self.size = size or FLOWS.get(str(flow), FLOWS["fast"]).size
 
     def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[FlowItem]:
@@ -131,8 +133,9 @@ class FlowEstimation:
             index: number of the current frame.
             forward_motion: also return the flow from the previous frame to the current one.
         """
+        both_ways = self._second.submit(self.estimate, previous.pixels, current.pixels)
         flow = self.estimate(current.pixels, previous.pixels)
-        reverse = self.estimate(previous.pixels, current.pixels)
+        reverse = both_ways.result()
         confidence = in_bounds(flow) & flow_consistent(flow, reverse)
         similar = similarity(current.pixels, previous.pixels, flow, confidence)
         if self.folder is not None:

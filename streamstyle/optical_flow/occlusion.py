@@ -49,8 +49,9 @@ def flow_consistent(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
 
 def squared_length(flow: np.ndarray) -> np.ndarray:
     """Squared length of each vector, (H, W, 2) to (H, W)."""
-    x, y = cv2.split(flow)
-    return x * x + y * y
+    x, y = flow[..., 0], flow[..., 1]
+    lengths: np.ndarray = x * x + y * y
+    return lengths
 
 
 def color_consistent(current: np.ndarray, warped: np.ndarray) -> np.ndarray:
