@@ -3,18 +3,18 @@
 A network is one entry in PRETRAINED. Layers have their usual names: relu3_3 in VGG, inception4c in GoogLeNet,
 Mixed_5d in Inception-v3, layer3.2 in ResNet, fire6 in SqueezeNet, features.9 in MobileNet-v2. The classifier,
 if requested, is the layer `class`.
+
+torchvision is imported when the first of them is made, as that takes as long as to import torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from streamstyle.networks.features import FeatureNetwork
 
@@ -32,19 +32,28 @@ class TorchvisionNetwork:
     """How to use a network of torchvision.
 
     Attributes:
-        build: makes the network without pretrained weights.
+        definition: name of torchvision's function that makes the network without pretrained weights.
         url: of its weights; the part of the file name after the dash is the beginning of its SHA-256.
         parts: splits the network into layers.
         style_layers, content_layers: see `FeatureNetwork`.
         scale: mean and standard deviation for normalizing the image.
+        options: arguments of the function.
     """
 
-    build: Callable[[], nn.Module]
+    definition: str
     url: str
     parts: Callable[[nn.Module], Parts]
     style_layers: tuple[str, ...]
     content_layers: Mapping[str, float]
     scale: tuple[tuple[float, float, float], tuple[float, float, float]] = IMAGENET
+    options: Mapping[str, bool] = field(default_factory=dict)
+
+    def build(self) -> nn.Module:
+        """The network, not trained."""
+        from torchvision import models
+
+        network: nn.Module = getattr(models, self.definition)(**self.options)
+        return network
 
 
 class Pretrained(FeatureNetwork):
@@ -88,6 +97,8 @@ class Pretrained(FeatureNetwork):
 
 def classifier_parts(model: nn.Module) -> list[nn.Module]:
     """The modules from the last features to the class scores."""
+    from torchvision import models
+
     if isinstance(model, models.SqueezeNet):
         return [model.classifier]  # convolutions and a mean
     last = [model.features[-1]] if isinstance(model, models.VGG) else []  # a pooling behind the last layer
@@ -130,11 +141,13 @@ def resnet_parts(model: nn.Module) -> Parts:
 
 def squeezenet_parts(model: nn.Module) -> Parts:
     """conv1, fire2 … fire9, as in Iandola et al. (2016), table 1."""
+    from torchvision.models.squeezenet import Fire
+
     parts: Parts = {}
     pending: list[nn.Module] = []
     for module in model.get_submodule("features").children():
         pending.append(module)
-        if isinstance(module, nn.ReLU | models.squeezenet.Fire):
+        if isinstance(module, nn.ReLU | Fire):
             parts[f"fire{len(parts) + 1}" if parts else "conv1"], pending = pending, []
     return parts
 
@@ -153,7 +166,7 @@ _URL = "https://download.pytorch.org/models/"
 PRETRAINED: dict[str, TorchvisionNetwork] = {
     # Layers of Johnson et al. (2016)
     "vgg16": TorchvisionNetwork(
-        models.vgg16,
+        "vgg16",
         _URL + "vgg16-397923af.pth",
         vgg_parts,
         ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
@@ -161,7 +174,7 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
     ),
     # Layers of Gatys et al. (2016)
     "vgg19": TorchvisionNetwork(
-        models.vgg19,
+        "vgg19",
         _URL + "vgg19-dcbb9e9d.pth",
         vgg_parts,
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
@@ -169,37 +182,39 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
     ),
     # For the following networks: strides 2 to 16 for style and 8 for content, close to those of VGG-16
     "googlenet": TorchvisionNetwork(
-        partial(models.googlenet, **_WITHOUT_HEADS),
+        "googlenet",
         _URL + "googlenet-1378be20.pth",
         named_parts,
         ("conv1", "conv3", "inception3b", "inception4c"),
         {"inception3b": 1.0},
         SYMMETRIC,
+        _WITHOUT_HEADS,
     ),
     "inception_v3": TorchvisionNetwork(
-        partial(models.inception_v3, **_WITHOUT_HEADS),
+        "inception_v3",
         _URL + "inception_v3_google-0cc3c7bd.pth",
         named_parts,
         ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6b"),
         {"Mixed_5d": 1.0},
         SYMMETRIC,
+        _WITHOUT_HEADS,
     ),
     "resnet50": TorchvisionNetwork(
-        models.resnet50,
+        "resnet50",
         _URL + "resnet50-0676ba61.pth",
         resnet_parts,
         ("conv1", "layer1.2", "layer2.3", "layer3.2"),
         {"layer2.3": 1.0},
     ),
     "squeezenet": TorchvisionNetwork(
-        models.squeezenet1_1,
+        "squeezenet1_1",
         _URL + "squeezenet1_1-b8a52dc0.pth",
         squeezenet_parts,
         ("conv1", "fire3", "fire5", "fire7"),
         {"fire5": 1.0},
     ),
     "mobilenet_v2": TorchvisionNetwork(
-        models.mobilenet_v2,
+        "mobilenet_v2",
         _URL + "mobilenet_v2-b0353104.pth",
         mobilenet_v2_parts,
         ("features.1", "features.3", "features.6", "features.13"),
