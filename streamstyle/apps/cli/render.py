@@ -93,6 +93,7 @@ def apply(
     """
     mixtures = mixtures_of(given, kind, preview)
     settings = make_settings(given, kind)
+    reporter.starting()
     from streamstyle.files import refuse_same_file
     from streamstyle.jobs.render import render
 

@@ -60,6 +60,11 @@ class Reporter:
         if not self._events and not self._quiet:
             self._say(text)
 
+    def starting(self) -> None:
+        """Show the bar on a terminal, before anything that takes long is imported."""
+        if self._terminal:
+            self._show("frames", 0, None, None, "starting")
+
     def progress(self, progress: Progress) -> None:
         """Show the progress of a render."""
         self.event(

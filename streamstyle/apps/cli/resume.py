@@ -34,6 +34,7 @@ def resume(
             recipe = resume_training(Path(output), painting=source, on_progress=reporter.training)
         train.finish(reporter, Path(output), recipe)
     else:
+        reporter.starting()
         from streamstyle.jobs.render import resume as resume_video
 
         with resume_hint(output):
