@@ -91,7 +91,7 @@ class FlowEstimation:
             raise UsageError(
                 f"unknown flow {flow}{hint}; known: {', '.join(FLOWS)}, or a folder of flow files"
             )
-        self._second = ThreadPoolExecutor(1, "reverse flow")
+        self._second: ThreadPoolExecutor | None = None
         self.size = size or FLOWS.get(str(flow), FLOWS["fast"]).size
 
     def __call__(self, items: Iterable[Item], first: int = 0) -> Iterator[FlowItem]:
@@ -101,6 +101,11 @@ class FlowEstimation:
             items: in order.
             first: number of leading frames that need no flow because they are already processed.
         """
+        with ThreadPoolExecutor(1, "forward flow") as self._second:
+            yield from self._estimated(items, first)
+        self._second = None
+
+    def _estimated(self, items: Iterable[Item], first: int) -> Iterator[FlowItem]:
         buffered: deque[Item] = deque()  # the last frame, and the packets after it
         frames, index = FlowSequence(self), 0
         for item in items:
@@ -133,9 +138,7 @@ class FlowEstimation:
             index: number of the current frame.
             forward_motion: also return the flow from the previous frame to the current one.
         """
-        both_ways = self._second.submit(self.estimate, previous.pixels, current.pixels)
-        flow = self.estimate(current.pixels, previous.pixels)
-        reverse = both_ways.result()
+        flow, reverse = self._both_ways(current.pixels, previous.pixels)
         confidence = in_bounds(flow) & flow_consistent(flow, reverse)
         similar = similarity(current.pixels, previous.pixels, flow, confidence)
         if self.folder is not None:
@@ -149,6 +152,13 @@ class FlowEstimation:
         confidence = in_bounds(reverse) & flow_consistent(reverse, flow)
         confidence &= color_consistent(previous.pixels, warped_pixels(current.pixels, reverse))
         return FramePair(motion, self.motion(reverse, confidence), similar)
+
+    def _both_ways(self, current: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Backward and forward flow, at once while a whole video is read."""
+        if self._second is None:
+            return self.estimate(current, previous), self.estimate(previous, current)
+        forward = self._second.submit(self.estimate, previous, current)
+        return self.estimate(current, previous), forward.result()
 
     def motion(self, flow: np.ndarray, confidence: np.ndarray) -> OpticalFlow:
         """Flow, (H, W, 2), and confidence mask, (H, W) bool, as tensors on the device."""

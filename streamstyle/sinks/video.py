@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -22,10 +23,15 @@ from streamstyle.video.video_format import VideoFormat, choose_format
 
 CHECKPOINT_SECONDS = 4.0  # of video between two keyframes from which a render can be resumed
 _MARGIN_BYTES = 16_000_000
+_LARGEST_OVERLAPPED = 3840 * 2160  # pixels of a frame; each encoder may hold 60 of them
 
 
 class SegmentSink(Sink):
     """Writes frames into a job folder as segments; each checkpoint ends a segment.
+
+    An encoder holds many frames back. They are encoded in the background when a segment ends, while the next
+    one begins: otherwise first nothing would be encoded, then nothing else done. Videos of very large frames,
+    two encoders of which would need too much memory, do without.
 
     An aborted run leaves its finished segments there, and the unfinished one, which is playable.
 
@@ -49,6 +55,10 @@ class SegmentSink(Sink):
         self._first = first
         self._log = log
         self._segment: SegmentWriter | None = None
+        self._opened = 0  # number of segments begun
+        self._closer = ThreadPoolExecutor(1, "closing a segment")
+        self._closing: Future[None] | None = None
+        self._may_overlap = video.info.width * video.info.height <= _LARGEST_OVERLAPPED
         self._grid = _grid(folder, video)
         self._left_out = 0
         self._check_space(video.expected_bytes(first))
@@ -57,6 +67,8 @@ class SegmentSink(Sink):
         """Take a frame, a packet of another track, or a checkpoint that ends a segment."""
         self._folder.started = True
         try:
+            if self._closing is not None and self._closing.done():
+                self._wait()
             if isinstance(item, Packet):
                 if self._log is not None and item.track in self._video.track_modes:
                     self._log.append(item)
@@ -70,9 +82,14 @@ class SegmentSink(Sink):
     def close(self) -> None:
         """Finish the last segment."""
         self._end_segment({})
+        self._wait()
+        self._closer.shutdown()
 
     def abort(self) -> None:
         """Stop writing; the unfinished segment is kept if the disk has space for it."""
+        with suppress(OutputError, OSError):  # what comes later in the video is the reason to stop
+            self._wait()
+        self._closer.shutdown()
         segment, self._segment = self._segment, None
         if segment is None:
             return
@@ -97,7 +114,8 @@ class SegmentSink(Sink):
         if self._segment is None:
             video, segments = self._video, self._folder.segments
             self._check_space(2 * segments[-1].bytes if segments else 0)
-            path = self._folder.unfinished(video.segment_muxer)
+            path = self._folder.unfinished(video.segment_muxer, self._opened)
+            self._opened += 1
             self._segment = SegmentWriter(
                 path, video.segment_muxer, video.codec, video.options, video.info, video.time_base
             )
@@ -107,10 +125,23 @@ class SegmentSink(Sink):
     def _end_segment(self, state: State) -> None:
         if self._segment is None:
             return
-        segment = replace(self._segment.close(), left_out=self._left_out)
+        self._wait()
+        segment, left_out, first = self._segment, self._left_out, self._first
         self._segment, self._left_out = None, 0
-        self._folder.add(segment, self._first, state)
-        self._first += segment.frames + segment.left_out
+        self._first += segment.frames + left_out
+        self._closing = self._closer.submit(self._add, segment, left_out, first, state)
+        if not self._may_overlap:
+            self._wait()
+
+    def _add(self, segment: SegmentWriter, left_out: int, first: int, state: State) -> None:
+        """Finish a segment and record it in the manifest."""
+        self._folder.add(replace(segment.close(), left_out=left_out), first, state)
+
+    def _wait(self) -> None:
+        """Wait until the segment before is recorded. Raises what its encoder or the disk raised."""
+        pending, self._closing = self._closing, None
+        if pending is not None:
+            pending.result()
 
     def _check_space(self, needed: int) -> None:
         free = self._folder.free_bytes()

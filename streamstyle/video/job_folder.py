@@ -32,6 +32,7 @@ State = Mapping[str, np.ndarray | float | int]
 
 MANIFEST = "manifest.jsonl"
 _NEW_STATE = "state.new"
+_UNFINISHED = "unfinished", "unfinished2"  # names of the segments that are being written
 _MUXERS = ("mp4", "mov", "nut", "avi")  # of segments
 
 _log = logging.getLogger("streamstyle")
@@ -203,9 +204,9 @@ class JobFolder:
         """Keep the folder from here on, so that the run can be resumed even if nothing of it is finished."""
         self._begun = True
 
-    def unfinished(self, muxer: str) -> Path:
-        """Path to which a segment is written until it is added."""
-        return self.path / f"unfinished.{muxer}"
+    def unfinished(self, muxer: str, number: int = 0) -> Path:
+        """Path to which a segment is written until it is added; two can be written at once."""
+        return self.path / f"{_UNFINISHED[number % 2]}.{muxer}"
 
     def add(self, segment: Segment, first_frame: int, state: State) -> None:
         """Record a finished segment in the manifest and give its file its final name.
@@ -349,7 +350,7 @@ class JobFolder:
 
     def _own_files(self) -> set[str]:
         """Names of all files of this job in the folder."""
-        unfinished = {f"unfinished.{muxer}" for muxer in _MUXERS}
+        unfinished = {f"{name}.{muxer}" for name in _UNFINISHED for muxer in _MUXERS}
         segments = {name for line in self._lines for name in line.files}
         return {_NEW_STATE, self.tracks.name, self.joined.name} | unfinished | segments
 

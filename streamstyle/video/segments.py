@@ -87,6 +87,11 @@ class SegmentWriter:
         except (*DAMAGE, OSError) as error:
             raise output_error(self.path, error) from error
 
+    @property
+    def frames(self) -> int:
+        """Number of frames written."""
+        return self._frames
+
     def close(self) -> Segment:
         """Finish the file, check it by reading it back, and describe it."""
         assert self._first is not None and self._last is not None
