@@ -102,8 +102,10 @@ class FlowEstimation:
             first: number of leading frames that need no flow because they are already processed.
         """
         with ThreadPoolExecutor(1, "forward flow") as self._second:
-            yield from self._estimated(items, first)
-        self._second = None
+            try:
+                yield from self._estimated(items, first)
+            finally:
+                self._second = None
 
     def _estimated(self, items: Iterable[Item], first: int) -> Iterator[FlowItem]:
         buffered: deque[Item] = deque()  # the last frame, and the packets after it
