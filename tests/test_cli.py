@@ -300,7 +300,7 @@ def test_styles_are_listed_as_objects() -> None:
 def test_doctor_names_devices_and_encoders() -> None:
     result = call("doctor")
     assert result.exit_code == 0
-    for word in ("streamstyle", "torch", "devices", "encoders", "h264", "display", "threads"):
+    for word in ("streamstyle", "torch", "devices", "encoders", "h264", "display", "threads", "runner"):
         assert word in result.stdout
 
 

@@ -20,7 +20,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"jobs"},
     {"pipeline", "training", "evaluation"},
     {"effects"},
-    {"optical_flow", "losses", "styles"},
+    {"optical_flow", "losses", "styles", "inference"},
     {"networks", "weights", "device", "options"},
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},
@@ -243,7 +243,7 @@ def test_importing_is_light(module):
     """`streamstyle --help` answers at once, for what is heavy is imported where it is needed."""
     if module not in MODULES:
         pytest.skip(f"{module} is not there yet")
-    assert not {"torch", "torchvision", "av", "cv2"} & set(modules_loaded_by(module))
+    assert not {"torch", "torchvision", "av", "cv2", "openvino"} & set(modules_loaded_by(module))
 
 
 @pytest.mark.parametrize("module", ["streamstyle.sources", "streamstyle.sinks"])

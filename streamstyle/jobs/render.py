@@ -21,7 +21,7 @@ from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.files import refuse_overwrite, refuse_same_file
 from streamstyle.frames import OptimizationStep, Progress
 from streamstyle.jobs.provenance import provenance_of
-from streamstyle.jobs.resume_record import input_of, read_record, record_of
+from streamstyle.jobs.resume_record import input_of, read_record, record_of, warn_of_rounding
 from streamstyle.jobs.runners import Runner, find_runner
 from streamstyle.jobs.spans import OnProgress, OpenRender, VideoJob, open_render, plan
 from streamstyle.part_folder import ordinary_target
@@ -124,6 +124,7 @@ def resume(
         name = str(input) if input is not None else input_of(record, folder)
         with open_render(name, settings, record.provenance) as opened:
             folder.check_source(opened.info)
+            warn_of_rounding(record, Path(output), settings, opened.device)
             options = settings.write_options(overwrite=True)
             video = choose_format(Path(output), opened.info, options.encoding, options.audio)
             if folder.segments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -17,9 +18,12 @@ from streamstyle.device import choose
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import InputError, UsageError
 from streamstyle.files import places_after_move
+from streamstyle.inference import described
 from streamstyle.jobs.provenance import file_hashes, hash_of, name_of_effect
 from streamstyle.options import make_settings
 from streamstyle.video.job_folder import MANIFEST, JobFolder, identity_of_files
+
+_log = logging.getLogger("streamstyle")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Record:
         provenance: of the output, for its metadata.
         device: "cpu" or "cuda", as they round differently.
         files: SHA-256 of each file that determines the result, by name.
+        computed_by: library, version, instruction set and threads, as they round differently, too; "" if that
+            is unknown.
     """
 
     input: str
@@ -43,6 +49,7 @@ class Record:
     provenance: str
     device: str
     files: dict[str, str]
+    computed_by: str = ""
 
 
 _RECORD = TypeAdapter(Record)
@@ -64,7 +71,25 @@ def record_of(
         provenance=provenance,
         device=device.type,
         files=file_hashes(settings),
+        computed_by=computation(settings, device),
     )
+
+
+def computation(settings: RenderSettings, device: torch.device) -> str:
+    """What computes an effect with these settings; effects without a choice are computed by PyTorch."""
+    return described(getattr(settings, "runner", "torch"), device)
+
+
+def warn_of_rounding(record: Record, output: Path, settings: RenderSettings, device: torch.device) -> None:
+    """Log a warning if later frames are computed by something else than those before."""
+    now = computation(settings, device)
+    if record.computed_by not in ("", now):
+        _log.warning(
+            "%s: was started with %s, goes on with %s: later frames may differ by a rounding",
+            output,
+            record.computed_by,
+            now,
+        )
 
 
 def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:

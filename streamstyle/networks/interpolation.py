@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
-class Interpolation:
+
+class Interpolation(Generic[AnyNetwork]):
     """A network whose weights are a weighted sum of those of other networks.
 
     Args:
@@ -26,12 +29,12 @@ class Interpolation:
         network: the network with the weights last set.
     """
 
-    def __init__(self, networks: Mapping[str, nn.Module]) -> None:
+    def __init__(self, networks: Mapping[str, AnyNetwork]) -> None:
         self._parameters = {name: list(network.parameters()) for name, network in networks.items()}
         self.network = copy.deepcopy(next(iter(networks.values()))).requires_grad_(False)
         self._shares: dict[str, float] = {}
 
-    def set(self, shares: Mapping[str, float]) -> nn.Module:
+    def set(self, shares: Mapping[str, float]) -> AnyNetwork:
         """Sets the network's weights to the weighted sum of the others' weights, and returns it.
 
         Args:

@@ -71,6 +71,7 @@ def doctor(reporter: Reporter) -> None:
         "opencv": _opencv,
         "devices": _devices,
         "threads": _threads,
+        "runner": _runner,
         "encoders": _encoders,
         "display": _display,
     }
@@ -109,6 +110,13 @@ def _threads() -> str:
     import torch
 
     return f"{usable_cores()} of {os.cpu_count()} cores may be used, torch uses {torch.get_num_threads()}"
+
+
+def _runner() -> str:
+    from streamstyle.device import choose
+    from streamstyle.inference import described, installed_runners
+
+    return f"{described('auto', choose())}; installed: {' '.join(installed_runners())}"
 
 
 def _encoders() -> str:

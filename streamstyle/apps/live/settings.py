@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from streamstyle.effects import RenderSettings, StylizeSettings
 from streamstyle.effects.render_settings import INPUT, LOOK, OUTPUT, Size
+from streamstyle.effects.stylize.settings import RunnerName
 from streamstyle.options import option, same
 
 PAGE, REPORT = "Page", "Reporting"
@@ -26,6 +27,7 @@ class PageSettings(BaseModel):
     effect: str = option("stylize", "Effect to apply: stylize, dream, or another that runs live.", LOOK)
     config: str | None = option(None, "Preset of the effect, by name or TOML file.", LOOK)
     device: str = same(RenderSettings, "device")
+    runner: RunnerName = same(StylizeSettings, "runner")
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 also accepts other machines.", PAGE)
     port: int = option(8787, "Port of the page; 0 picks a free one.", PAGE)
     allow_host: tuple[str, ...] = option(

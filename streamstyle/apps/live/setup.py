@@ -38,6 +38,8 @@ def chosen_effect(settings: PageSettings) -> RenderSettings:
         flag = "--dream" if preset is not None and name == "dream" else f"--effect {name}"
         raise UsageError(f"{flag}: takes no --style")
     values = load_preset(preset, kind) if preset is not None else {}
+    if "runner" in settings.model_fields_set and "runner" in kind.model_fields:
+        values["runner"] = settings.runner
     return make_settings(values, kind, preset or "")
 
 

@@ -14,7 +14,8 @@ from streamstyle import device as devices
 from streamstyle.effects.resizing import padded_to
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
-from streamstyle.keyframes import NONE, ParametersOverTime, keyframes_of
+from streamstyle.inference import CompiledNetworks, find_network_runner
+from streamstyle.keyframes import NONE, Parameters, ParametersOverTime, keyframes_of
 from streamstyle.networks import StyleNetwork
 from streamstyle.networks.interpolation import Interpolation
 from streamstyle.networks.style_net import InstanceNorm
@@ -24,6 +25,7 @@ from streamstyle.weights import WEIGHTS
 BASE = "base"
 STRENGTH_EXPONENT = 0.75  # makes the images, instead of the weights, change evenly with the strength
 FEWEST_ROWS = 64  # height of a strip down to which it is reduced if memory runs out
+LASTING = 0.25  # seconds that weights must stay the same for a network to be compiled
 
 _log = logging.getLogger("streamstyle")
 
@@ -52,6 +54,9 @@ class Style:
             at once.
         inertia: share of the last frame's statistics that is kept, 0 to below 1.
         device: "auto", "cpu", "cuda" or "cuda:N", or a torch device.
+        runner: of the networks on a CPU, see `find_network_runner`.
+        live: networks are compiled in the background, so that no image has to wait. Then it depends on timing
+            which images are computed by the runner, and which by PyTorch.
 
     Raises:
         UsageError: a value is out of range, or there is no such style or device.
@@ -66,12 +71,19 @@ class Style:
         rows: int | None = None,
         inertia: float = 0.0,
         device: str | torch.device = "auto",
+        runner: str = "torch",
+        live: bool = False,
     ) -> None:
         self.keyframes = keyframes_of(keyframes) if isinstance(keyframes, (str, Path)) else keyframes
         self.rows = rows
         self.device = devices.choose(device) if isinstance(device, str) else device
         styles = {name: load_style(name) for name in self.keyframes.styles()}
         self.families = families_of(styles, self.device, together=mix_by == "weights")
+        network_runner = find_network_runner(runner, self.device)
+        if network_runner is not None and inertia == 0:  # smoothing goes on in Python
+            for family in self.families:
+                if network_runner.accepts(family.network):
+                    family.compiled = CompiledNetworks(network_runner, in_background=live)
         self.norms = [
             norm
             for family in self.families
@@ -97,24 +109,23 @@ class Style:
         parameters = self.keyframes.at(moment.seconds)
         if parameters.strength == 0 or parameters.style.get(NONE) == 1:
             return image
+        later = self.keyframes.at(moment.seconds + LASTING)
         with torch.inference_mode():
             parts = [(parameters.style[NONE], image)] if parameters.style.get(NONE) else []
             for family in self.families:
-                shares = {name: parameters.style[name] for name in family.names if name in parameters.style}
-                if total := sum(shares.values()):
-                    shares = {name: share / total for name, share in shares.items()}
-                    parts.append((total, self.stylized(image, family, shares, parameters.strength)))
+                if total := family.share(parameters):
+                    parts.append((total, self.stylized(image, family, parameters, later)))
             if len(parts) == 1:
                 return parts[0][1]
             return torch.stack([share * part for share, part in parts]).sum(dim=0)
 
-    def stylized(self, image: Tensor, family: Family, shares: Mapping[str, float], strength: float) -> Tensor:
+    def stylized(self, image: Tensor, family: Family, parameters: Parameters, later: Parameters) -> Tensor:
         """(3, H, W), stylized by one family; in strips if memory does not suffice for all at once."""
         height, width = image.shape[1:]
         while True:
             try:
                 with devices.out_of_memory(width, height):
-                    return family(image, shares, strength, self.rows)
+                    return family(image, parameters, later, self.rows)
             except OutOfMemoryError:
                 rows = max((self.rows or height) // 16 * 8, FEWEST_ROWS)
                 if rows >= (self.rows or height) or not family.tiled:
@@ -153,6 +164,7 @@ class Family:
 
     Attributes:
         network: the interpolated network; its weights are those of the last call.
+        compiled: what a runner has compiled for weights that last; None: PyTorch runs the network.
     """
 
     def __init__(
@@ -168,29 +180,60 @@ class Family:
         }
         self._interpolation = Interpolation(members)
         self.network = self._interpolation.network.to(devices.half(device))
+        self.compiled: CompiledNetworks | None = None
 
-    def __call__(
-        self, image: Tensor, shares: Mapping[str, float], strength: float, rows: int | None
-    ) -> Tensor:
-        """(3, H, W), stylized; it is padded to a size that the network accepts, and the result is cropped."""
-        if self.from_base:
-            strength = strength**STRENGTH_EXPONENT
+    def share(self, parameters: Parameters) -> float:
+        """The share of its networks in the result."""
+        return sum(parameters.style.get(name, 0.0) for name in self.names)
+
+    def weights(self, parameters: Parameters) -> dict[str, float]:
+        """The share of each network in the weights; the base has one if the strength is below 1."""
+        total = self.share(parameters)
+        shares = {name: parameters.style[name] / total for name in self.names if parameters.style.get(name)}
+        if self.from_base and (strength := self.strength(parameters)) < 1:
             shares = {name: strength * share for name, share in shares.items()}
             shares[BASE] = shares.get(BASE, 0.0) + 1 - strength
-            strength = math.sin(math.pi / 2 * strength)  # share of the result; smooth at strength 1
-        self._interpolation.set(shares)
+        return shares
+
+    def strength(self, parameters: Parameters) -> float:
+        """The share of the styles against the base, or against the source if there is no base."""
+        return parameters.strength**STRENGTH_EXPONENT if self.from_base else parameters.strength
+
+    def __call__(self, image: Tensor, parameters: Parameters, later: Parameters, rows: int | None) -> Tensor:
+        """(3, H, W), stylized; it is padded to a size that the network accepts, and the result is cropped.
+
+        The network is compiled if its weights are the same in `later`. This depends on the time alone, so a
+        resumed render computes each frame as an uninterrupted one does.
+        """
+        weights = self.weights(parameters)
+        self._interpolation.set(weights)
         network = self.network
-        assert isinstance(network, StyleNetwork)
         height, width = image.shape[1:]
         padded = padded_to(image[None], network.multiple, network.minimum)
+        run = None
+        if (
+            self.compiled is not None
+            and rows is None
+            and self.share(later)
+            and weights == self.weights(later)
+        ):
+            run = self.compiled.find(network, tuple(weights.items()), *padded.shape[2:])
+        result = self.by_torch(padded, rows) if run is None else run(padded)
+        cropped: Tensor = result[0, :, :height, :width].to(image.dtype)
+        strength = self.strength(parameters)
+        if self.from_base:
+            strength = math.sin(math.pi / 2 * strength)  # smooth at strength 1
+        return torch.lerp(image, cropped, strength) if strength < 1 else cropped
+
+    def by_torch(self, image: Tensor, rows: int | None) -> Tensor:
+        """(1, 3, H, W), stylized by the network as it is."""
         options = {"rows": rows} if self.tiled else {}
-        result = network(padded.to(next(network.parameters()).dtype), **options)
+        result: Tensor = self.network(image.to(next(self.network.parameters()).dtype), **options)
         # Half precision may overflow in networks trained elsewhere; they switch to single for good.
         if result.dtype == torch.float16 and not torch.isfinite(result).all():
             self.network.float()
-            result = network(padded.float(), **options)
-        cropped: Tensor = result[0, :, :height, :width].to(image.dtype)
-        return torch.lerp(image, cropped, strength) if strength < 1 else cropped
+            result = self.network(image.float(), **options)
+        return result
 
 
 def families_of(styles: Mapping[str, LoadedStyle], device: torch.device, *, together: bool) -> list[Family]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator
 
 from streamstyle.effects.render_settings import CONSISTENCY, LOOK, EffectContext, RenderSettings
+from streamstyle.errors import did_you_mean
 from streamstyle.options import option
 
 if TYPE_CHECKING:
@@ -12,6 +15,19 @@ if TYPE_CHECKING:
     from streamstyle.frames import Effect
 
 STEADY = 0.7  # temporal consistency of videos, by default
+
+
+def read_runner_name(value: Any) -> Any:
+    """Checks for auto, torch, or a name of NETWORK_RUNNERS."""
+    from streamstyle.inference import NETWORK_RUNNERS
+
+    known = ("auto", "torch", *NETWORK_RUNNERS)
+    if value not in known:
+        raise ValueError(f"expected {', '.join(known[:-1])} or {known[-1]}{did_you_mean(str(value), known)}")
+    return value
+
+
+RunnerName = Annotated[str, BeforeValidator(read_runner_name)]
 
 
 class StylizeSettings(RenderSettings):
@@ -46,6 +62,13 @@ class StylizeSettings(RenderSettings):
         0.0, "Share of the last frame's normalization statistics that is kept.", CONSISTENCY, ge=0, lt=1
     )
 
+    runner: RunnerName = option(
+        "auto",
+        "What runs networks on a CPU: auto, torch, openvino or onnxruntime.",
+        LOOK,
+        environment="STREAMSTYLE_RUNNER",
+    )
+
     def steadiness(self, kind: str) -> float:
         """The temporal consistency for a source of that kind; by default off for everything but videos."""
         if self.flow == "none":
@@ -75,6 +98,8 @@ class StylizeSettings(RenderSettings):
         """The style networks, which process each frame by itself."""
         from streamstyle.effects.stylize.effect import Style
 
+        # Loading a runner and compiling a network takes longer than it saves for one image.
+        is_quick = self.runner == "auto" and context.kind == "still"
         return Style(
             context.parameters,
             # Live sessions mix weights, as there is only time for one pass.
@@ -82,4 +107,6 @@ class StylizeSettings(RenderSettings):
             rows=self.tile,
             inertia=self.inertia,
             device=context.device,
+            runner="torch" if is_quick else self.runner,
+            live=context.live,
         )
