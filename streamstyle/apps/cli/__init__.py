@@ -13,6 +13,7 @@ import typer
 from streamstyle import __version__
 from streamstyle.apps.cli.command import command
 from streamstyle.apps.cli.evaluate import EvaluateSettings, evaluate
+from streamstyle.apps.cli.export import ExportSettings, export
 from streamstyle.apps.cli.info import StylesSettings, doctor, styles
 from streamstyle.apps.cli.layers import LayersSettings, layers
 from streamstyle.apps.cli.live import live
@@ -45,6 +46,7 @@ def program() -> typer.Typer:
     command(app, "resume")(resume)
     command(app, "train", TrainSettings)(train)
     command(app, "evaluate", EvaluateSettings)(evaluate)
+    command(app, "export", ExportSettings)(export)
     command(app, "styles", StylesSettings)(styles)
     command(app, "doctor", json=False)(doctor)
     app.callback()(_root)

@@ -195,6 +195,15 @@ class Family:
             shares[BASE] = shares.get(BASE, 0.0) + 1 - strength
         return shares
 
+    def network_at(self, parameters: Parameters) -> StyleNetwork:
+        """The network with the weights of these parameters."""
+        return self._interpolation.set(self.weights(parameters))
+
+    def blend(self, parameters: Parameters) -> float:
+        """The share of the network's result in the stylized image; the rest is the source."""
+        strength = self.strength(parameters)
+        return math.sin(math.pi / 2 * strength) if self.from_base else strength  # smooth at strength 1
+
     def strength(self, parameters: Parameters) -> float:
         """The share of the styles against the base, or against the source if there is no base."""
         return parameters.strength**STRENGTH_EXPONENT if self.from_base else parameters.strength
@@ -205,9 +214,7 @@ class Family:
         The network is compiled if its weights are the same in `later`. This depends on the time alone, so a
         resumed render computes each frame as an uninterrupted one does.
         """
-        weights = self.weights(parameters)
-        self._interpolation.set(weights)
-        network = self.network
+        weights, network = self.weights(parameters), self.network_at(parameters)
         height, width = image.shape[1:]
         padded = padded_to(image[None], network.multiple, network.minimum)
         run = None
@@ -220,10 +227,8 @@ class Family:
             run = self.compiled.find(network, tuple(weights.items()), *padded.shape[2:])
         result = self.by_torch(padded, rows) if run is None else run(padded)
         cropped: Tensor = result[0, :, :height, :width].to(image.dtype)
-        strength = self.strength(parameters)
-        if self.from_base:
-            strength = math.sin(math.pi / 2 * strength)  # smooth at strength 1
-        return torch.lerp(image, cropped, strength) if strength < 1 else cropped
+        share = self.blend(parameters)
+        return torch.lerp(image, cropped, share) if share < 1 else cropped
 
     def by_torch(self, image: Tensor, rows: int | None) -> Tensor:
         """(1, 3, H, W), stylized by the network as it is."""
