@@ -14,8 +14,12 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from typer.testing import CliRunner
 
 from streamstyle import inference
+from streamstyle.apps.cli import app
+from streamstyle.apps.live.settings import LiveSettings
+from streamstyle.apps.live.setup import chosen_effect
 from streamstyle.effects import EffectContext, StylizeSettings
 from streamstyle.effects.stylize.effect import Style
 from streamstyle.errors import Interrupted, UsageError
@@ -314,3 +318,23 @@ def test_the_real_record_names_the_runner(tmp_path: Path, monkeypatch: pytest.Mo
         render(tmp_path / "in.mp4", tmp_path / "out.mp4", settings)
     first, _, _ = (tmp_path / "out.mp4.part" / MANIFEST).read_text().partition("\n")
     assert json.loads(first)["computed_by"].startswith("torch 2.")
+
+
+def test_one_line_in_the_table_makes_a_runner_an_option(recording: Recording, tmp_path: Path) -> None:
+    arguments = ["stylize", str(ROOT / "samples" / "lighthouse.png"), str(tmp_path / "out.png")]
+    result = CliRunner().invoke(app, [*arguments, "--max-size", "64", "--runner", "recording", "-q"])
+    assert result.exit_code == 0, result.output
+    assert len(recording.compiled) == 1
+
+
+def test_an_unknown_runner_is_refused_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMSTYLE_RUNNER", "openvin")
+    for command in (["stylize", "in.mp4", "out.mp4"], ["live", "--no-window"]):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 2
+        assert "--runner openvin: expected auto, torch, openvino or onnxruntime (did" in result.stderr
+
+
+def test_live_sessions_take_the_runner() -> None:
+    assert getattr(chosen_effect(LiveSettings(runner="torch")), "runner") == "torch"  # noqa: B009
+    assert not hasattr(chosen_effect(LiveSettings(runner="torch", effect="dream")), "runner")
