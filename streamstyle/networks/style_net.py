@@ -5,6 +5,7 @@ channels, all in channels-last memory, and instance normalization written as two
 own leaves channels-last memory and is ten times slower).
 It leaves no checkerboard pattern on flat areas because each pixel shuffle is followed by a fixed blur with a
 zero at the frequency of the shuffle: constant features give a constant image whatever the weights are.
+`inference/openvino.py` builds the same network for OpenVINO: what changes here has to change there.
 
 Reference: pixel-shuffle after Shi et al. (2016), https://arxiv.org/abs/1609.05158; its initialization
 and the blur after Aitken et al. (2017), https://arxiv.org/abs/1707.02937, and Sugawara et al. (2018),

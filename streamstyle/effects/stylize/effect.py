@@ -225,7 +225,7 @@ class Family:
             and weights == self.weights(later)
         ):
             run = self.compiled.find(network, tuple(weights.items()), *padded.shape[2:])
-        result = self.by_torch(padded, rows) if run is None else run(padded)
+        result = self.by_torch(padded, rows) if run is None else run(padded.float())
         cropped: Tensor = result[0, :, :height, :width].to(image.dtype)
         share = self.blend(parameters)
         return torch.lerp(image, cropped, share) if share < 1 else cropped
