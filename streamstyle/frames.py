@@ -236,7 +236,7 @@ class NextFrame:
 
     Attributes:
         image: (3, H, W) float, RGB, in [0, 1]: the next frame as the effect will receive it.
-        moment: of the next frame, without what is not known yet (its `motion` and `next`).
+        moment: of the next frame, without what is not known yet (its `next`, and whether it is a cut).
         motion: forward optical flow, from this frame to the next one, on the pixel grid of this frame.
     """
 

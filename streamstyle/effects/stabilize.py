@@ -36,10 +36,13 @@ class Stabilize:
     Args:
         effect: to stabilize.
         steady: 0 = the unchanged effect, 1 = the strongest stabilization.
+        every: the effect makes a new result for every n-th frame only, and looks ahead itself, see
+            `Propagate`. Such results differ more than those of consecutive frames, so each is blended in
+            little by little until the next one.
     """
 
-    def __init__(self, effect: Effect, steady: float = 1.0) -> None:
-        self.effect, self.steady = effect, steady
+    def __init__(self, effect: Effect, steady: float = 1.0, every: int = 1) -> None:
+        self.effect, self.steady, self.every = effect, steady, every
         self._last: Tensor | None = None  # (3, H, W), the last stabilized result
         self._next: tuple[int, Tensor] | None = None  # index and unstabilized result of the next frame
 
@@ -59,7 +62,9 @@ class Stabilize:
             if result is image or self.steady == 0:  # the unchanged source does not flicker
                 self._last = result
                 return result
-            following = None if moment.next is None else self.effect(moment.next.image, moment.next.moment)
+            following = None
+            if moment.next is not None and self.every == 1:  # else the effect looks ahead itself
+                following = self.effect(moment.next.image, moment.next.moment)
             if moment.next is not None and following is not None and following is not moment.next.image:
                 self._next = moment.next.moment.index, following
                 warped, confidence = warped_result(following, moment.next.motion, result)
@@ -67,8 +72,8 @@ class Stabilize:
                 result = torch.lerp(result, warped, share / (1 + share))
             if self._last is not None and moment.motion is not None:
                 warped, confidence = warped_result(self._last, moment.motion, result)
-                share = LAST_SHARE * self.steady * confidence * agreement(result, warped)
-                result = torch.lerp(result, warped, share)
+                kept = (LAST_SHARE * self.steady) ** (1 / (2 * self.every - 1))
+                result = torch.lerp(result, warped, kept * confidence * agreement(result, warped))
             self._last = result
         return result
 

@@ -264,12 +264,14 @@ class FlowItem(NamedTuple):
         motion: flow from this frame to the previous one; None where it does not continue, as after a cut.
         next_frame: the next frame, where it seems to continue this one.
         forward_motion: flow from this frame to the next one.
+        next_motion: flow from the next frame to this one.
     """
 
     item: Item
     motion: OpticalFlow | None = None
     next_frame: Frame | None = None
     forward_motion: OpticalFlow | None = None
+    next_motion: OpticalFlow | None = None
 
 
 def flow_items(
@@ -285,4 +287,4 @@ def flow_items(
         if after.forward_motion is None or is_break(after.similarity, pair.similarity):
             yield FlowItem(item, motion)
         else:
-            yield FlowItem(item, motion, next_frame, after.forward_motion)
+            yield FlowItem(item, motion, next_frame, after.forward_motion, after.motion)

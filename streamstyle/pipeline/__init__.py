@@ -209,6 +209,7 @@ class _Run:
                 motion=flow_item.motion,
                 next_frame=flow_item.next_frame,
                 forward_motion=flow_item.forward_motion,
+                next_motion=flow_item.next_motion,
             )
             self._seconds["effect"] += time.perf_counter() - begin
             writer.put(replace(item, picture=picture))

@@ -46,6 +46,7 @@ class Step:
         motion: OpticalFlow | None = None,
         next_frame: Frame | None = None,
         forward_motion: OpticalFlow | None = None,
+        next_motion: OpticalFlow | None = None,
     ) -> Pixels:
         """The processed frame.
 
@@ -56,6 +57,7 @@ class Step:
             motion: optical flow from this frame to the previous one, if known.
             next_frame: the next frame, if it is known and continues this one.
             forward_motion: optical flow from this frame to the next one; given with `next_frame`.
+            next_motion: optical flow from the next frame to this one, if known.
 
         Returns:
             The same, or RGB; `pixels` itself if the effect returns its input.
@@ -69,7 +71,7 @@ class Step:
             picture = self._picture(pixels)
             following = None
             if next_frame is not None and forward_motion is not None:
-                moment = Moment(self.index + 1, next_frame.seconds)
+                moment = Moment(self.index + 1, next_frame.seconds, motion=next_motion)
                 following = Following(self._picture(next_frame.picture), moment, forward_motion)
                 self._uploaded = next_frame.picture, following.picture
             moment = Moment(self.index, seconds, cut, motion)

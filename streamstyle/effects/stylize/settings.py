@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from streamstyle.effects.render_settings import CONSISTENCY, LOOK, EffectContext, RenderSettings
-from streamstyle.errors import did_you_mean
+from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.options import option
 
 if TYPE_CHECKING:
@@ -58,10 +58,16 @@ class StylizeSettings(RenderSettings):
         ge=0,
         le=1,
     )
+    every: int = option(
+        1,
+        "Paint every n-th frame only, and warp its result along the flow in between.",
+        CONSISTENCY,
+        ge=1,
+        le=4,
+    )
     inertia: float = option(
         0.0, "Share of the last frame's normalization statistics that is kept.", CONSISTENCY, ge=0, lt=1
     )
-
     runner: RunnerName = option(
         "auto",
         "What runs networks on a CPU: auto, torch, openvino or onnxruntime.",
@@ -69,15 +75,26 @@ class StylizeSettings(RenderSettings):
         environment="STREAMSTYLE_RUNNER",
     )
 
+    @model_validator(mode="after")
+    def _check_every(self) -> Self:
+        if self.every > 1 and self.flow == "none":
+            raise UsageError(f"every {self.every}: needs optical flow, and flow is none")
+        return self
+
     def steadiness(self, kind: str) -> float:
         """The temporal consistency for a source of that kind; by default off for everything but videos."""
         if self.flow == "none":
             return 0.0
         return self.steady if self.steady is not None else STEADY * (kind == "video")
 
+    def painted_every(self, kind: str) -> int:
+        """`every` for a source of that kind; separate images are all painted."""
+        return self.every if kind == "video" or self.steadiness(kind) > 0 else 1
+
     def needs_flow(self, kind: str) -> bool:
-        """Whether frames are stylized and blended along the flow."""
-        return self.steadiness(kind) > 0 and bool(self.keyframes().styles())
+        """Whether frames are stylized, and blended or warped along the flow."""
+        uses_flow = self.steadiness(kind) > 0 or self.painted_every(kind) > 1
+        return uses_flow and bool(self.keyframes().styles())
 
     def choices(self) -> list[str]:
         """All bundled styles."""
@@ -88,11 +105,17 @@ class StylizeSettings(RenderSettings):
     def build(self, context: EffectContext) -> Effect:
         """The style networks, calm in blank areas and stabilized over time if the settings say so."""
         from streamstyle.effects.calm import Calm
+        from streamstyle.effects.propagate import Propagate
         from streamstyle.effects.stabilize import Stabilize
 
         style, steady = self.networks(context), self.steadiness(context.kind)
-        effect = Calm(style) if self.keep_blank else style
-        return Stabilize(effect, steady) if steady > 0 and not context.live else effect
+        effect: Effect = Calm(style) if self.keep_blank else style
+        if context.live:  # the stylizer of a live session does the rest, as it may change at any time
+            return effect
+        every = self.painted_every(context.kind)
+        if every > 1:
+            effect = Propagate(effect, context.parameters, every)
+        return Stabilize(effect, steady, every) if steady > 0 else effect
 
     def networks(self, context: EffectContext) -> Style:
         """The style networks, which process each frame by itself."""
