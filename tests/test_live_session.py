@@ -123,7 +123,7 @@ def test_outputs_get_the_frames_with_the_time_of_their_capture(camera):
 
 
 def test_a_rate_is_not_exceeded(camera):
-    with Live(camera.open, Stylizer(StylizeSettings(), ["great_wave"], Controls("none"), fps=20)) as live:
+    with Live(camera.open, stylizer(), fps=20) as live:
         until(lambda: live.frames >= 5)
         begin, frames = time.monotonic(), live.frames
         time.sleep(0.5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from streamstyle.apps.live.motion_gate import TOLERANCE, MotionGate
+from streamstyle.apps.live.rate import Quality
 from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.apps.live.transition import FADE, Transition
 from streamstyle.effects import DreamSettings, StylizeSettings
@@ -141,11 +142,53 @@ def test_temporal_consistency_can_be_changed_live():
     assert (alone(more, 9 * TICK) == held(more, 9 * TICK)).all()
 
 
-def test_a_rate_that_cannot_be_held_makes_strokes_coarser():
-    stylizer = Stylizer(StylizeSettings(), STYLES, fps=100_000)
-    for number, frame in enumerate(pictures(40, 240, 320)):
-        stylizer(frame, number * TICK)
-    assert stylizer.coarseness > 1
+def played(stylizer: Stylizer, seconds: float, frames: int = 40) -> list[np.ndarray]:
+    """The results for frames of which each one takes so many seconds at full quality."""
+    results = []
+    for number, frame in enumerate(pictures(frames, 96, 128)):
+        results.append(stylizer(frame, number * TICK))
+        stylizer.took(seconds * stylizer.quality.work)
+    return results
+
+
+def test_a_rate_that_cannot_be_held_lowers_the_quality():
+    stylizer = Stylizer(StylizeSettings(), STYLES, fps=24)
+    assert stylizer.target == 24 and stylizer.lowered == ""
+    played(stylizer, 0.1)
+    assert stylizer.quality.coarseness > 1
+    assert stylizer.lowered.startswith("strokes")
+    best = Stylizer(StylizeSettings(), STYLES)
+    played(best, 0.1)
+    assert best.target is None and best.quality == Quality() and best.lowered == ""
+
+
+def test_frames_that_are_not_painted_follow_the_motion():
+    stylizer = Stylizer(StylizeSettings(), STYLES, Controls(stroke_size=2.0), fps=24)
+    stylizer.change(stroke_size=1.0)  # by hand, so it stays
+    results = played(stylizer, 0.1)
+    assert stylizer.quality.coarseness == 1 and stylizer.quality.every > 1
+    painted = Stylizer(StylizeSettings(), STYLES)
+    for frame, result in list(zip(pictures(40, 96, 128), results, strict=True))[-5:]:
+        assert difference(result, painted(frame, 0.0)) < 0.5 * difference(result, frame)
+
+
+def test_the_target_is_no_more_than_the_camera_gives():
+    stylizer = Stylizer(StylizeSettings(), STYLES, fps=24)
+    for camera, target in ((15.0, 15.0), (60.0, 24.0), (0.0, None), (30.0, 24.0)):
+        stylizer.aim(camera)
+        assert stylizer.target == target
+    best = Stylizer(StylizeSettings(), STYLES)
+    best.aim(15.0)
+    assert best.target is None
+
+
+def test_frames_that_take_no_time_are_not_measured():
+    """Nothing moves, so the last result is given again; that says nothing about what the next one takes."""
+    stylizer, still = Stylizer(StylizeSettings(), STYLES, fps=24), pictures(1)[0]
+    for number in range(60):
+        stylizer(still, number * TICK)
+        stylizer.took(0.2)
+    assert stylizer.lowered == ""
 
 
 def test_dreams_grow_from_frame_to_frame():

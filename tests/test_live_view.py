@@ -12,7 +12,7 @@ from streamstyle.apps.live.keys import BY_KEY, KEYS
 from streamstyle.apps.live.output import Output
 from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.stylizer import Controls, Stylizer
-from streamstyle.apps.live.view import MESSAGE_SECONDS, View
+from streamstyle.apps.live.view import MESSAGE_SECONDS, View, lowered_quality
 from streamstyle.effects import StylizeSettings
 from streamstyle.errors import OutputError
 from streamstyle.frames import Frame
@@ -66,6 +66,26 @@ def test_the_font_has_every_character_of_the_help():
     for character in {c for key in KEYS for c in key.label + key.help} - {" "}:
         drawn = overlay.text_mask(character, 20)
         assert drawn.shape != box.shape or (drawn != box).any(), character
+
+
+@pytest.mark.parametrize(
+    ("lowered", "words"),
+    [
+        ("strokes 1.4x, every 2nd frame", "10 of 24 fps: strokes 1.4x, every 2nd frame; [ for finer"),
+        ("every 2nd frame", "10 of 24 fps: every 2nd frame; ] for more fps"),
+        ("", ""),
+    ],
+)
+def test_what_is_lowered_to_hold_the_rate_is_said_in_a_line(lowered, words):
+    assert lowered_quality({"fps": 10.2, "target": 24.0, "lowered": lowered}) == words
+
+
+def test_the_line_of_what_is_lowered_is_above_the_status_line():
+    plain, noted = (np.full((480, 640, 3), 200, np.uint8) for _ in range(2))
+    overlay.draw_status_line(plain, "starry night", "", "10.0 fps")
+    overlay.draw_status_line(noted, "starry night", "", "10.0 fps", note="10 of 24 fps: strokes 1.4x")
+    rows = np.flatnonzero((plain != noted).any(axis=(1, 2)))
+    assert rows.min() > 400 and (plain[rows] == 200).all()
 
 
 def test_a_key_without_meaning_does_nothing(view):

@@ -22,7 +22,7 @@ from streamstyle.apps.web import clips as clips_module, site as sites
 from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.errors import InputError
 from tests.videos import make_video
-from tests.webs import COLORS, TOKEN, Visitor, studio
+from tests.webs import COLORS, TOKEN, Tint, Visitor, studio
 
 import av  # isort: skip
 
@@ -75,7 +75,7 @@ def soon(condition) -> bool:
 def test_a_video_plays_painted_beside_its_source(served) -> None:
     with Visitor(served) as visitor:
         status, about = visitor.upload(VIDEO)
-        assert (status, about) == (200, {"kind": "video", "width": 640, "height": 360})
+        assert (status, about) == (200, {"kind": "video", "width": 640, "height": 360, "fps": 24.0})
         visitor.say(input="clip")
         assert visitor.hear("input") == "clip"
         sources = []
@@ -88,10 +88,23 @@ def test_a_video_plays_painted_beside_its_source(served) -> None:
         assert 0 < np.abs(sources[2] - sources[0]).mean() < 30  # it moves
 
 
+@pytest.mark.parametrize(("kind", "target"), [("picture", None), ("video", 24.0)])
+def test_a_clip_is_played_at_its_own_rate_and_an_image_at_the_best_quality(kind, target) -> None:
+    tint = Tint()
+    with studio(stylizer=lambda: tint) as made, Visitor(made) as visitor:
+        visitor.upload(VIDEO if kind == "video" else still("PNG", (64, 48)))
+        visitor.say(input="clip")
+        visitor.hear("input")
+        assert tint.target == target
+        visitor.say(ready=True)
+        visitor.see()
+        assert soon(lambda: len(tint.durations) == 1)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
 def test_pictures_are_taken_and_scaled_down(tmp_path: Path, kind: str) -> None:
     with Clip(stored(still(kind, (1200, 600)), tmp_path)) as clip:
-        assert clip.about == {"kind": "picture", "width": 960, "height": 480}
+        assert clip.about == {"kind": "picture", "width": 960, "height": 480, "fps": 0.0}
         for _ in range(2):
             pixels = clip.next()
             assert pixels.shape == (480, 960, 3) and np.abs(pixels.astype(int) - (90, 120, 30)).max() < 8

@@ -63,9 +63,31 @@ def test_wishes_hold_from_the_next_picture_on(visitor: Visitor) -> None:
     assert is_near(visitor.paint(picture()), expected)
 
 
+def test_what_is_lowered_to_hold_the_rate_is_told() -> None:
+    tint = Tint()
+    with studio(stylizer=lambda: tint) as made, Visitor(made) as visitor:
+        visitor.paint(picture())
+        tint.lowered = "strokes 1.4x"
+        visitor.paint(picture())
+        assert visitor.hear("status") == {"target": 24.0, "lowered": "strokes 1.4x"}
+        visitor.say(rate=15)
+        visitor.say(want={})
+        visitor.hear("wanted")
+        assert tint.target == 15
+        visitor.say(rate=0)
+        visitor.say(want={})
+        visitor.hear("wanted")
+        assert tint.target is None, "a still image needs no rate"
+    assert len(tint.durations) == 2 and min(tint.durations) > 0
+
+
 @pytest.mark.parametrize(
     ("message", "match"),
     [
+        ('{"rate": -1}', "rate is -1.0, expected 0 to 1000"),
+        ('{"rate": "fast"}', "rate is 'fast', expected 0 to 1000"),
+        ('{"rate": true}', "rate is True, expected 0 to 1000"),
+        ('{"rate": NaN}', "rate is nan, expected 0 to 1000"),
         ('{"want": {"strength": 2}}', "strength is 2, expected 0 to 1"),
         ('{"want": {"strength": "much"}}', "strength is 'much', expected a number"),
         ('{"want": {"strength": NaN}}', "strength is nan"),

@@ -29,6 +29,15 @@ class Tint:
     def __init__(self) -> None:
         self.controls = Controls(style="great_wave")
         self.seen: list[np.ndarray] = []
+        self.target: float | None = 24.0
+        self.lowered = ""
+        self.durations: list[float] = []
+
+    def aim(self, fps: float) -> None:
+        self.target = min(fps, 24.0) or None
+
+    def took(self, seconds: float) -> None:
+        self.durations.append(seconds)
 
     def change(self, **values: object) -> Controls:
         self.controls = self.controls.updated(**values)

@@ -48,7 +48,10 @@ def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False
     stylizer, outputs = setup.open_stylizer(settings, effect), setup.open_outputs(settings)
 
     session = Live(
-        lambda: open_camera(settings.camera, size=settings.size, fps=settings.fps), stylizer, outputs
+        lambda: open_camera(settings.camera, size=settings.size, fps=settings.fps),
+        stylizer,
+        outputs,
+        fps=settings.fps,
     )
     try:
         with ExitStack() as stack:
@@ -126,6 +129,7 @@ def page(reporter: Reporter, session: Live, settings: LiveSettings, effect: Rend
         effect=effect,
         device=settings.device,
         names=settings.allow_host,
+        fps=settings.target,
     ) as studio:
         reporter.event("serving", url=studio.url, stream=studio.stream_url)
         reporter.data(studio.url)

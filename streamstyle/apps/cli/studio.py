@@ -32,6 +32,7 @@ def studio(reporter: Reporter, given: dict[str, Any], open_browser: Open = None)
         effect=chosen_effect(settings),
         device=settings.device,
         names=settings.allow_host,
+        fps=settings.target,
     )
     with served:
         reporter.event("serving", url=served.url)

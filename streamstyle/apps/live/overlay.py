@@ -68,8 +68,10 @@ def shortened(text: str, size: int, width: int) -> str:
     return text + "…"
 
 
-def draw_status_line(pixels: np.ndarray, left: str, details: str, right: str, recording: str = "") -> None:
-    """Draw a dark bar at the bottom: title and details at the left, figures at the right."""
+def draw_status_line(
+    pixels: np.ndarray, left: str, details: str, right: str, recording: str = "", note: str = ""
+) -> None:
+    """Draw a dark bar at the bottom: title and details at the left, figures at the right; a note above it."""
     height, width = pixels.shape[:2]
     size = text_height(height)
     bar = round(1.9 * size)
@@ -88,6 +90,10 @@ def draw_status_line(pixels: np.ndarray, left: str, details: str, right: str, re
         x += draw_text(pixels, recording, x, y, size, WHITE) + size
     x += draw_text(pixels, shortened(left, size, max(edge - x - size, 0)), x, y, size, WHITE) + size
     draw_text(pixels, shortened(details, size, max(edge - x - size, 0)), x, y, size, GRAY)
+    if note:
+        note = shortened(note, size, width - 2 * margin)
+        darken(pixels, 0, top - bar, text_width(note, size) + 2 * margin, bar)
+        draw_text(pixels, note, margin, y - bar, size, GRAY)
 
 
 def draw_message(pixels: np.ndarray, text: str) -> None:

@@ -1,66 +1,219 @@
-"""Holds a frame rate by processing frames at a smaller size, which makes strokes coarser.
+"""Holds a frame rate by lowering the quality, in the order of what is seen least.
 
-The size changes in steps that are hardly visible but save much time. It shrinks quickly, since stutter is
-disturbing, and grows slowly, only if there is time to spare; each failed attempt doubles the wait before the
-next one.
+How long a frame takes is modelled as a fixed part and a part in proportion to the network's work, which both
+are measured: the second one by the difference that a change of quality made. So the quality that holds the
+rate is reached in one or two leaps; and where quality is not what takes the time, it is not lowered.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections import deque
+from dataclasses import dataclass
 
-COARSENESS_STEP = 2**0.25  # factor in stroke size; time changes by up to its square
-MAX_COARSENESS = 4.0  # times coarser
-MAX_LOAD = 0.9  # share of a frame's time that processing may take
-MEASURED_FRAMES = 12  # whose median duration decides the next step
-SKIPPED_FRAMES = 3  # not measured after a step: the first frames of a new size are slow
-PATIENCE_FRAMES = 75  # before a finer step is tried, at first
-MAX_PATIENCE_FRAMES = 2400
+MAX_LOAD = 0.98  # share of a frame's time that processing may take; more is too slow
+AIMED_LOAD = 0.9  # what a lower quality should need, …
+SPARE_LOAD = 0.8  # … and what a finer one may need at most; so that small changes of load change nothing
+WORTHWHILE = 1.1  # where the rate cannot be held: quality is not lowered to gain less than this factor
+SKIPPED_FRAMES, SKIPPED_SECONDS = 3, 0.2  # not measured after a change, as the first frames are slow
+MEASURED_FRAMES, MEASURED_SECONDS = 10, 0.5  # whose median decides; whichever comes first
+PATIENCE_SECONDS, MAX_PATIENCE_SECONDS = 2.0, 120.0  # before a finer quality is tried; doubled if that fails
+UNREACHABLE_PATIENCE = 4  # factor on it before a lower quality is tried again where that had gained nothing
+EASED = 0.8  # share of the time that a frame took, below which the machine has become faster
+PROPAGATION = 0.1  # work of estimating flow and warping, relative to painting at full quality
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is lowered to save time.
+
+    Attributes:
+        coarseness: factor on the stroke size.
+        every: every n-th frame is painted, see `Propagate`.
+    """
+
+    coarseness: float = 1.0
+    every: int = 1
+
+    @property
+    def work(self) -> float:
+        """Work per frame, relative to full quality; the network's is proportional to the area."""
+        return 1 / (self.every * self.coarseness**2) + PROPAGATION * (self.every > 1)
+
+    def lowered(self, least: float = 1.0) -> str:
+        """What is lowered, in words, if strokes cannot be finer than `least`; "" if nothing is."""
+        parts = [f"strokes {self.coarseness:.2g}x"] if self.coarseness > 1.01 * least else []
+        parts += [f"every {('', '2nd', '3rd', '4th')[self.every - 1]} frame"] if self.every > 1 else []
+        return ", ".join(parts)
+
+
+# Slightly larger strokes are hardly noticed; then motion between painted frames is, where something is
+# newly exposed. Much larger strokes change the look most.
+LEVELS = (
+    Quality(),
+    Quality(1.2),
+    Quality(1.4),
+    Quality(1.4, every=2),
+    Quality(1.7, every=2),
+    Quality(2.0, every=2),
+    Quality(2.0, every=3),
+    Quality(2.4, every=3),
+    Quality(2.8, every=3),
+    Quality(3.4, every=3),
+    Quality(4.0, every=4),
+)
+# For those who insist on their stroke size.
+EVERY_LEVELS = tuple(Quality(1.0, every) for every in (2, 3, 4))
 
 
 class RateControl:
-    """Finds how coarse strokes must be to hold a frame rate.
+    """Finds the best quality that holds a frame rate.
 
     Args:
         fps: target frames per second.
         least: the smallest coarseness allowed.
+        propagates: frames may be left unpainted.
 
     Attributes:
-        coarseness: factor of the stroke size, `least` to MAX_COARSENESS.
+        fps: as given; see `aim`.
+        least: as given.
     """
 
-    def __init__(self, fps: float, least: float = 1.0) -> None:
-        self.fps, self.budget = fps, MAX_LOAD / fps
-        self.least = self.coarseness = least
-        self._durations: deque[float] = deque(maxlen=MEASURED_FRAMES)
-        self._frames, self._patience = 0, PATIENCE_FRAMES
-        self._is_trial = False  # the last step was to a finer size
+    def __init__(self, fps: float, least: float = 1.0, *, propagates: bool = True) -> None:
+        self.fps, self.least, self._propagates = fps, least, propagates
+        self._most = math.inf
+        self._levels = self._allowed()
+        self._level = 0
+        self._fixed = self._slope = 0.0  # seconds per frame = fixed + slope * work
+        self._before: tuple[float, float] | None = None  # work and seconds before the last change
+        self._settled = math.inf  # seconds per frame at the last decision to stay
+        self._patience, self._is_trial = PATIENCE_SECONDS, False
+        self._durations: list[float] = []  # of frames measured at this level, in seconds
+        self._frames, self._elapsed, self._skipped = 0, 0.0, 0.0  # since the level was changed
+
+    @property
+    def quality(self) -> Quality:
+        """At which the next frame is to be processed."""
+        return self._levels[self._level]
+
+    @property
+    def lowered(self) -> str:
+        """What is lowered, in words; "" if nothing is."""
+        return self.quality.lowered(self.least)
+
+    def aim(self, fps: float) -> None:
+        """Change the target; small changes are ignored."""
+        if abs(fps - self.fps) > 0.05 * self.fps:
+            self.fps = fps
+
+    def limit(self, most: float = math.inf) -> None:
+        """Change the largest coarseness allowed."""
+        work = self.quality.work
+        self._most = most
+        self._levels = self._allowed()
+        finest = [n for n, level in enumerate(self._levels) if level.work <= work * 1.0001]
+        self._change(finest[0] if finest else len(self._levels) - 1)
+        self._before = None
+
+    def _allowed(self) -> list[Quality]:
+        """The levels with coarseness and `every` in their limits, without those that save nothing."""
+        levels: list[Quality] = []
+        most = max(self._most, self.least)
+        for level in (*LEVELS, *EVERY_LEVELS):
+            coarseness = min(max(level.coarseness, self.least), most)
+            every = level.every if self._propagates else 1
+            if level in EVERY_LEVELS:
+                coarseness = min(most, LEVELS[-1].coarseness)
+            quality = Quality(coarseness, every)
+            if not levels or quality.work < levels[-1].work * 0.999:
+                levels.append(quality)
+        return levels
 
     def add(self, seconds: float) -> None:
-        """Record how long a frame took; may change the coarseness for the next one."""
+        """Record how long a frame took; may change the quality for the next one."""
         self._frames += 1
-        if self._frames <= SKIPPED_FRAMES:
+        self._elapsed += max(seconds, 1 / self.fps)
+        if self._frames == 1:
             return
+        if not self._durations and self._frames <= SKIPPED_FRAMES:
+            self._skipped += seconds
+            if self._skipped < SKIPPED_SECONDS:
+                return
         self._durations.append(seconds)
-        if len(self._durations) < MEASURED_FRAMES:
-            return
-        median = statistics.median(self._durations)
-        if median > self.budget and self.coarseness < MAX_COARSENESS:
-            if self._is_trial:  # it was too fine
-                self._patience = min(2 * self._patience, MAX_PATIENCE_FRAMES)
-            self._step(min(self.coarseness * COARSENESS_STEP, MAX_COARSENESS), trial=False)
-        elif self._frames >= self._patience:
-            if self._is_trial:
-                self._is_trial, self._patience = False, PATIENCE_FRAMES  # the trial succeeded
-            if median * COARSENESS_STEP**2 < self.budget and self.coarseness > self.least:
-                self._step(max(self.coarseness / COARSENESS_STEP, self.least), trial=True)
+        count, every = len(self._durations), self.quality.every
+        enough = count >= MEASURED_FRAMES or sum(self._durations) >= MEASURED_SECONDS
+        if enough and count >= every:
+            self._decide(self._median())
+            self._durations = []
 
-    def _step(self, coarseness: float, *, trial: bool) -> None:
-        self.coarseness, self._is_trial = coarseness, trial
-        self._durations.clear()
-        self._frames = 0
+    def _median(self) -> float:
+        """Seconds per frame: the median of means over as many frames as `every` says, one of them painted."""
+        every = self.quality.every
+        groups = [self._durations[n : n + every] for n in range(len(self._durations) - every + 1)]
+        return statistics.median(map(statistics.fmean, groups))
+
+    def _decide(self, seconds: float) -> None:
+        is_first = self._before is not None  # at this level
+        self._learn(seconds)
+        if seconds > MAX_LOAD / self.fps:
+            self._lower(seconds)
+            return
+        if self._is_trial:
+            self._is_trial, self._patience = False, PATIENCE_SECONDS  # it succeeded
+        if seconds < EASED * self._settled:
+            self._patience = PATIENCE_SECONDS
+        self._settled = seconds if self._elapsed <= PATIENCE_SECONDS else min(self._settled, seconds)
+        finer = self._finest_within(SPARE_LOAD / self.fps)
+        # A leap that went too far, on the first guess of what it brings, is corrected at once.
+        if finer < self._level and (is_first or self._elapsed >= self._patience):
+            self._change(finer, seconds, trial=True)
+
+    def _lower(self, seconds: float) -> None:
+        """Change to the finest level that holds the rate, or to one that gains what can be gained."""
+        if self._is_trial:
+            self._patience = min(2 * self._patience, MAX_PATIENCE_SECONDS)
+        level = self._finest_within(AIMED_LOAD / self.fps)
+        if self._predicted(level) > AIMED_LOAD / self.fps:
+            level = self._finest_within(WORTHWHILE * self._predicted(len(self._levels) - 1))
+            if level == self._level:
+                if self._elapsed >= UNREACHABLE_PATIENCE * self._patience:  # perhaps quality matters by now
+                    self._patience = min(2 * self._patience, MAX_PATIENCE_SECONDS)
+                    self._fixed, self._slope, self._elapsed = 0.0, seconds / self.quality.work, 0.0
+                return
+        self._change(level, seconds)
+
+    def _finest_within(self, seconds: float) -> int:
+        """The finest level that should need no more than so many seconds; the last if there is none."""
+        fitting = (n for n in range(len(self._levels)) if self._predicted(n) <= seconds)
+        return next(fitting, len(self._levels) - 1)
+
+    def _predicted(self, level: int) -> float:
+        return self._fixed + self._slope * self._levels[level].work
+
+    def _learn(self, seconds: float) -> None:
+        """Fit the model to the time at this level, and to that before the last change if it was just now."""
+        work = self.quality.work
+        if self._before is not None:
+            other_work, other_seconds = self._before
+            self._before = None
+            slope = (other_seconds - seconds) / (other_work - work)
+            self._slope = min(max(slope, 0.0), seconds / work)
+            self._fixed = seconds - self._slope * work
+        elif (predicted := self._predicted(self._level)) > 0:
+            self._fixed *= seconds / predicted
+            self._slope *= seconds / predicted
+        else:
+            self._slope = seconds / work
+
+    def _change(self, level: int, seconds: float | None = None, *, trial: bool = False) -> None:
+        if level == self._level and seconds is not None:
+            return
+        self._before = None if seconds is None else (self.quality.work, seconds)
+        self._level, self._is_trial = level, trial
+        self._start_measuring()
+
+    def _start_measuring(self) -> None:
+        self._durations, self._frames, self._elapsed, self._skipped = [], 0, 0.0, 0.0
 
 
 class RateLimit:

@@ -28,6 +28,7 @@ from streamstyle.errors import StreamstyleError
 from streamstyle.sources.camera import Camera
 
 WINDOW_SECONDS = 5.0  # over which frame rate and latency are measured
+AIM_SECONDS = 1.0  # between two looks at the camera's rate
 PAUSED = "paused"
 _POLL_SECONDS = 0.25  # seconds
 
@@ -41,6 +42,7 @@ class Live:
         open: opens the camera.
         stylizer: stylizes the frames; must not be called from elsewhere meanwhile.
         outputs: receive the stylized frames, except those that come too fast for them.
+        fps: stylize no more frames per second than this.
 
     Attributes:
         capture: reads the camera.
@@ -50,11 +52,17 @@ class Live:
     """
 
     def __init__(
-        self, open: Callable[[], Camera], stylizer: Stylizer, outputs: Sequence[Output] = ()
+        self,
+        open: Callable[[], Camera],
+        stylizer: Stylizer,
+        outputs: Sequence[Output] = (),
+        *,
+        fps: float | None = None,
     ) -> None:
         self.capture, self.stylizer = Capture(open), stylizer
         self.paused = False
-        self._rate_limit = None if stylizer.fps is None else RateLimit(stylizer.fps)
+        self._rate_limit = None if fps is None else RateLimit(fps)
+        self._aimed = 0.0  # when the target was adapted to the camera's rate
         self.frames = 0
         self._outputs = list(outputs)
         self._all_outputs = list(outputs)  # including removed ones
@@ -170,7 +178,8 @@ class Live:
             latency_p95_ms, from capture to display, or to the result if nothing is displayed; drops: camera
             frames that were not stylized; device; state: "starting", "live", "lost" or "paused"; reason, if
             the camera is lost; size of the camera's frames; skipped: results that were repeated, as nothing
-            had moved; coarseness of the strokes, see `RateControl`.
+            had moved; target: frames per second to hold, 0 if none; lowered: what is lowered for it, in
+            words, "" if nothing is, and in figures coarseness and every, see `Quality`.
         """
         now = time.monotonic()
         with self._lock:
@@ -188,7 +197,10 @@ class Live:
             "reason": self.capture.reason,
             "size": f"{width}x{height}",
             "skipped": self.stylizer.skipped,
-            "coarseness": round(self.stylizer.coarseness, 2),
+            "target": round(self.stylizer.target or 0.0, 1),
+            "lowered": self.stylizer.lowered,
+            "coarseness": round(self.stylizer.quality.coarseness, 2),
+            "every": self.stylizer.quality.every,
         }
 
     def _stylize(self) -> None:
@@ -199,6 +211,8 @@ class Live:
                     continue
                 if self._rate_limit is not None and not self._rate_limit(frame.seconds):
                     continue
+                begin = time.perf_counter()
+                self._aim()
                 result = self.stylizer(frame.pixels, frame.seconds)
                 source = self.stylizer.source
                 assert source is not None
@@ -207,10 +221,18 @@ class Live:
                     outputs = list(self._outputs)
                 for output in outputs:
                     output.put(replace(frame, picture=result))
+                self.stylizer.took(time.perf_counter() - begin)
         except BaseException as error:
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
+
+    def _aim(self) -> None:
+        """Adapt the target to the camera's rate, which may change with the light."""
+        now = time.monotonic()
+        if now - self._aimed >= AIM_SECONDS and (measured := self.capture.rate) > 0:
+            self._aimed = now
+            self.stylizer.aim(measured)
 
     def _publish(self, captured: float, source: np.ndarray, result: np.ndarray) -> None:
         now = time.monotonic()

@@ -10,6 +10,7 @@ from streamstyle.effects.stylize.settings import RunnerName
 from streamstyle.options import option, same
 
 PAGE, REPORT = "Page", "Reporting"
+TARGET_FPS = 24.0  # that is held by default; fewer frames a second look jerky
 
 
 class PageSettings(BaseModel):
@@ -28,11 +29,24 @@ class PageSettings(BaseModel):
     config: str | None = option(None, "Preset of the effect, by name or TOML file.", LOOK)
     device: str = same(RenderSettings, "device")
     runner: RunnerName = same(StylizeSettings, "runner")
+    fps: float | None = option(
+        None,
+        f"Frame rate to hold; {TARGET_FPS:g} by default, or a slower camera's own.",
+        LOOK,
+        ge=1,
+        le=240,
+    )
+    best: bool = option(False, "Best quality at whatever rate.", LOOK, flags=("--best",))
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 also accepts other machines.", PAGE)
     port: int = option(8787, "Port of the page; 0 picks a free one.", PAGE)
     allow_host: tuple[str, ...] = option(
         (), "Also accept requests for this host name, such as an https proxy's. Repeatable.", PAGE
     )
+
+    @property
+    def target(self) -> float | None:
+        """The frame rate to hold; None: the best quality at whatever rate."""
+        return None if self.best else self.fps or TARGET_FPS
 
 
 class LiveSettings(PageSettings):
@@ -47,9 +61,6 @@ class LiveSettings(PageSettings):
     list_cameras: bool = option(False, "List the cameras of this machine and exit.", INPUT, flags=("--list",))
     mirror: bool = option(False, "Mirror the camera image.", INPUT, flags=("--mirror",))
     size: Size | None = same(RenderSettings, "size", description="Camera resolution to request.")
-    fps: float | None = option(
-        None, "Frame rate to hold; a slow machine makes the strokes coarser.", INPUT, ge=1, le=240
-    )
     seconds: float | None = option(None, "Stop after this many seconds.", REPORT, ge=0.1)
 
     dream: str | None = option(

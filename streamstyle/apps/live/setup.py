@@ -53,7 +53,7 @@ def open_stylizer(settings: LiveSettings, effect: RenderSettings) -> Stylizer:
     mixtures = settings.style or (effect.mixture,)
     controls = Controls(style=mixtures[0], **values)
     choices = [*mixtures, *effect.choices()]
-    return Stylizer(effect, choices, controls, device=settings.device, fps=settings.fps)
+    return Stylizer(effect, choices, controls, device=settings.device, fps=settings.target)
 
 
 def check_inputs(settings: LiveSettings, record: Path | None, overwrite: bool) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -13,10 +13,11 @@ import numpy as np
 from streamstyle import device as devices
 from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.live.motion_gate import MotionGate
-from streamstyle.apps.live.rate import RateControl
+from streamstyle.apps.live.rate import Quality, RateControl
 from streamstyle.apps.live.transition import Transition
 from streamstyle.effects import EffectContext, RenderSettings
 from streamstyle.effects.composite import Composite
+from streamstyle.effects.propagate import Propagate
 from streamstyle.effects.stabilize import Stabilize
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import NONE, read_mixture
@@ -40,13 +41,13 @@ class Stylizer:
         controls: at the beginning, possibly with a mixture that is not among `choices`; by default the
             effect's own mixture.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        fps: frame rate to hold by processing smaller images; None: the best quality at whatever rate.
+        fps: frame rate to hold by lowering the quality, see `RateControl`; None: the best quality at whatever
+            rate.
 
     Attributes:
         styles: the mixtures to choose from; all their styles may also be mixed.
         transition: of the effect's parameters.
         device: where it computes.
-        fps: frame rate to hold, or None.
         source: the last input frame, mirrored if the controls say so.
         skipped: number of results that were returned again, as nothing had moved.
 
@@ -64,7 +65,7 @@ class Stylizer:
         device: str = "auto",
         fps: float | None = None,
     ) -> None:
-        self.device, self.fps = devices.choose(device), fps
+        self.device, self._fps = devices.choose(device), fps
         controls = controls or Controls(style=effect.mixture)
         mixtures = dict.fromkeys([*choices, controls.style])
         self.styles = [mixture for mixture in mixtures if mixture != NONE]
@@ -72,12 +73,15 @@ class Stylizer:
         self.transition = Transition(controls.parameters(), names)
         context = EffectContext("video", self.transition, self.device, ExitStack(), live=True)
         self._is_recurrent, finest = effect.CONTINUES, effect.live_coarseness(self.device)
-        self._stabilize = Stabilize(effect.build(context), controls.steady)
+        built = effect.build(context)
+        self._propagate = None if self._is_recurrent else Propagate(built, self.transition)
+        self._stabilize = Stabilize(self._propagate or built, controls.steady)
         self._composite = Composite(
             self._stabilize, self.transition, colors=effect.keep_colors_by, bars=effect.bars("video")
         )
-        self._composite.coarseness = finest
-        self._rate_control = None if fps is None else RateControl(fps, finest)
+        self._best = Quality(finest)
+        self._propagates = self._propagate is not None
+        self._rate_control = None if fps is None else RateControl(fps, finest, propagates=self._propagates)
         self._flow = FlowSequence(
             FlowEstimation("fast", size=FLOW_SIZE, device=self.device), forward_motion=False
         )
@@ -86,6 +90,7 @@ class Stylizer:
         self._lock = threading.Lock()
         self._controls = self._last_controls = controls
         self._is_settled = False  # the last result shows the controls, no transition is running
+        self._is_measurable = False  # the last result took as long as usual
         self._result: np.ndarray | None = None
         self.source: np.ndarray | None = None
         self.skipped = 0
@@ -96,9 +101,38 @@ class Stylizer:
         return self._controls
 
     @property
-    def coarseness(self) -> float:
-        """Factor by which strokes are larger than set, to save time; see `RateControl`."""
-        return self._composite.coarseness
+    def quality(self) -> Quality:
+        """The quality of the next frame, which may be lowered to save time."""
+        return self._best if self._rate_control is None else self._rate_control.quality
+
+    @property
+    def target(self) -> float | None:
+        """The frame rate to hold; None: the best quality at whatever rate."""
+        return None if self._rate_control is None else self._rate_control.fps
+
+    @property
+    def lowered(self) -> str:
+        """What is lowered to hold the frame rate, in words; "" if nothing is."""
+        return "" if self._rate_control is None else self._rate_control.lowered
+
+    def aim(self, fps: float) -> None:
+        """Adapt the target to the rate of a camera, which may be slower; 0 for a still image."""
+        if self._fps is None or fps < 0:
+            return
+        if fps == 0:
+            self._rate_control = None
+        elif self._rate_control is None:
+            self._rate_control = RateControl(
+                min(self._fps, fps), self._best.coarseness, propagates=self._propagates
+            )
+        else:
+            self._rate_control.aim(min(self._fps, fps))
+
+    def took(self, seconds: float) -> None:
+        """Record how long the last frame took, with all that was done for it; may change the quality."""
+        if self._rate_control is not None and self._is_measurable:
+            self._rate_control.add(seconds)
+        self._is_measurable = False
 
     def change(self, **values: object) -> Controls:
         """Change the controls from the next frame on; may be called from any thread.
@@ -131,7 +165,7 @@ class Stylizer:
         Raises:
             OutOfMemoryError: the frame is too large for the device.
         """
-        begin, controls = time.perf_counter(), self._controls
+        controls, self._is_measurable = self._controls, False
         if controls.mirror:
             pixels = cv2.flip(pixels, 1)
         self.source = pixels
@@ -143,6 +177,7 @@ class Stylizer:
             self._result is not None and self._result.shape != pixels.shape
         ):
             self.reset()
+        self._limit_strokes(controls.stroke_size / self._last_controls.stroke_size)
         settled, self._is_settled = self._is_settled, not self.transition.is_running(seconds)
         may_skip = not self._is_recurrent and controls == self._last_controls and settled
         self._last_controls = controls
@@ -151,9 +186,7 @@ class Stylizer:
             return self._result
         self._result = self._stylize(pixels, seconds)
         self._motion_gate.keep()
-        if self._rate_control is not None:
-            self._rate_control.add(time.perf_counter() - begin)
-            self._composite.coarseness = self._rate_control.coarseness
+        self._is_measurable = self._is_settled  # all frames of a transition are painted
         return self._result
 
     def reset(self) -> None:
@@ -162,11 +195,19 @@ class Stylizer:
         self._motion_gate.reset()
         self._result = None
 
+    def _limit_strokes(self, factor: float) -> None:
+        """After strokes were changed by hand: if they are to be finer, the rate must not make up for it."""
+        if self._rate_control is not None and factor != 1:
+            self._rate_control.limit(self.quality.coarseness if factor < 1 else math.inf)
+
     def _stylize(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
-        steady = self._last_controls.steady
-        self._stabilize.steady = steady
+        steady, quality = self._last_controls.steady, self.quality
+        self._composite.coarseness = quality.coarseness
+        self._stabilize.steady, self._stabilize.every = steady, quality.every
+        if self._propagate is not None:
+            self._propagate.every = quality.every
         motion = None
-        if steady > 0 or self._is_recurrent:
+        if steady > 0 or quality.every > 1 or self._is_recurrent:
             self._flow.add(pixels)
             motion = self._flow.motion
         else:

@@ -159,7 +159,8 @@ class View:
         if self.recording is not None:
             minutes, seconds = divmod(int(self._now() - self._recording_began), 60)
             recording = f"REC {minutes}:{seconds:02d}"
-        overlay.draw_status_line(pixels, title, "   ".join(details), figures, recording)
+        note = "" if controls.bypass or status["state"] == PAUSED else lowered_quality(status)
+        overlay.draw_status_line(pixels, title, "   ".join(details), figures, recording, note)
 
     # The actions that `keys.KEYS` names.
 
@@ -281,6 +282,14 @@ class View:
         size = min(max(round(size, 3), least), most)
         self.live.change(stroke_size=size)
         self.say(f"stroke size {size:.2g}")
+
+
+def lowered_quality(status: dict[str, float | int | str]) -> str:
+    """What is lowered to hold the frame rate, and the key that changes the balance; "" if nothing is."""
+    if not status["lowered"]:
+        return ""
+    balance = "[ for finer" if "strokes" in str(status["lowered"]) else "] for more fps"
+    return f"{status['fps']:.0f} of {status['target']:.0f} fps: {status['lowered']}; {balance}"
 
 
 def unused(folder: Path, suffix: str) -> Path:

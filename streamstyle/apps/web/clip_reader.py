@@ -100,6 +100,7 @@ def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray
         "kind": "picture" if still else "video",
         "width": info.width,
         "height": info.height,
+        "fps": 0.0 if still or info.rate is None else float(info.rate),
     }
     return about, looped(lambda: open_source(path, ReadOptions(max_size=MAX_SIDE)))
 

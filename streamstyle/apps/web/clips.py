@@ -79,7 +79,7 @@ class Clip:
         begun: called with the clip before it is opened, which may take a while; closing the clip aborts that.
 
     Attributes:
-        about: kind ("video" or "picture"), width and height.
+        about: kind ("video" or "picture"), width, height, and fps (0 if it is still, or unknown).
 
     Raises:
         InputError: it is damaged, no video or image, or too large; the message contains no path.

@@ -31,14 +31,21 @@ class Gallery:
         styles: names, files, or mixtures of them; each style in them is offered.
         device: "auto", "cpu", "cuda" or "cuda:N".
         effect: what to apply; `stylize` by default.
+        fps: frame rate to hold for each visitor; None: the best quality at whatever rate.
 
     Raises:
         UsageError: a style or device is unknown, or two files have the same name.
         InputError: weights cannot be read.
     """
 
-    def __init__(self, styles: Sequence[str], device: str, effect: RenderSettings | None = None) -> None:
-        self._device, self._effect = device, effect or StylizeSettings()
+    def __init__(
+        self,
+        styles: Sequence[str],
+        device: str,
+        effect: RenderSettings | None = None,
+        fps: float | None = None,
+    ) -> None:
+        self._device, self._effect, self._fps = device, effect or StylizeSettings(), fps
         self._styles: dict[str, str] = {}  # name or file by public name
         parts = [name for style in styles for name in read_mixture(style) if name != NONE]
         for style in dict.fromkeys(parts):
@@ -64,7 +71,7 @@ class Gallery:
         """A new stylizer for a visitor."""
         styles = list(self._styles.values())
         first = DEFAULT_STYLE if DEFAULT_STYLE in styles else styles[0]
-        return Stylizer(self._effect, styles, Controls(style=first), device=self._device)
+        return Stylizer(self._effect, styles, Controls(style=first), device=self._device, fps=self._fps)
 
     def resolve(self, text: object) -> str:
         """Convert a mixture from public names to those that a stylizer knows.

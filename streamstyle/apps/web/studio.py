@@ -42,6 +42,7 @@ class Studio:
         device: "auto", "cpu", "cuda" or "cuda:N".
         names: further host names to accept, such as that of an https proxy.
         effect: what to apply; `stylize` by default.
+        fps: frame rate to hold for each visitor; None: the best quality at whatever rate.
         most_visitors: maximum number of visitors and stream viewers together.
         most_clip_bytes: maximum size of an upload.
 
@@ -61,6 +62,7 @@ class Studio:
         names: Sequence[str] = (),
         *,
         effect: RenderSettings | None = None,
+        fps: float | None = None,
         most_visitors: int = 8,
         most_clip_bytes: int = 200_000_000,
     ) -> None:
@@ -78,7 +80,7 @@ class Studio:
         self._machine, self._names = machine, names
         self._most = most_visitors, most_clip_bytes
         effect = effect or StylizeSettings()
-        self._gallery = Gallery(styles or effect.choices() or [effect.mixture], device, effect)
+        self._gallery = Gallery(styles or effect.choices() or [effect.mixture], device, effect, fps)
         self._socket = _listen(host, port)
         self.host = host
         self.port: int = self._socket.getsockname()[1]

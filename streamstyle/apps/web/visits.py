@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 INPUTS = ("browser", "machine", "clip")
 MAX_CHARACTERS = 10_000  # of a message
+MAX_RATE = 1000.0  # frames per second
 WAIT_SECONDS = 1.0  # for a frame of the machine's camera, before other work
 SOURCE_BYTES = struct.Struct("<I")  # before each image: length of the source's JPEG, 0 if the browser has it
 Call = Callable[..., Awaitable[Any]]
@@ -37,7 +38,8 @@ class Visit:
     """The connection with one browser, until it disconnects.
 
     From the browser: frames as JPEG, and messages: `{"want": {…}}` to change controls,
-    `{"input": "machine"}`, and `{"ready": true}` when it can take another frame of the machine or the clip.
+    `{"input": "machine"}`, `{"ready": true}` when it can take another frame of the machine or the clip, and
+    `{"rate": 30}`, how many frames a second its camera gives; 0 for a still image.
     To the browser: frames (see SOURCE_BYTES: source, then result, both JPEG) and messages: `welcome`,
     `wanted` with the current controls, `input`, `status`, and `refused` with an error message. Each frame is
     answered with a frame or an error message, unless a newer frame replaced it.
@@ -81,6 +83,7 @@ class Visit:
         self._number = 0  # of the machine's last result that was sent
         self._sent_controls: Controls | None = None
         self._status_at = 0.0
+        self._sent_status: Mapping[str, object] = {"target": stylizer.target or 0.0, "lowered": ""}
 
     async def run(self) -> None:
         """Serve until the browser disconnects; then delete its clip."""
@@ -148,8 +151,15 @@ class Visit:
             elif name == "ready":
                 self._ready = True
                 self._wake.set()
+            elif name == "rate":
+                self._aim(value)
             else:
-                raise UsageError(f"unknown message {name!r}; known: want, input, ready")
+                raise UsageError(f"unknown message {name!r}; known: want, input, ready, rate")
+
+    def _aim(self, rate: object) -> None:
+        if not isinstance(rate, float) or not 0 <= rate <= MAX_RATE:
+            raise UsageError(f"rate is {rate!r}, expected 0 to {MAX_RATE:g}")
+        self._stylizer.aim(rate)
 
     def _change(self, values: object) -> None:
         if not isinstance(values, dict):
@@ -169,6 +179,9 @@ class Visit:
         if name == "clip" and self.clip is None:
             raise UsageError("there is no clip yet; upload one")
         self._input, self._pending_frame, self._number = str(name), None, 0
+        if name == "clip" and self.clip is not None:
+            is_still = self.clip.about["kind"] == "picture"
+            self._aim(0.0 if is_still else self.clip.about["fps"] or MAX_RATE)
 
     @property
     def _controlled(self) -> Any:
@@ -191,8 +204,10 @@ class Visit:
     async def _process_browser_frame(self) -> None:
         data, self._pending_frame = self._pending_frame, None
         if data is not None:
+            begin = time.perf_counter()
             pixels = await self._in_pool(read_jpeg, data)
             await self._send(b"", await self._in_pool(write_jpeg, await self._stylized(pixels)))
+            await self._took(time.perf_counter() - begin)
 
     async def _process_clip(self) -> None:
         clip = self.clip
@@ -206,8 +221,19 @@ class Visit:
                 raise
             self._request_again()  # it was replaced by another clip
             return
+        begin = time.perf_counter()
         source, result = await asyncio.gather(self._in_pool(write_jpeg, pixels), self._stylized(pixels))
         await self._send(source, await self._in_pool(write_jpeg, result))
+        await self._took(time.perf_counter() - begin)
+
+    async def _took(self, seconds: float) -> None:
+        """Record how long a frame took, and send the status from time to time."""
+        stylizer = self._stylizer
+        stylizer.took(seconds)
+        status = {"target": stylizer.target or 0.0, "lowered": stylizer.lowered}
+        if status != self._sent_status and time.monotonic() - self._status_at >= WAIT_SECONDS:
+            self._status_at, self._sent_status = time.monotonic(), status
+            await self._say(status=status)
 
     async def _send_machine_frame(self) -> None:
         assert self._broadcast is not None

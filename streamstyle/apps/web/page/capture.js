@@ -62,6 +62,11 @@ export class Capture {
     return this.stream?.getVideoTracks()[0]?.getSettings().facingMode === "environment";
   }
 
+  // Frames per second of the camera.
+  get rate() {
+    return this.stream?.getVideoTracks()[0]?.getSettings().frameRate || 30;
+  }
+
   // The current frame as JPEG, or null if there is none.
   async take() {
     const input = this.still ?? (this.stream && this.video);

@@ -72,6 +72,7 @@ function greet(values) {
   showProblem("");
   byId("state").textContent = values.device;
   byId("state").className = "";
+  showLowered({});
   byId("machine-choice").hidden = !values.machine;
   byId("limit").textContent = `Clips of up to ${Math.round(values.most_clip_bytes / 1e6)} MB are stored on the server and deleted when you leave.`;
   controls.setStyles(values.styles);
@@ -82,7 +83,7 @@ function greet(values) {
     if (ownControls) connection.send({ want: { ...ownControls, style: mixture(ownControls.style) } });
     if (input === "clip" && file) uploadClip(file);
     else if (input === "machine") connection.send({ input: "machine" });
-    else { fresh = true; refreshSample(); }
+    else { sendRate(); fresh = true; refreshSample(); }
   } else if (values.machine) switchTo("machine");
   else switchTo("sample");
 }
@@ -142,6 +143,7 @@ async function switchTo(name) {
   const before = input;
   input = name;
   latency = null;
+  showLowered({});
   byId("frame").classList.add("waiting");
   if (isCameraLost) showProblem("");
   isCameraLost = false;
@@ -154,6 +156,7 @@ async function switchTo(name) {
     if (isBrowser() && served !== "browser") connection.send({ input: "browser" });
     if (name === "sample") {
       await capture.openSample();
+      sendRate();
       if (before !== "sample") setMirror(false);
       refreshSample();
     } else if (name === "camera") await openCamera();
@@ -165,6 +168,11 @@ async function switchTo(name) {
   }
 }
 
+// How many frames a second there are to hold: a still image needs none.
+function sendRate() {
+  connection.send({ rate: input === "camera" ? capture.rate : 0 });
+}
+
 function setMirror(on) {
   if (controls.isPressed("mirror") !== on) controls.toggle("mirror");
 }
@@ -173,6 +181,7 @@ async function openCamera(deviceId) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Error("insecure");
   const track = await capture.openCamera(deviceId);
   if (input !== "camera") { capture.close(); return; }
+  sendRate();
   setMirror(!capture.facesAway);
   track.onended = () => {
     if (input !== "camera") return;
@@ -248,8 +257,14 @@ function showSpeed() {
   write("latency", fps ? latency : null, "ms");
 }
 
-// The status of the server's camera.
+// What is lowered to hold the frame rate, in words.
+function showLowered({ target, lowered }) {
+  byId("lowered").textContent = lowered ? `of ${Math.round(target)}: ${lowered}` : "";
+}
+
+// The status of the server's camera, or of this browser's own stylizer.
 function showStatus(status) {
+  showLowered(status);
   if (input !== "machine") return;
   latency = status.latency_ms ?? null;
   const lost = status.state === "lost";
