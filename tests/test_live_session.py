@@ -59,6 +59,7 @@ def test_status_tells_rates_latency_drops_and_state(camera):
         assert status["state"] == "live" and status["size"] == "32x24" and status["reason"] == ""
         assert status["fps"] > 5 and status["fps_in"] > 5
         assert 0 < status["latency_ms"] <= status["latency_p95_ms"] < 5000
+        assert status["target"] == 0 and status["lowered"] == "" and status["every"] == 1
         assert status["drops"] >= 0 and str(status["device"]).startswith(("cpu", "cuda"))
         live.paused = True
         assert live.status()["state"] == "paused"
@@ -128,6 +129,24 @@ def test_a_rate_is_not_exceeded(camera):
         begin, frames = time.monotonic(), live.frames
         time.sleep(0.5)
         assert (live.frames - frames) / (time.monotonic() - begin) < 24
+
+
+def test_the_stylizer_is_told_what_frames_take_and_what_the_camera_gives(camera):
+    durations, rates = [], []
+
+    class Told(Stylizer):
+        def took(self, seconds):
+            durations.append(seconds)
+
+        def aim(self, fps):
+            rates.append(fps)
+
+    told = Told(StylizeSettings(), ["great_wave"], Controls("none"), fps=24)
+    with Live(camera.open, told) as live:
+        until(lambda: live.frames > 5 and rates)
+        assert live.status()["target"] == 24
+    assert len(durations) == live.frames and min(durations) > 0
+    assert min(rates) > 1
 
 
 def test_an_error_of_the_stylizer_is_raised_to_whoever_waits_for_a_result(camera):
