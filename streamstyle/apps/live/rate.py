@@ -19,6 +19,7 @@ SKIPPED_FRAMES, SKIPPED_SECONDS = 3, 0.2  # not measured after a change, as the 
 MEASURED_FRAMES, MEASURED_SECONDS = 10, 0.5  # whose median decides; whichever comes first
 PATIENCE_SECONDS, MAX_PATIENCE_SECONDS = 2.0, 120.0  # before a finer quality is tried; doubled if that fails
 UNREACHABLE_PATIENCE = 4  # factor on it before a lower quality is tried again where that had gained nothing
+DISTINCT_WORK = 0.2  # difference between two levels from which noise hardly changes what is learned
 EASED = 0.8  # share of the time that a frame took, below which the machine has become faster
 PROPAGATION = 0.1  # work of estimating flow and warping, relative to painting at full quality
 
@@ -85,7 +86,9 @@ class RateControl:
         self._levels = self._allowed()
         self._level = 0
         self._fixed = self._slope = 0.0  # seconds per frame = fixed + slope * work
-        self._before: tuple[float, float] | None = None  # work and seconds before the last change
+        # Work and seconds of the level just before that differs most from this one.
+        self._reference: tuple[float, float] | None = None
+        self._is_new = False  # the level was changed and not measured yet
         self._settled = math.inf  # seconds per frame at the last decision to stay
         self._patience, self._is_trial = PATIENCE_SECONDS, False
         self._durations: list[float] = []  # of frames measured at this level, in seconds
@@ -113,7 +116,7 @@ class RateControl:
         self._levels = self._allowed()
         finest = [n for n, level in enumerate(self._levels) if level.work <= work * 1.0001]
         self._change(finest[0] if finest else len(self._levels) - 1)
-        self._before = None
+        self._reference = None
 
     def _allowed(self) -> list[Quality]:
         """The levels with coarseness and `every` in their limits, without those that save nothing."""
@@ -153,19 +156,22 @@ class RateControl:
         return statistics.median(map(statistics.fmean, groups))
 
     def _decide(self, seconds: float) -> None:
-        is_first = self._before is not None  # at this level
-        self._learn(seconds)
+        is_first, self._is_new = self._is_new, False
+        self._learn(seconds, is_first)
+        if self._elapsed >= PATIENCE_SECONDS:
+            self._reference = None  # the load may have changed since
         if seconds > MAX_LOAD / self.fps:
             self._lower(seconds)
             return
-        if self._is_trial:
+        if self._is_trial and self._elapsed >= self._patience:
             self._is_trial, self._patience = False, PATIENCE_SECONDS  # it succeeded
         if seconds < EASED * self._settled:
             self._patience = PATIENCE_SECONDS
         self._settled = seconds if self._elapsed <= PATIENCE_SECONDS else min(self._settled, seconds)
         finer = self._finest_within(SPARE_LOAD / self.fps)
         # A leap that went too far, on the first guess of what it brings, is corrected at once.
-        if finer < self._level and (is_first or self._elapsed >= self._patience):
+        at_once = is_first and not self._is_trial and self._patience == PATIENCE_SECONDS
+        if finer < self._level and (at_once or self._elapsed >= self._patience):
             self._change(finer, seconds, trial=True)
 
     def _lower(self, seconds: float) -> None:
@@ -176,7 +182,9 @@ class RateControl:
         if self._predicted(level) > AIMED_LOAD / self.fps:
             level = self._finest_within(WORTHWHILE * self._predicted(len(self._levels) - 1))
             if level == self._level:
-                if self._elapsed >= UNREACHABLE_PATIENCE * self._patience:  # perhaps quality matters by now
+                can_learn = self.quality.work - self._levels[-1].work >= DISTINCT_WORK
+                if can_learn and self._elapsed >= UNREACHABLE_PATIENCE * self._patience:
+                    # Perhaps quality matters by now.
                     self._patience = min(2 * self._patience, MAX_PATIENCE_SECONDS)
                     self._fixed, self._slope, self._elapsed = 0.0, seconds / self.quality.work, 0.0
                 return
@@ -190,12 +198,12 @@ class RateControl:
     def _predicted(self, level: int) -> float:
         return self._fixed + self._slope * self._levels[level].work
 
-    def _learn(self, seconds: float) -> None:
-        """Fit the model to the time at this level, and to that before the last change if it was just now."""
+    def _learn(self, seconds: float, is_first: bool) -> None:
+        """Fit the model to the time at this level, and to that of another one just before, if any."""
         work = self.quality.work
-        if self._before is not None:
-            other_work, other_seconds = self._before
-            self._before = None
+        reference = self._reference if is_first else None
+        if reference is not None and abs(reference[0] - work) >= DISTINCT_WORK:
+            other_work, other_seconds = reference
             slope = (other_seconds - seconds) / (other_work - work)
             self._slope = min(max(slope, 0.0), seconds / work)
             self._fixed = seconds - self._slope * work
@@ -208,8 +216,12 @@ class RateControl:
     def _change(self, level: int, seconds: float | None = None, *, trial: bool = False) -> None:
         if level == self._level and seconds is not None:
             return
-        self._before = None if seconds is None else (self.quality.work, seconds)
-        self._level, self._is_trial = level, trial
+        work = self._levels[level].work
+        if seconds is not None and (
+            self._reference is None or abs(self.quality.work - work) > abs(self._reference[0] - work)
+        ):
+            self._reference = self.quality.work, seconds
+        self._level, self._is_trial, self._is_new = level, trial, seconds is not None
         self._start_measuring()
 
     def _start_measuring(self) -> None:
