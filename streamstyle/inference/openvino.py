@@ -95,16 +95,27 @@ class Graph:
         result = new.transpose(new.sigmoid(self.cropped(full, excess)), self.constant(TO_CHANNELS_LAST))
         return Model([result], [image], "style_net")
 
-    def convolution(self, x: Node, layer: nn.Conv2d, bias: Tensor | None = None) -> Node:
-        """The convolution, without padding; `bias` replaces the layer's own."""
+    def convolution(
+        self, x: Node, layer: nn.Conv2d, bias: Tensor | None = None, order: Tensor | None = None
+    ) -> Node:
+        """The convolution, without padding.
+
+        Args:
+            x: (1, C, H, W).
+            layer: the layer.
+            bias: replaces the layer's own.
+            order: of the resulting channels, as indices.
+        """
         new, weight = self.operations, layer.weight
         stride, none = list(layer.stride), [0, 0]
+        bias = layer.bias if bias is None else bias
+        if order is not None:
+            weight, bias = weight[order], None if bias is None else bias[order]
         if layer.groups > 1:
             grouped = weight.view(layer.groups, -1, *weight.shape[1:])
             result = new.group_convolution(x, self.constant(grouped), stride, none, none, [1, 1])
         else:
             result = new.convolution(x, self.constant(weight), stride, none, none, [1, 1])
-        bias = layer.bias if bias is None else bias
         return result if bias is None else new.add(result, self.per_channel(bias))
 
     def block(self, x: Node, block: Block) -> Node:
@@ -120,10 +131,22 @@ class Graph:
         return new.add(new.multiply(y, self.per_channel(norm.weight)), self.per_channel(norm.bias))
 
     def shuffle(self, x: Node, shuffle: Shuffle) -> Node:
-        """Convolution, pixel shuffle and blur."""
-        y = self.operations.depth_to_space(self.convolution(x, shuffle.conv), "depth_first", 2)
+        """Convolution, pixel shuffle and blur.
+
+        The four phases of a pixel are the outer index of the convolution's channels here, not the inner one:
+        so the shuffle moves whole pairs of pixels, which takes half the time of OpenVINO's own.
+        """
+        new, channels = self.operations, len(shuffle.blur)
+        order = torch.arange(4 * channels).view(channels, 4).T.flatten()
+        y = self.convolution(x, shuffle.conv, order=order)
+        y = new.transpose(y, self.constant(TO_CHANNELS_LAST))
+        _, height, width, _ = y.get_output_shape(0)
+        y = new.reshape(y, self.constant((1, height, width, 2, 2 * channels)), False)
+        y = new.transpose(y, self.constant((0, 1, 3, 2, 4)))
+        y = new.reshape(y, self.constant((1, 2 * height, 2 * width, channels)), False)
+        y = new.transpose(y, self.constant(TO_CHANNELS_FIRST))
         blur = self.constant(shuffle.blur[:, None])
-        return self.operations.group_convolution(y, blur, [1, 1], [0, 0], [0, 0], [1, 1])
+        return new.group_convolution(y, blur, [1, 1], [0, 0], [0, 0], [1, 1])
 
     def padded(self, x: Node, margin: int) -> Node:
         """(1, C, H, W), padded by repeating its border."""
