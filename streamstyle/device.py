@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -224,6 +223,8 @@ def shared_cores(device: torch.device, reserved: int = 1) -> Iterator[None]:
         device: where the network runs.
         reserved: number of cores to leave, 1 for decoder and encoder; 0 for a single image.
     """
+    import cv2  # here, as `doctor` has to work without it
+
     before, opencv_before = torch.get_num_threads(), cv2.getNumThreads()
     if device.type == "cpu":
         torch.set_num_threads(min(before, max(1, usable_cores() - reserved)))
