@@ -1,10 +1,12 @@
 """Where the samples of planes lie, such as chroma between luma, and the filters to resample them.
 
-Planes are reduced by area averages, and enlarged or moved by bicubic interpolation.
+Planes are reduced by area averages (a little by linear interpolation), and enlarged or moved by bicubic
+interpolation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +16,7 @@ import numpy as np
 # which keeps ramps.
 ENLARGE, MOVE = -0.75, -0.5
 NEAR = 1e-3  # samples; smaller distances are not resampled
+LITTLE = 1.5  # factor of reduction below which areas are not averaged
 # Of the guided filter by which pictures are enlarged: side in pixels of the cells in which it is fitted, with
 # their neighbors, and the contrast, as a share of the full range, below which little detail is added.
 CELL, EDGE = 4, 0.02
@@ -55,13 +58,29 @@ class Grid:
 Grids = tuple[Grid, Grid]  # for rows and columns
 
 
-@lru_cache(maxsize=64)
-def matrix(source: Grid, target: Grid, sharp: bool = True) -> np.ndarray:
-    """(target.samples, source.samples) float32: what resamples one side.
+def reduces_little(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Whether a plane is reduced by so little that linear interpolation does, which is faster than areas."""
+    return max(old / new for old, new in zip(before, after, strict=True)) < LITTLE
+
+
+def matrices(source: Grids, target: Grids, sharp: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """What resamples rows and columns.
 
     Args:
+        source, target: for rows and columns.
         sharp: enlarge by bicubic instead of linear interpolation.
+
+    Returns:
+        (target.samples, source.samples) float32 for each side.
     """
+    smaller = [min(a.samples, b.samples) for a, b in zip(source, target, strict=True)]
+    little = reduces_little([grid.samples for grid in source], smaller)
+    return matrix(source[0], target[0], sharp, little), matrix(source[1], target[1], sharp, little)
+
+
+@lru_cache(maxsize=64)
+def matrix(source: Grid, target: Grid, sharp: bool, little: bool) -> np.ndarray:
+    """One of `matrices`; `little`: reduced by linear interpolation."""
     if not covers(source, target):
         factor, offset = target.seen_from(source)
         whole = _interpolation(factor * np.arange(target.samples) + offset, source.samples, ENLARGE, sharp)
@@ -69,10 +88,12 @@ def matrix(source: Grid, target: Grid, sharp: bool = True) -> np.ndarray:
     smaller = min(source.samples, target.samples)
     shift = shift_between(source, target, smaller)
     moved = _interpolation(np.arange(smaller) + shift, smaller, MOVE)
-    enlarged = _interpolation(
-        (np.arange(target.samples) + 0.5) * smaller / target.samples - 0.5, smaller, ENLARGE, sharp
-    )
-    whole = enlarged @ moved @ _areas(smaller, source.samples)
+    enlarged = _interpolation(_centers(target.samples, smaller), smaller, ENLARGE, sharp)
+    if little:
+        reduced = _interpolation(_centers(smaller, source.samples), source.samples, ENLARGE, sharp=False)
+    else:
+        reduced = _areas(smaller, source.samples)
+    whole = enlarged @ moved @ reduced
     return np.asarray(whole, np.float32)
 
 
@@ -114,6 +135,11 @@ def _interpolation(positions: np.ndarray, samples: int, slope: float, sharp: boo
         share = _kernel(distance, slope) if sharp else np.maximum(1 - distance, 0)
         np.add.at(weights, (rows, np.clip(places, 0, samples - 1).astype(int)), share)
     return weights
+
+
+def _centers(target: int, source: int) -> np.ndarray:
+    """Where the centers of `target` equal parts lie among `source` samples."""
+    return (np.arange(target) + 0.5) * source / target - 0.5
 
 
 def _areas(target: int, source: int) -> np.ndarray:

@@ -260,8 +260,8 @@ class YCbCr:
 
     def repainted(self, result: Any, luma: Any, colors: float = 0.0) -> YCbCr:
         """See `Picture`."""
-        on, codes = self._on, self._on.transformed(result, encoding(self.tags))
-        painted, cb, cr = (codes[..., channel] for channel in range(3))
+        on = self._on
+        painted, cb, cr = on.split(on.transformed(result, encoding(self.tags)))
         small = Grid.of(painted.shape[0]), Grid.of(painted.shape[1])
         cb, cr = (on.resampled(plane, small, self._left) for plane in (cb, cr))
         if small == self.grids:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamstyle.grids import CELL, EDGE, Grids, covers, cubic_taps, shift_between
+from streamstyle.grids import CELL, EDGE, Grids, covers, cubic_taps, reduces_little, shift_between
 
 FINE = 16  # steps per code value in the integers with which planes are enlarged
 SHARE = 256  # steps of a share of detail
@@ -19,6 +19,11 @@ SHARE = 256  # steps of a share of detail
 def merged(planes: Sequence[np.ndarray]) -> np.ndarray:
     """(H, W, 3) from three planes, in floats."""
     return cv2.merge([plane.astype(np.float32, copy=False) for plane in planes])
+
+
+def split(image: np.ndarray) -> Sequence[np.ndarray]:
+    """The three planes of (H, W, 3)."""
+    return cv2.split(image)
 
 
 def transformed(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -49,8 +54,11 @@ def resized(plane: np.ndarray, height: int, width: int, *, sharp: bool = True) -
     """A plane at another size that covers the same area; not `sharp`: enlarged by linear interpolation."""
     if plane.shape[:2] == (height, width):
         return plane
-    enlarges = height >= plane.shape[0] and width >= plane.shape[1]
-    method = (cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR) if enlarges else cv2.INTER_AREA
+    if height >= plane.shape[0] and width >= plane.shape[1]:
+        method = cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR
+    else:
+        little = reduces_little(plane.shape[:2], (height, width))
+        method = cv2.INTER_LINEAR if little else cv2.INTER_AREA
     return cv2.resize(plane, (width, height), interpolation=method)
 
 

@@ -12,12 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamstyle.grids import CELL, EDGE, Grid, Grids, matrix
+from streamstyle.grids import CELL, EDGE, Grid, Grids, matrices
 
 
 def merged(planes: Sequence[Tensor]) -> Tensor:
     """(H, W, 3) from three planes, in floats."""
     return torch.stack([plane.float() for plane in planes], -1)
+
+
+def split(image: Tensor) -> Sequence[Tensor]:
+    """The three planes of (H, W, 3)."""
+    return image.unbind(-1)
 
 
 def transformed(image: Tensor, weights: np.ndarray) -> Tensor:
@@ -34,7 +39,7 @@ def clamped(image: Tensor) -> Tensor:
 def resampled(plane: Tensor, source: Grids, target: Grids, *, sharp: bool = True) -> Tensor:
     """Planes (…, H, W) on another grid, in floats."""
     plane = plane.float()
-    rows, columns = (plane.new_tensor(matrix(a, b, sharp)) for a, b in zip(source, target, strict=True))
+    rows, columns = (plane.new_tensor(weights) for weights in matrices(source, target, sharp))
     return rows @ plane @ columns.T
 
 

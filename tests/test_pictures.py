@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from streamstyle.frames import ColorTags
-from streamstyle.grids import Grid, Grids, matrix
+from streamstyle.grids import Grid, Grids, matrices
 from streamstyle.pictures import LEFT, RGB, Bars, YCbCr, chroma_grids, encoding
 from streamstyle.planes_opencv import in_bytes, resampled
 
@@ -165,12 +165,21 @@ def test_another_size_shows_the_same(picture: YCbCr) -> None:
 def pairs_of_grids() -> list[tuple[Grids, Grids]]:
     full, small = (Grid.of(216), Grid.of(384)), (Grid.of(96), Grid.of(171))
     chroma, odd = chroma_grids((216, 384), (2, 2)), chroma_grids((215, 383), (2, 2))
-    return [(chroma, small), (small, chroma), (chroma, full), (full, chroma), (odd, small), (small, odd)]
+    wide = chroma_grids((216, 384), (1, 2))
+    return [
+        (chroma, small),
+        (small, chroma),
+        (chroma, full),
+        (full, chroma),
+        (odd, small),
+        (small, odd),
+        (wide, small),
+    ]
 
 
 @pytest.mark.parametrize("grids", pairs_of_grids())
 def test_filters_and_matrices_are_the_same(grids: tuple[Grids, Grids]) -> None:
     source, target = grids
     plane = np.random.default_rng(0).random((source[0].samples, source[1].samples), np.float32)
-    rows, columns = (matrix(a, b) for a, b in zip(source, target, strict=True))
+    rows, columns = matrices(source, target)
     np.testing.assert_allclose(resampled(plane, source, target), rows @ plane @ columns.T, atol=2e-5)
