@@ -261,7 +261,7 @@ class YCbCr:
     def repainted(self, result: Any, luma: Any, colors: float = 0.0) -> YCbCr:
         """See `Picture`."""
         on = self._on
-        painted, cb, cr = on.split(on.transformed(result, encoding(self.tags)))
+        painted, cb, cr = on.planes_of(result, encoding(self.tags))
         small = Grid.of(painted.shape[0]), Grid.of(painted.shape[1])
         cb, cr = (on.resampled(plane, small, self._left) for plane in (cb, cr))
         if small == self.grids:

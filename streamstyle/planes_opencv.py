@@ -21,9 +21,9 @@ def merged(planes: Sequence[np.ndarray]) -> np.ndarray:
     return cv2.merge([plane.astype(np.float32, copy=False) for plane in planes])
 
 
-def split(image: np.ndarray) -> Sequence[np.ndarray]:
-    """The three planes of (H, W, 3)."""
-    return cv2.split(image)
+def planes_of(image: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    """The three planes of `transformed`; faster than to split that."""
+    return [cv2.transform(image, row[None]) for row in weights]
 
 
 def transformed(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -96,10 +96,11 @@ def detail_shares(luma: np.ndarray, painted: np.ndarray) -> np.ndarray:
         In [-1, 1], on a grid of CELL pixels.
     """
     small, result = luma * np.float32(1 / 255), painted * np.float32(1 / 255)
-    maps = cv2.merge([small, result, small * result, small * small])
     height, width = (-(-side // CELL) for side in luma.shape)
-    cells = cv2.blur(resized(maps, height, width), (3, 3), borderType=cv2.BORDER_REPLICATE)
-    mean, mean_result, mean_product, mean_square = cv2.split(cells)
+    mean, mean_result, mean_product, mean_square = (
+        cv2.blur(resized(values, height, width), (3, 3), borderType=cv2.BORDER_REPLICATE)
+        for values in (small, result, small * result, small * small)
+    )
     slope = (mean_product - mean * mean_result) / (mean_square - mean * mean + EDGE**2)
     return np.clip(slope, -1, 1)
 

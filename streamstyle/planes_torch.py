@@ -20,9 +20,9 @@ def merged(planes: Sequence[Tensor]) -> Tensor:
     return torch.stack([plane.float() for plane in planes], -1)
 
 
-def split(image: Tensor) -> Sequence[Tensor]:
-    """The three planes of (H, W, 3)."""
-    return image.unbind(-1)
+def planes_of(image: Tensor, weights: np.ndarray) -> list[Tensor]:
+    """The three planes of `transformed`."""
+    return list(transformed(image, weights).unbind(-1))
 
 
 def transformed(image: Tensor, weights: np.ndarray) -> Tensor:
