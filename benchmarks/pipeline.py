@@ -172,10 +172,10 @@ def rendered(video: Path, target: Path, arguments: list[str], checkout: Path) ->
     """Seconds of a render by a checkout, as it reports them, without its start."""
     command = [sys.executable, "-m", "streamstyle", "stylize", str(video), str(target), "-y", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    output = subprocess.run(
-        [*command, *arguments], env=environment, check=True, capture_output=True, text=True
+    done = subprocess.run(
+        [*command, *arguments], cwd=checkout, env=environment, check=True, capture_output=True, text=True
     )
-    return float(json.loads(output.stdout.splitlines()[-1])["seconds"])
+    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
 
 
 def measure(lines: int, frames: int, rounds: int, checkouts: dict[str, Path], folder: Path) -> None:
