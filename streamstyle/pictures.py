@@ -74,9 +74,14 @@ class Bars:
 class Picture(Protocol):
     """A picture in full size, on the host or on a device.
 
-    Small images are arrays or tensors: (h, w, 3), RGB in [0, 1], single precision. No method changes the
-    picture itself.
+    Small images and weights are arrays for a picture on the host, else tensors. Images are (h, w, 3), RGB in
+    [0, 1], C-contiguous, in single precision. No method changes the picture itself.
     """
+
+    @property
+    def on_host(self) -> bool:
+        """Whether it consists of arrays in main memory."""
+        ...
 
     @property
     def size(self) -> tuple[int, int]:
@@ -169,6 +174,11 @@ class YCbCr:
     siting: tuple[float, float] = LEFT
 
     @property
+    def on_host(self) -> bool:
+        """See `Picture`."""
+        return isinstance(self.planes[0], np.ndarray)
+
+    @property
     def luma(self) -> Any:
         """(H, W) uint8."""
         return self.planes[0]
@@ -207,7 +217,7 @@ class YCbCr:
     @property
     def _on(self) -> ModuleType:
         """The operations for the planes."""
-        if isinstance(self.luma, np.ndarray):
+        if self.on_host:
             return planes_opencv
         from streamstyle import planes_torch
 
@@ -326,6 +336,7 @@ class RGB:
     """
 
     pixels: np.ndarray
+    on_host = True
 
     @property
     def size(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,8 @@ from streamstyle.effects.stabilize import Stabilize
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
 from streamstyle.keyframes import keyframes_of
+from streamstyle.pictures import YCbCr
+from tests.test_pictures import BT709, coded, difference, on_device
 
 MOMENT = Moment(0, 0.0)
 
@@ -184,3 +187,26 @@ def test_effects_within_effects_keep_their_states_apart():
     again.restore(effect.state())
     assert again.state().keys() == effect.state().keys()
     assert again.effect.effect.last == 3
+
+
+@pytest.mark.parametrize("stroke_size", [1.0, 2.0])
+def test_host_and_device_paint_the_same(stroke_size: float) -> None:
+    """Everything that a composite can do, with planes as arrays and as tensors, as on CUDA."""
+    pixels = cv2.resize(np.random.default_rng(0).integers(60, 196, (6, 10, 3), np.uint8), (160, 96))
+    pixels[:13] = pixels[-12:] = 16
+    mask = np.zeros((96, 160), np.uint8)
+    mask[:, 80:] = 255
+    host = coded(pixels, (2, 2), BT709)
+    results = []
+    for picture in (host, on_device(host)):
+        keyframes = keyframes_of("a", stroke_size=stroke_size, keep_colors=0.5)
+        composite = Composite(Inverse(), keyframes, mask=steady(mask), feather=0.05, bars="video")
+        assert composite.paint(picture, MOMENT).size == (96, 160)
+        results.append(composite.paint(picture, MOMENT))
+    painted, on_a_device = results
+    assert isinstance(painted, YCbCr) and isinstance(on_a_device, YCbCr)
+    assert difference(painted, on_a_device) <= 1
+    assert difference(painted, host) > 20
+    assert (painted.luma[:12] == host.luma[:12]).all() and (
+        painted.luma[20:76, :60] == host.luma[20:76, :60]
+    ).all()

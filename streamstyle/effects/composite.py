@@ -189,7 +189,7 @@ class Composite:
         if keep_colors > 0:
             result = torch.lerp(result, COLORS[self.colors](small.image, result), keep_colors)
         detail = keep_colors if self.colors == "chroma" else 0.0
-        return picture.repainted(on_host(result.float().permute(1, 2, 0)), small.luma, detail)
+        return picture.repainted(for_picture(picture, result.float().permute(1, 2, 0)), small.luma, detail)
 
     def reduced_picture(self, picture: Picture, size: tuple[int, int]) -> Reduced:
         """The picture at the working size; reduced only once for one that was already used as the next."""
@@ -211,7 +211,7 @@ class Composite:
             if tuple(weights.shape[1:]) != picture.size:
                 weights = resized(weights, *picture.size)
             weights = feathered(weights, self.feather * min(picture.size))[0]
-            last = self._mask_weights = mask, on_host(weights)
+            last = self._mask_weights = mask, for_picture(picture, weights)
         return last[1]
 
     def reset(self) -> None:
@@ -247,6 +247,7 @@ def feathered(weights: Tensor, width: float) -> Tensor:
     return weights if width < 0.3 else blurred(weights[None], width)[0].clamp_(0, 1)
 
 
-def on_host(tensor: Tensor) -> Any:
-    """The tensor for a `Picture`: as an array that shares its memory, if it is in main memory."""
-    return tensor.contiguous().numpy() if tensor.device.type == "cpu" else tensor
+def for_picture(picture: Picture, tensor: Tensor) -> Any:
+    """The tensor, C-contiguous; as an array that shares its memory, if the picture is on the host."""
+    tensor = tensor.contiguous()
+    return tensor.numpy() if picture.on_host else tensor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +23,7 @@ class FloatImage:
     """
 
     image: Tensor
+    on_host = False  # processed by torch on any device
 
     @property
     def size(self) -> tuple[int, int]:
@@ -35,9 +35,9 @@ class FloatImage:
         small = self.image if self.size == (height, width) else resized(self.image, height, width)
         return small.permute(1, 2, 0), lightness(small)
 
-    def repainted(self, result: Any, luma: Tensor, colors: float = 0.0) -> FloatImage:
+    def repainted(self, result: Tensor, luma: Tensor, colors: float = 0.0) -> FloatImage:
         """See `Picture`."""
-        painted = torch.as_tensor(result).permute(2, 0, 1)
+        painted = result.permute(2, 0, 1)
         if painted.shape == self.image.shape:
             return FloatImage(painted)
         shares = detail_shares(255 * luma[0], 255 * lightness(painted)[0])
@@ -51,9 +51,9 @@ class FloatImage:
     def _enlarged(self, small: Tensor) -> Tensor:
         return F.interpolate(small[None], self.size, mode="bilinear")[0]
 
-    def blended(self, result: FloatImage, weights: Any) -> FloatImage:
+    def blended(self, result: FloatImage, weights: Tensor) -> FloatImage:
         """See `Picture`."""
-        return FloatImage(torch.lerp(self.image, result.image, torch.as_tensor(weights)))
+        return FloatImage(torch.lerp(self.image, result.image, weights))
 
     def sampled(self, rows: slice, columns: slice) -> Tensor:
         """See `Picture`."""
