@@ -36,6 +36,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 
 import cv2
 import torch
+from crashes import repeated
 from torch import Tensor
 
 from streamstyle.cores import usable_cores
@@ -57,7 +58,7 @@ from streamstyle.video.video_format import choose_format
 import av  # isort: skip
 
 ROOT = Path(__file__).parents[1]
-CLIP = ROOT / "samples" / "harbour.mp4"
+CLIP_FRAMES = 120  # of the sample clip
 RUNS = {"none": ["--style", "none"], "steady 0": ["--steady", "0"], "default": []}
 FEWER = 1080  # lines above which only half of the frames are measured
 
@@ -94,9 +95,10 @@ def frames_of(video: Path) -> Iterator[Frame]:
 
 
 def scaled(target: Path, lines: int, frames: int) -> Path:
-    """The sample clip with so many lines."""
+    """The sample clip with so many lines, repeated for so many frames."""
+    film = repeated(target.with_name("film.mp4"), -(-frames // CLIP_FRAMES))
     options = ReadOptions(size=(lines * 16 // 9 // 2 * 2, lines), length=frames / 24)
-    with VideoSource(str(CLIP), options) as source:
+    with VideoSource(str(film), options) as source:
         run(source, Identity(), [VideoSink(target, source.info, EncodeOptions(quality=20))], device="cpu")
     return target
 
