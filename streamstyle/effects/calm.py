@@ -16,6 +16,7 @@ from torch import Tensor
 
 from streamstyle.effects.resizing import blurred
 from streamstyle.frames import Effect, Moment
+from streamstyle.optical_flow import blended, resized_map
 
 CELL = 8  # side in pixels of the cells whose darkest and brightest values are compared
 REACH = 3  # cells around a cell that must be blank, too, for it to be blank
@@ -48,8 +49,8 @@ class Calm:
                 return result
             height, width = image.shape[1:]
             maps = torch.cat((mean_colors(image, result, blank), blank))
-            maps = F.interpolate(maps[None], (height, width), mode="bilinear")[0]
-            return torch.lerp(result, maps[:3], maps[3:])
+            maps = resized_map(maps, height, width)
+            return blended(result, maps[:3], maps[3:])
 
     def reset(self) -> None:
         """Makes the effect forget earlier frames."""

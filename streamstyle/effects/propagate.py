@@ -16,7 +16,7 @@ from streamstyle.effects.stabilize import warped_result
 from streamstyle.effects.states import nested, unnested
 from streamstyle.frames import Effect, Moment, NextFrame, OpticalFlow
 from streamstyle.keyframes import Parameters, ParametersOverTime
-from streamstyle.optical_flow import cell_means, resized_map
+from streamstyle.optical_flow import blended, cell_means, resized_map
 
 CELL = 16  # side in pixels of the cells over which reliable flow is averaged
 DOUBTFUL = 0.5  # share of a cell with reliable flow, below which all of it counts as unreliable
@@ -87,7 +87,7 @@ class Propagate:
             if moment.next is None or following is None:
                 return result
             warped, share = warped_result(following, filled(moment.next.motion), image)
-            return torch.lerp(result, warped, (share + FAINT) / (share + confidence + 2 * FAINT))
+            return blended(result, warped, (share + FAINT) / (share + confidence + 2 * FAINT))
 
     def following(self, next_frame: NextFrame) -> Tensor | None:
         """The next frame's result if it is that frame's turn to be painted; it is kept for the next call."""

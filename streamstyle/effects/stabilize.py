@@ -15,7 +15,7 @@ from torch import Tensor
 
 from streamstyle.effects.states import nested, unnested
 from streamstyle.frames import Effect, Moment, OpticalFlow
-from streamstyle.optical_flow import cell_means, resized_flow, resized_map, warp
+from streamstyle.optical_flow import blended, cell_means, resized_flow, resized_map, warp
 
 NEXT_WEIGHT = 0.7  # weight of the next frame's result relative to this one's, at `steady` 1
 LAST_SHARE = 0.9  # share of the last frame's result at `steady` 1
@@ -69,11 +69,11 @@ class Stabilize:
                 self._next = moment.next.moment.index, following
                 warped, confidence = warped_result(following, moment.next.motion, result)
                 share = NEXT_WEIGHT * self.steady * confidence * agreement(result, warped)
-                result = torch.lerp(result, warped, share / (1 + share))
+                result = blended(result, warped, share / (1 + share))
             if self._last is not None and moment.motion is not None:
                 warped, confidence = warped_result(self._last, moment.motion, result)
                 kept = (LAST_SHARE * self.steady) ** (1 / (2 * self.every - 1))
-                result = torch.lerp(result, warped, kept * confidence * agreement(result, warped))
+                result = blended(result, warped, kept * confidence * agreement(result, warped))
             self._last = result
         return result
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from streamstyle.optical_flow.estimation import FLOWS, FlowEstimation, FlowItem, FlowSequence
 from streamstyle.optical_flow.flow_files import FLO_MAGIC, read_flow
-from streamstyle.optical_flow.warping import cell_means, inside, resized_flow, resized_map, warp
+from streamstyle.optical_flow.warping import blended, cell_means, inside, resized_flow, resized_map, warp
 
 __all__ = [
     "FLOWS",
@@ -18,6 +18,7 @@ __all__ = [
     "FlowEstimation",
     "FlowItem",
     "FlowSequence",
+    "blended",
     "cell_means",
     "inside",
     "read_flow",
