@@ -131,6 +131,6 @@ def agreement(result: Tensor, warped: Tensor) -> Tensor:
     """(1, H, W), 1 where both (3, H, W) have the same mean color around a pixel, 0 where they differ."""
     height, width = result.shape[1:]
     size = -(-height // CELL), -(-width // CELL)
-    difference = cell_means(result, *size) - cell_means(warped, *size)
+    difference = cell_means(result - warped, *size)
     agree = 1 / (1 + difference.square().mean(dim=0, keepdim=True) / TOLERANCE**2)
     return resized_map(agree, height, width)

@@ -87,8 +87,9 @@ def blended(image: Tensor, other: Tensor, share: Tensor) -> Tensor:
     if image.device.type != "cpu" or image.dtype != torch.float32:
         return torch.lerp(image, other, share)
     first, second = (each.permute(1, 2, 0).numpy() for each in (image, other))
-    weights = share[0].numpy()  # OpenCV takes a quarter of the time
-    return torch.from_numpy(cv2.blendLinear(first, second, 1 - weights, weights)).permute(2, 0, 1)
+    change = cv2.subtract(second, first)  # OpenCV takes half of the time
+    change = cv2.multiply(change, cv2.merge([share[0].numpy()] * 3), dst=change)
+    return torch.from_numpy(cv2.add(first, change, dst=change)).permute(2, 0, 1)
 
 
 def cell_means(values: Tensor, height: int, width: int) -> Tensor:
