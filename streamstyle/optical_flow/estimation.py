@@ -43,17 +43,19 @@ class FlowMethod:
     Attributes:
         open: makes the estimator, given the file of its weights, if any, and the device. The estimator
             takes the current and the previous frame, (H, W, 3) uint8 RGB, and returns the backward flow,
-            (H, W, 2) float32 in pixels; two threads may call it at once.
+            (H, W, 2) float32 in pixels.
         size: longer side in pixels to which frames are reduced for the estimator.
+        parallel: two threads may call the estimator at once.
     """
 
     open: Callable[[Path | None, torch.device], Estimator]
     size: int = 400
+    parallel: bool = False
 
 
 FLOWS: dict[str, FlowMethod] = {
-    "fast": FlowMethod(lambda weights, device: Dis("fast")),
-    "medium": FlowMethod(lambda weights, device: Dis("medium"), 512),
+    "fast": FlowMethod(lambda weights, device: Dis("fast"), parallel=True),
+    "medium": FlowMethod(lambda weights, device: Dis("medium"), 512, parallel=True),
     "raft": FlowMethod(raft, 512),
 }
 
@@ -91,6 +93,7 @@ class FlowEstimation:
             raise UsageError(
                 f"unknown flow {flow}{hint}; known: {', '.join(FLOWS)}, or a folder of flow files"
             )
+        self._is_parallel = FLOWS.get(str(flow), FLOWS["fast"]).parallel
         self._second: ThreadPoolExecutor | None = None
         self.size = size or FLOWS.get(str(flow), FLOWS["fast"]).size
 
@@ -101,6 +104,9 @@ class FlowEstimation:
             items: in order.
             first: number of leading frames that need no flow because they are already processed.
         """
+        if not self._is_parallel:
+            yield from self._estimated(items, first)
+            return
         with ThreadPoolExecutor(1, "forward flow") as self._second:
             try:
                 yield from self._estimated(items, first)
