@@ -91,7 +91,7 @@ def kinds(film: Path, images: Path) -> list[Kind]:
     training = ("--steps", "120", "-o", "OUT", "--recipe", str(film.with_name("recipe.toml")))
     painting, photo = str(SAMPLES / "painting.png"), str(SAMPLES / "lighthouse.png")
     return [
-        Kind("stylize", ("stylize", film.name, "OUT", "--max-size", "128", "--fps", "12")),
+        Kind("stylize", ("stylize", film.name, "OUT", "--max-size", "480", "--fps", "12")),
         Kind("dream", ("dream", film.name, "OUT", *slow)),
         Kind("zoom", ("zoom", photo, "OUT", "--seconds", "18", "--fps", "4", "--dreams", "1", *tiny)),
         Kind("transfer", ("transfer", film.name, painting, "OUT", "--fps", "1", *transfer)),
