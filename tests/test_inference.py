@@ -260,6 +260,8 @@ def test_missing_memory_is_recognized(text: str) -> None:
         raise RuntimeError(text)
     with pytest.raises(RuntimeError, match="another"), runtime_errors():
         raise ValueError("another")
+    with pytest.raises(Interrupted), runtime_errors():  # Ctrl-C while the network runs
+        raise Interrupted("stopped by SIGINT")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")

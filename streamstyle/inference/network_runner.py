@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from streamstyle.errors import StreamstyleError
 from streamstyle.networks import StyleNetwork
 
 Compiled = Callable[[Tensor], Tensor]
@@ -56,6 +57,8 @@ def runtime_errors() -> Iterator[None]:
     """
     try:
         yield
+    except StreamstyleError:  # a signal that arrived meanwhile
+        raise
     except Exception as error:
         texts = "bad_alloc", "bad allocation", "allocate", "failed to map segment"
         if isinstance(error, MemoryError) or any(text in str(error) for text in texts):
