@@ -95,8 +95,13 @@ def detail_shares(luma: np.ndarray, painted: np.ndarray) -> np.ndarray:
     Returns:
         In [-1, 1], on a grid of CELL pixels.
     """
-    small, result = luma * np.float32(1 / 255), painted * np.float32(1 / 255)
-    height, width = (-(-side // CELL) for side in luma.shape)
+    # Whole cells are averaged much faster than fractions of them.
+    below, right = (-side % CELL for side in luma.shape)
+    small, result = (
+        cv2.copyMakeBorder(plane * np.float32(1 / 255), 0, below, 0, right, cv2.BORDER_REPLICATE)
+        for plane in (luma, painted)
+    )
+    height, width = small.shape[0] // CELL, small.shape[1] // CELL
     mean, mean_result, mean_product, mean_square = (
         cv2.blur(resized(values, height, width), (3, 3), borderType=cv2.BORDER_REPLICATE)
         for values in (small, result, small * result, small * small)

@@ -56,11 +56,11 @@ def in_bytes(values: Tensor) -> Tensor:
 
 def detail_shares(luma: Tensor, painted: Tensor) -> Tensor:
     """How much of a picture's detail is added to what was painted over it; see `planes_opencv`."""
-    small, result = luma.float() / 255, painted.float() / 255
-    maps = torch.stack((small, result, small * result, small * small))
-    here = Grid.of(luma.shape[0]), Grid.of(luma.shape[1])
-    there = Grid.of(-(-luma.shape[0] // CELL)), Grid.of(-(-luma.shape[1] // CELL))
-    cells = F.pad(resampled(maps, here, there), (1, 1, 1, 1), mode="replicate")
+    below, right = (-side % CELL for side in luma.shape)
+    both = torch.stack((luma.float(), painted.float())) / 255
+    small, result = F.pad(both[None], (0, right, 0, below), mode="replicate")[0]
+    cells = F.avg_pool2d(torch.stack((small, result, small * result, small * small)), CELL)
+    cells = F.pad(cells, (1, 1, 1, 1), mode="replicate")
     mean, mean_result, mean_product, mean_square = F.avg_pool2d(cells, 3, 1)
     slope: Tensor = (mean_product - mean * mean_result) / (mean_square - mean * mean + EDGE**2)
     return slope.clamp(-1, 1)

@@ -231,15 +231,10 @@ class Composite:
 
 
 def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]:
-    """Height and width at which an effect works for strokes of that size; at least 16 each.
-
-    Except for the image's own size these are multiples of 8, which networks and reductions prefer.
-    """
+    """Height and width at which an effect works for strokes of that size; at least 16 each."""
     lines = min(height, width)
     factor = min(LINES, lines) / (lines * stroke_size)
-    if factor == 1:
-        return max(height, 16), max(width, 16)
-    return max(8 * round(height * factor / 8), 16), max(8 * round(width * factor / 8), 16)
+    return max(round(height * factor), 16), max(round(width * factor), 16)
 
 
 def feathered(weights: Tensor, width: float) -> Tensor:
