@@ -64,11 +64,12 @@ class Bars:
 
     def inside(self, grids: Grids) -> Inside:
         """Rows and columns of the picture in a plane; chroma samples that a bar touches belong to the bar."""
-        (rows, columns), step = grids, (grids[0].step, grids[1].step)
-        return (
-            slice(-(-self.top // step[0]), (rows.length - self.bottom) // step[0] if self.bottom else None),
-            slice(-(-self.left // step[1]), (columns.length - self.right) // step[1] if self.right else None),
-        )
+        return _between(grids[0], self.top, self.bottom), _between(grids[1], self.left, self.right)
+
+
+def _between(grid: Grid, before: int, after: int) -> slice:
+    """The samples that lie wholly between two bars."""
+    return slice(-(-before // grid.step), (grid.length - after) // grid.step if after else None)
 
 
 class Picture(Protocol):

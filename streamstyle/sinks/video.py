@@ -87,7 +87,7 @@ class SegmentSink(Sink):
 
     def abort(self) -> None:
         """Stop writing; the unfinished segment is kept if the disk has space for it."""
-        with suppress(OutputError, OSError):  # what comes later in the video is the reason to stop
+        with suppress(OutputError, OSError):  # why the run ends is reported already
             self._wait()
         self._closer.shutdown()
         segment, self._segment = self._segment, None

@@ -1,4 +1,5 @@
-"""Segments: videos are written in separate files of a few seconds, so that a killed run loses at most one.
+"""Segments: videos are written in separate files of a few seconds, so that a killed run loses at most two:
+the one that is written and the one before, if it is still being finished.
 
 Each segment is usually an MP4 (see `Codec.segment`) that is playable by itself and begins at time 0; the
 manifest has its position in the video. Matroska is not suitable: with reordered frames its first packets are
