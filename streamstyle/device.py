@@ -180,22 +180,23 @@ class Captured:
 
 @contextmanager
 def out_of_memory(width: int, height: int) -> Iterator[None]:
-    """Translates torch's and Python's out-of-memory errors into ours.
+    """Translates out-of-memory errors of torch, OpenCV and Python into ours.
 
     Args:
         width, height: of the image that is processed, for the message.
 
     Raises:
-        OutOfMemoryError: in place of torch's and Python's own.
+        OutOfMemoryError: in place of theirs.
     """
     message = f"{width}x{height} pixels do not fit into memory; use --max-size to make the image smaller"
     try:
         yield
     except (torch.cuda.OutOfMemoryError, MemoryError) as exc:
         raise OutOfMemoryError(message) from exc
-    except RuntimeError as exc:
-        # The CPU allocator raises a bare RuntimeError: "DefaultCPUAllocator: can't allocate memory".
-        if "can't allocate memory" in str(exc) or "not enough memory" in str(exc):
+    except Exception as exc:
+        # Torch's allocator for CPUs raises a bare RuntimeError, and OpenCV an error of its own.
+        texts = "can't allocate memory", "not enough memory", "Insufficient memory"
+        if any(text in str(exc) for text in texts):
             raise OutOfMemoryError(message) from exc
         raise
 

@@ -2,6 +2,7 @@
 
 import os
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -91,6 +92,7 @@ def test_download_names_an_unexpected_shape():
         MemoryError(),
         torch.cuda.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        cv2.error("OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 9 bytes"),
     ],
 )
 def test_every_way_of_running_out_of_memory_becomes_one_error(raised):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from streamstyle.device import out_of_memory
 from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.frames import Frame, Item, OpticalFlow
 from streamstyle.optical_flow.dis import Dis
@@ -240,10 +241,12 @@ class FlowSequence:
             index: its number, which only a folder of flow files needs.
             continues: the frame may continue the previous one.
         """
-        current, last = self._estimation.reduced(picture), self._last
-        pair = UNKNOWN_PAIR
-        if last is not None and continues and current.shape == last.shape:
-            pair = self._estimation.compare(current, last, index, forward_motion=self._forward_motion)
+        height, width = picture.size if isinstance(picture, YCbCr) else picture.shape[:2]
+        with out_of_memory(width, height):
+            current, last = self._estimation.reduced(picture), self._last
+            pair = UNKNOWN_PAIR
+            if last is not None and continues and current.shape == last.shape:
+                pair = self._estimation.compare(current, last, index, forward_motion=self._forward_motion)
         self._last, self.before, self.pair = current, self.pair.similarity, pair
         return pair
 
