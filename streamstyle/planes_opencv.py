@@ -118,13 +118,16 @@ def detail(full: np.ndarray, small: np.ndarray, shares: np.ndarray) -> np.ndarra
     steps = resized((SHARE * shares).astype(np.int16), height, width, sharp=False)
     if lost.ndim == 3:
         steps = cv2.merge([steps] * 3)
-    return cv2.multiply(lost, steps, scale=1 / SHARE, dtype=cv2.CV_16S)
+    return cv2.multiply(lost, steps, dst=lost, scale=1 / SHARE)
 
 
 def enlarged_with(added: np.ndarray, painted: np.ndarray) -> np.ndarray:
-    """Bytes: `painted`, (h, w) or (h, w, 3) in code values, at the size of `added`, and that added to it."""
+    """Bytes: `painted`, (h, w) or (h, w, 3) in code values, at the size of `added`, and that added to it.
+
+    The memory of `added` is used for the sum.
+    """
     fine = cv2.multiply(painted, np.full(4, FINE), dtype=cv2.CV_16S)
-    full = cv2.add(resized(fine, *added.shape[:2]), added)
+    full = cv2.add(resized(fine, *added.shape[:2]), added, dst=added)
     return cv2.convertScaleAbs(np.maximum(full, 0, out=full), alpha=1 / FINE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,10 @@ import torch
 
 from streamstyle import cores, device as devices
 from streamstyle.effects import StylizeSettings
+from streamstyle.frames import Checkpoint, SinkItem
 from streamstyle.jobs.render import render
+from streamstyle.pipeline import Writer
+from streamstyle.sinks.memory import MemorySink
 from tests.videos import make_video
 
 CPU = torch.device("cpu")
@@ -147,3 +151,22 @@ def test_the_program_starts_no_more_threads_than_a_quota_allows(
     environment |= {"OMP_NUM_THREADS": given} if given else {}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == expected, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_threads_that_write_let_the_effect_go_first() -> None:
+    priorities: list[int] = []
+
+    class Recorder(MemorySink):
+        def write(self, item: SinkItem) -> None:
+            thread = threading.Thread(
+                target=lambda: priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            )
+            thread.start()  # as an encoder starts its threads
+            thread.join()
+
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    writer = Writer([Recorder()], 1)
+    writer.put(Checkpoint({}))
+    writer.finish()
+    assert priorities[0] > ours == os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,3 +47,14 @@ def test_narrow_hevc_does_not_abort(width: int, tmp_path: Path) -> None:
         capture_output=True,
     )
     assert run.returncode == 0 and run.stdout.strip() == b"24"
+
+
+@pytest.mark.parametrize("preset", [None, "superfast"])
+def test_few_large_frames_are_held(preset: str | None) -> None:
+    """Each of them needs much memory; of smaller ones x264 holds 42."""
+    base = Fraction(1, 25)
+    info = StreamInfo("x", "video", 4096, 2304, base, Fraction(25))
+    frame = Frame(picture(0, 4096, 2304), 0, base, 1)
+    with av.open(io.BytesIO(), "w", format="mp4") as container:
+        encoder = Encoder(container, CODECS["h264"], EncodeOptions(preset=preset, threads=8), info, base)
+        assert any(encoder.encode(replace(frame, pts=n)) for n in range(8))

@@ -248,7 +248,7 @@ class _Run:
 
 def _queue_length(frame_bytes: int) -> int:
     """Number of frames that may wait between two stages."""
-    return max(2, min(16, _QUEUE_BYTES // max(frame_bytes, 1)))
+    return max(1, min(16, _QUEUE_BYTES // max(frame_bytes, 1)))
 
 
 def _capacity(frames: int) -> Callable[[Item | SinkItem], int]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from streamstyle.cores import lower_priority
 from streamstyle.frames import Frame, Sink, SinkItem
 from streamstyle.pipeline.buffer import Buffer
 
@@ -81,6 +82,7 @@ class Writer:
             raise self.error
 
     def _write(self) -> None:
+        lower_priority()  # the effect is the bound more often than encoders are, and frames may wait for them
         for item in self._queue:
             begin = time.perf_counter()
             try:

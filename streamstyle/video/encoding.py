@@ -29,6 +29,10 @@ KEY_SECONDS = 2  # from one keyframe to the next, where a receiver can join at a
 _RGB_MATRIX = 0
 # x265's tree of coding units writes beyond its memory, and aborts the process, at widths such as 40 and 48.
 _X265_TREE_WIDTH = 256
+# At 8K x264 needs 160 MB for each frame that it holds: by default 40 to look ahead and one for each thread.
+_LARGE_FRAME = 3840 * 2160  # pixels
+_SHORT_LOOKAHEAD = "3"
+_PRESETS_WITHOUT_LOOKAHEAD = ("ultrafast", "superfast")
 
 
 class Encoder:
@@ -144,6 +148,9 @@ def _add_stream(
         chosen |= LEFT_OPTION
     if codec.encoder == "libx265" and info.width < _X265_TREE_WIDTH:
         chosen["x265-params"] += ":no-cutree=1"
+    saves_memory = codec.encoder == "libx264" and info.width * info.height > _LARGE_FRAME
+    if saves_memory and chosen["preset"] not in _PRESETS_WITHOUT_LOOKAHEAD:
+        chosen["rc-lookahead"] = _SHORT_LOOKAHEAD
     stream = container.add_stream(
         codec.encoder,
         rate=info.rate or Fraction(25),
@@ -158,7 +165,8 @@ def _add_stream(
     context.time_base = time_base
     stream.time_base = time_base
     context.thread_count = options.threads
-    context.thread_type = "FRAME"  # PyAV's default, slices, costs quality
+    # Slices, PyAV's default, cost quality; hardly where frames are large.
+    context.thread_type = "SLICE" if saves_memory else "FRAME"
     context.sample_aspect_ratio = info.sample_aspect
     if options.bit_rate is not None:
         context.bit_rate = options.bit_rate
