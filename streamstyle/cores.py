@@ -16,7 +16,8 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")  # the control groups of Linux
 MEMBERSHIP = Path("/proc/self/cgroup")  # the groups that this process is in
-_LOW_PRIORITY = 5  # gets a quarter of a core that a thread of normal priority, 0, also wants
+_LESS_PRIORITY = 5  # "niceness" to add: a thread gets a quarter of a core that another one also wants
+_LEAST_PRIORITY = 19
 
 
 def usable_cores() -> int:
@@ -40,7 +41,9 @@ def lower_priority() -> None:
     """
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
+            thread = threading.get_native_id()
+            now = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, min(now + _LESS_PRIORITY, _LEAST_PRIORITY))
 
 
 def _quotas() -> Iterator[float]:
