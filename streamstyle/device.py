@@ -1,14 +1,13 @@
-"""Devices: choosing one, transferring images to it and back, CUDA graphs, and memory errors.
+"""Devices: choosing one, transferring images to it and back, and memory errors.
 
-The only module that uses torch.cuda. Images are transferred as bytes and converted to floats on the device.
-They keep the memory order (H, W, 3), which torch calls channels-last.
+With `cuda_graphs` the only module that uses torch.cuda. Images are transferred as bytes and converted to
+floats on the device. They keep the memory order (H, W, 3), which torch calls channels-last.
 """
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,11 +16,6 @@ from torch import Tensor
 
 from streamstyle.cores import usable_cores
 from streamstyle.errors import OutOfMemoryError, UsageError
-
-_log = logging.getLogger("streamstyle")
-
-MOST_GRAPHS = 16  # for one function; each graph occupies the memory that the function needs
-WARM_UP = 3  # calls with a shape before it is captured
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -41,6 +35,15 @@ def choose(name: str = "auto") -> torch.device:
     if normalized not in present:
         raise UsageError(f"device {name}: not available here; available: auto, {', '.join(present)}")
     return torch.device(normalized)
+
+
+def on_host(where: Tensor | torch.device) -> bool:
+    """Whether a tensor lies, or a device has its memory, where OpenCV and numpy can read it: on the CPU.
+
+    Every choice between OpenCV and torch asks this through the module (`devices.on_host`).
+    """
+    device = where.device if isinstance(where, Tensor) else where
+    return device.type == "cpu"
 
 
 def upload(pixels: np.ndarray, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -113,69 +116,6 @@ def low_precision(device: torch.device) -> torch.autocast:
         has: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         supported = bool(has.get("avx512_bf16") or has.get("amx_bf16") or has.get("sve_bf16"))
     return torch.autocast(device.type, torch.bfloat16, enabled=supported)
-
-
-class Captured:
-    """A function of an image that is called repeatedly with few shapes; on CUDA it runs as a CUDA graph.
-
-    Launching the many small kernels of a gradient from Python takes longer than computing them; a graph
-    launches them all at once. On CPUs the function is called directly.
-
-    Args:
-        function: maps a tensor to named tensors, and does the same work for all values. It may take
-            gradients.
-    """
-
-    def __init__(self, function: Callable[[Tensor], dict[str, Tensor]]) -> None:
-        self.function = function
-        self._refused = False
-        self._calls: dict[tuple[int, ...], int] = {}
-        self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Tensor, dict[str, Tensor]]] = {}
-
-    def __call__(self, image: Tensor) -> dict[str, Tensor]:
-        """The function's result."""
-        shape = tuple(image.shape)
-        if image.device.type != "cuda" or self._refused or not self._has_graph(shape, image):
-            return self.function(image)
-        graph, graph_input, outputs = self._graphs[shape]
-        graph_input.copy_(image)
-        graph.replay()
-        return {name: value.clone() for name, value in outputs.items()}
-
-    def _has_graph(self, shape: tuple[int, ...], image: Tensor) -> bool:
-        """Whether there is a graph for the shape; it is captured after WARM_UP calls."""
-        if shape in self._graphs:
-            return True
-        self._calls[shape] = self._calls.get(shape, 0) + 1
-        if self._calls[shape] <= WARM_UP or len(self._graphs) == MOST_GRAPHS:
-            return False
-        before = torch.cuda.current_stream(image.device)
-        try:
-            self._graphs[shape] = self._capture(image)
-        except RuntimeError as error:  # out of memory, or operations that cannot be captured
-            self._refused = True
-            self._graphs.clear()
-            _log.info("running without CUDA graphs: %s", str(error).partition("\n")[0])
-            return False
-        finally:
-            torch.cuda.set_stream(before)  # a failed capture leaves another stream set
-        return True
-
-    def _capture(self, image: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, dict[str, Tensor]]:
-        """The graph, its input tensor, and its output tensors."""
-        graph_input = image.detach().clone()
-        with torch.cuda.device(image.device):
-            side_stream = torch.cuda.Stream(image.device)  # type: ignore[no-untyped-call]
-            side_stream.wait_stream(torch.cuda.current_stream(image.device))
-            with torch.cuda.stream(side_stream):  # libraries choose their kernels in the first calls
-                for _ in range(WARM_UP):
-                    self.function(graph_input)
-            torch.cuda.current_stream(image.device).wait_stream(side_stream)
-            graph = torch.cuda.CUDAGraph()
-            # Other threads may copy meanwhile: one of them estimates optical flow.
-            with torch.cuda.graph(graph, stream=side_stream, capture_error_mode="thread_local"):
-                outputs = self.function(graph_input)
-        return graph, graph_input, outputs
 
 
 @contextmanager

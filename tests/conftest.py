@@ -52,6 +52,17 @@ def device(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture
+def fake_device(monkeypatch):
+    """Tensors on the CPU take the way of a device; functions that are called often become recorded graphs.
+
+    The fixture's value tells of the graphs: a `tests.device_fakes.FakeDevice`.
+    """
+    from tests.device_fakes import use_fake_device
+
+    return use_fake_device(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory) -> Path:
     """Two photographs, a file that is not an image, and a painting next to the folder."""

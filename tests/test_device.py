@@ -117,35 +117,3 @@ def test_every_byte_survives_the_round_trip_over_the_bus(dtype):
     image = devices.upload(ALL_BYTES, devices.choose("cuda"), dtype)
     assert image.is_cuda
     np.testing.assert_array_equal(devices.download(image), ALL_BYTES)
-
-
-def gradients(image: torch.Tensor) -> dict[str, torch.Tensor]:
-    with torch.enable_grad():
-        seen = image.detach().requires_grad_(True)
-        return {"cubes": torch.autograd.grad(seen.pow(3).sum(), seen)[0], "twice": 2 * seen.detach()}
-
-
-def test_on_cpus_a_captured_function_is_the_function():
-    image = torch.rand(1, 3, 4, 5)
-    for name, value in devices.Captured(gradients)(image).items():
-        assert torch.equal(value, gradients(image)[name])
-
-
-@pytest.mark.cuda
-@needs_cuda
-def test_a_captured_function_follows_its_input_and_keeps_what_it_gave():
-    captured = devices.Captured(gradients)
-    images = [torch.rand(1, 3, side, 5, device="cuda") for side in (4, 4, 7, 4)]
-    found = [captured(image) for image in images]
-    for image, given in zip(images, found, strict=True):
-        for name, value in given.items():
-            torch.testing.assert_close(value, gradients(image)[name])
-
-
-@pytest.mark.cuda
-@needs_cuda
-def test_graphs_do_not_pile_up():
-    captured = devices.Captured(gradients)
-    for side in range(1, devices.MOST_GRAPHS + 5):
-        captured(torch.rand(1, 3, side, 5, device="cuda"))
-    assert len(captured._graphs) == devices.MOST_GRAPHS

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from streamstyle.arrays import read_array
-from streamstyle.device import Captured, low_precision
+from streamstyle.cuda_graphs import Captured
+from streamstyle.device import low_precision
 from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.keyframes import layer_and_file
 from streamstyle.networks.features import FeatureNetwork

@@ -1,0 +1,113 @@
+"""CUDA graphs: a function that is called again and again is recorded once and then launched as a whole.
+
+Launching the many small kernels of a network from Python takes longer than computing them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from streamstyle import device as devices
+
+_log = logging.getLogger("streamstyle")
+
+MOST_GRAPHS = 16  # for one function; each graph occupies the memory that the function needs
+WARM_UP = 3  # calls with the same shapes before they are captured
+
+Function = Callable[..., dict[str, Tensor]]
+Key = tuple[tuple[tuple[int, ...], tuple[int, ...], torch.dtype], ...]
+
+
+class Captured:
+    """A function of tensors that is called repeatedly with few shapes; on CUDA it runs as a CUDA graph.
+
+    There is one graph for each combination of shapes, memory layouts and dtypes, captured after WARM_UP
+    calls. On CPUs, and where capturing fails, the function is called directly.
+
+    Args:
+        function: maps tensors on one device to named tensors, and launches the same work whatever their
+            values. It asks the device nothing, makes no tensors from values on the host, does not change its
+            arguments, and depends on nothing else that changes, except on tensors that are changed in place.
+            It may take gradients.
+
+    Attributes:
+        refusal: why the function runs without graphs; "" = it does not.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.refusal = ""
+        self._calls: dict[Key, int] = {}
+        self._graphs: dict[Key, Graph] = {}
+
+    @property
+    def graphs(self) -> int:
+        """Number of captured graphs."""
+        return len(self._graphs)
+
+    def __call__(self, *inputs: Tensor) -> dict[str, Tensor]:
+        """The function's result, in memory of its own."""
+        if self.refusal or devices.on_host(inputs[0]):
+            return self.function(*inputs)
+        key = tuple((tuple(each.shape), each.stride(), each.dtype) for each in inputs)
+        if key not in self._graphs and not self._capture(key, inputs):
+            return self.function(*inputs)
+        return self._graphs[key].replay(inputs)
+
+    def _capture(self, key: Key, inputs: Sequence[Tensor]) -> bool:
+        """Capture a graph for these inputs if it is time to; whether there is one now."""
+        self._calls[key] = self._calls.get(key, 0) + 1
+        if self._calls[key] <= WARM_UP or len(self._graphs) == MOST_GRAPHS:
+            return False
+        try:
+            self._graphs[key] = Graph(self.function, inputs)
+        except RuntimeError as error:  # out of memory, or operations that cannot be captured
+            self._graphs.clear()
+            self.refusal = f"{type(error).__name__}: {error}".partition("\n")[0]
+            name = getattr(self.function, "__qualname__", repr(self.function))
+            _log.warning("%s runs without CUDA graphs, and slower: %s", name, self.refusal)
+            return False
+        return True
+
+
+class Graph:
+    """A CUDA graph with the memory of its inputs and outputs.
+
+    Args:
+        function: see `Captured`.
+        inputs: examples, whose values do not matter.
+
+    Raises:
+        RuntimeError: the function cannot be captured, or does not fit into memory.
+    """
+
+    def __init__(self, function: Function, inputs: Sequence[Tensor]) -> None:
+        device = inputs[0].device
+        with torch.inference_mode(False):  # so that they can be changed both in inference mode and outside
+            self.inputs = [each.detach().clone() for each in inputs]
+        before = torch.cuda.current_stream(device)
+        side_stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.device(device):
+                side_stream.wait_stream(before)
+                with torch.cuda.stream(side_stream):  # libraries choose their kernels in the first calls
+                    for _ in range(WARM_UP):
+                        function(*self.inputs)
+                before.wait_stream(side_stream)
+                # Other threads may copy meanwhile: one of them estimates optical flow.
+                with torch.cuda.graph(self.graph, stream=side_stream, capture_error_mode="thread_local"):
+                    self.outputs = function(*self.inputs)
+        finally:
+            torch.cuda.set_stream(before)  # a failed capture leaves another stream set
+
+    def replay(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The function's result for other inputs of the same shapes, on the current stream."""
+        for own, given in zip(self.inputs, inputs, strict=True):
+            own.copy_(given)
+        self.graph.replay()
+        return {name: value.clone() for name, value in self.outputs.items()}
