@@ -6,16 +6,19 @@ Launching the many small kernels of a network from Python takes longer than comp
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
 
 from streamstyle import device as devices
+from streamstyle.constants import constants_held
 
 _log = logging.getLogger("streamstyle")
 
 MOST_GRAPHS = 16  # for one function; each graph occupies the memory that the function needs
+MOST_VARIANTS = 8
 WARM_UP = 3  # calls with the same shapes before they are captured
 
 Function = Callable[..., dict[str, Tensor]]
@@ -74,6 +77,33 @@ class Captured:
         return True
 
 
+class CapturedVariants:
+    """Functions that differ in values known on the host; each is captured for itself, see `Captured`.
+
+    The graphs of those used last are kept.
+    """
+
+    def __init__(self) -> None:
+        self._captured: OrderedDict[Hashable, Captured] = OrderedDict()
+
+    def __call__(self, key: Hashable, function: Function, *inputs: Tensor) -> dict[str, Tensor]:
+        """The function's result, in memory of its own.
+
+        Args:
+            key: of the values on which the function depends, apart from its inputs.
+            function: see `Captured`.
+            inputs: on one device.
+        """
+        if devices.on_host(inputs[0]):
+            return function(*inputs)
+        if key not in self._captured:
+            self._captured[key] = Captured(function)
+            if len(self._captured) > MOST_VARIANTS:
+                self._captured.popitem(last=False)
+        self._captured.move_to_end(key)
+        return self._captured[key](*inputs)
+
+
 class Graph:
     """A CUDA graph with the memory of its inputs and outputs.
 
@@ -100,7 +130,10 @@ class Graph:
                         function(*self.inputs)
                 before.wait_stream(side_stream)
                 # Other threads may copy meanwhile: one of them estimates optical flow.
-                with torch.cuda.graph(self.graph, stream=side_stream, capture_error_mode="thread_local"):
+                with (
+                    constants_held() as self.constants,
+                    torch.cuda.graph(self.graph, stream=side_stream, capture_error_mode="thread_local"),
+                ):
                     self.outputs = function(*self.inputs)
         finally:
             torch.cuda.set_stream(before)  # a failed capture leaves another stream set

@@ -1,7 +1,7 @@
 """Devices: choosing one, transferring images to it and back, and memory errors.
 
-With `cuda_graphs` the only module that uses torch.cuda. Images are transferred as bytes and converted to
-floats on the device. They keep the memory order (H, W, 3), which torch calls channels-last.
+With `cuda_graphs` and `transfers` the only module that uses torch.cuda. Images are transferred as bytes and
+converted to floats on the device. They keep the memory order (H, W, 3), which torch calls channels-last.
 """
 
 from __future__ import annotations
@@ -70,11 +70,6 @@ def upload(pixels: np.ndarray, device: torch.device, dtype: torch.dtype = torch.
         return data.to(dtype).mul_(1 / 255).permute(2, 0, 1)
 
 
-def upload_plane(plane: np.ndarray, device: torch.device) -> Tensor:
-    """Samples (H, W) uint8 on a CUDA device."""
-    return torch.from_numpy(np.ascontiguousarray(plane)).pin_memory().to(device, non_blocking=True)
-
-
 def download(image: Tensor) -> np.ndarray:
     """An image as bytes in main memory; the exact inverse of `upload`.
 
@@ -88,6 +83,12 @@ def download(image: Tensor) -> np.ndarray:
         ValueError: `image` has another shape.
         OutOfMemoryError: the image does not fit into memory.
     """
+    result: np.ndarray = in_bytes(image).cpu().numpy()
+    return result
+
+
+def in_bytes(image: Tensor) -> Tensor:
+    """What `download` returns, still on the device."""
     if image.ndim != 3 or image.shape[0] != 3:
         raise ValueError(f"unexpected image: {tuple(image.shape)}, expected (3, H, W)")
     with out_of_memory(image.shape[2], image.shape[1]), torch.inference_mode():
@@ -95,8 +96,7 @@ def download(image: Tensor) -> np.ndarray:
         # Half precision has 11 significant bits, too few for exact rounding to 8 bits after the product.
         scaled = pixels.float() * 255
         scaled = torch.nan_to_num_(scaled, nan=0.0).add_(0.5).clamp_(0, 255.5)
-        result: np.ndarray = scaled.to(torch.uint8).cpu().numpy()
-        return result
+        return scaled.to(torch.uint8)
 
 
 def half(device: torch.device) -> torch.dtype:

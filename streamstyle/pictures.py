@@ -168,11 +168,14 @@ class YCbCr:
             up, in width or in both directions.
         tags: matrix and range of the samples; primaries and transfer are not used.
         siting: where the first chroma sample lies, in luma samples right of and below the first one.
+        host: the same picture in main memory, if it was uploaded from there; there it can be looked at
+            without waiting for the device.
     """
 
     planes: Planes
     tags: ColorTags
     siting: tuple[float, float] = LEFT
+    host: YCbCr | None = None
 
     @property
     def on_host(self) -> bool:
@@ -227,6 +230,8 @@ class YCbCr:
     @cached_property
     def rgb(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB, on the host."""
+        if self.host is not None:
+            return self.host.rgb
         height, width = self.size
         result = np.empty((height, width, 3), np.uint8)
         cb, cr = (planes_opencv.resampled(plane, self.chroma_grids, self.grids) for plane in self.chroma)
@@ -298,7 +303,9 @@ class YCbCr:
         return YCbCr(each(self._on.mixed, self.at_left().planes, result.planes, shares), self.tags)
 
     def sampled(self, rows: slice, columns: slice) -> Any:
-        """See `Picture`."""
+        """See `Picture`; an array, if the picture is on the host, too."""
+        if self.host is not None:
+            return self.host.sampled(rows, columns)
         (height, width), (down, across) = self.size, self.subsampling
         y, x = np.arange(height)[rows][:, None], np.arange(width)[columns]
         cb, cr = (plane[y // down, x // across] for plane in self.chroma)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle.constants import constant
 from streamstyle.grids import CELL, EDGE, Grid, Grids, matrices
 
 
@@ -27,7 +28,7 @@ def planes_of(image: Tensor, weights: np.ndarray) -> list[Tensor]:
 
 def transformed(image: Tensor, weights: np.ndarray) -> Tensor:
     """(H, W, 3) with each pixel multiplied by a (3, 3) matrix and added to the fourth column."""
-    matrix = image.new_tensor(weights)
+    matrix = constant(weights.tobytes(), lambda: weights.reshape(3, 4), image.device)
     return image @ matrix[:, :3].T + matrix[:, 3]
 
 
@@ -39,14 +40,25 @@ def clamped(image: Tensor) -> Tensor:
 def resampled(plane: Tensor, source: Grids, target: Grids, *, sharp: bool = True) -> Tensor:
     """Planes (…, H, W) on another grid, in floats."""
     plane = plane.float()
-    rows, columns = (plane.new_tensor(weights) for weights in matrices(source, target, sharp))
+    key = source, target, sharp
+    rows = constant((*key, "rows"), lambda: matrices(*key)[0], plane.device)
+    columns = constant((*key, "columns"), lambda: matrices(*key)[1], plane.device)
     return rows @ plane @ columns.T
 
 
 def resized(plane: Tensor, height: int, width: int, *, sharp: bool = True) -> Tensor:
-    """A plane at another size that covers the same area; not `sharp`: enlarged by linear interpolation."""
+    """A plane at another size that covers the same area; not `sharp`: enlarged by linear interpolation.
+
+    It is in floats; bytes are rounded, as OpenCV does, since some styles amplify the difference.
+    """
     here, there = ((Grid.of(size[0]), Grid.of(size[1])) for size in (plane.shape, (height, width)))
-    return plane.float() if here == there else resampled(plane, here, there, sharp=sharp)
+    if here == there:
+        return plane.float()
+    result = resampled(plane, here, there, sharp=sharp)
+    if plane.dtype != torch.uint8:
+        return result
+    halved = tuple(plane.shape) == (2 * height, 2 * width)  # of such means OpenCV rounds halves up
+    return result.add_(0.5).floor_() if halved else result.round_()
 
 
 def in_bytes(values: Tensor) -> Tensor:

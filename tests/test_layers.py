@@ -21,13 +21,13 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"pipeline", "training", "evaluation"},
     {"effects"},
     {"optical_flow", "losses", "styles", "inference"},
-    {"networks", "weights", "device", "cuda_graphs", "options"},
+    {"networks", "weights", "device", "cuda_graphs", "transfers", "options"},
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},
     {"images", "image_recognition", "arrays"},
     {"pictures"},
     {"planes_opencv", "planes_torch"},
-    {"grids"},
+    {"grids", "constants"},
     {"frames", "files", "errors", "cores"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
@@ -51,7 +51,7 @@ FORBIDDEN_NAMES = {
     *("util", "utils", "helper", "helpers", "manager", "common", "misc"),
     *("core", "engine", "handler", "handlers"),
 }
-NAME_TORCH_CUDA = {"streamstyle.device", "streamstyle.cuda_graphs"}
+NAME_TORCH_CUDA = {"streamstyle.device", "streamstyle.cuda_graphs", "streamstyle.transfers"}
 MAX_LINES = 400
 
 

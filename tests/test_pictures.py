@@ -79,7 +79,8 @@ def test_host_and_device_agree(picture: YCbCr) -> None:
     there, height, width = on_device(picture), 60, 100
     small, luma = picture.reduced(height, width)
     small_there, luma_there = there.reduced(height, width)
-    assert np.abs(small - small_there.numpy()).max() < 1 / 255
+    apart = np.abs(small - small_there.numpy())
+    assert apart.max() < 1.01 / 219 and apart.mean() < 0.02 / 255  # a level of luma, and very few pixels
     for colors in (0.0, 0.7):
         painted = picture.repainted(1 - small, luma, colors)
         painted_there = there.repainted(torch.from_numpy(1 - small), luma_there, colors)

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle import device as devices
+from streamstyle.cuda_graphs import Captured
 from streamstyle.effects.resizing import blurred
 from streamstyle.frames import Effect, Moment
 from streamstyle.optical_flow import blended, resized_map
@@ -37,6 +39,7 @@ class Calm:
 
     def __init__(self, effect: Effect) -> None:
         self.effect = effect
+        self._captured = Captured(lambda image, result: {"calm": calmed(image, result)})
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The effect's result, calm in blank areas; (3, H, W) in [0, 1] as `image`."""
@@ -44,13 +47,7 @@ class Calm:
         if result is image:
             return image
         with torch.inference_mode():
-            blank = blankness(image)
-            if not bool(blank.any()):
-                return result
-            height, width = image.shape[1:]
-            maps = torch.cat((mean_colors(image, result, blank), blank))
-            maps = resized_map(maps, height, width)
-            return blended(result, maps[:3], maps[3:])
+            return self._captured(image, result)["calm"]
 
     def reset(self) -> None:
         """Makes the effect forget earlier frames."""
@@ -65,6 +62,17 @@ class Calm:
         self.effect.restore(state)
 
 
+def calmed(image: Tensor, result: Tensor) -> Tensor:
+    """The result, (3, H, W) as the image, with blank areas in one color."""
+    blank = blankness(image)
+    if devices.on_host(image) and not bool(blank.any()):  # a device would have to be waited for
+        return result
+    height, width = image.shape[1:]
+    maps = torch.cat((mean_colors(image, result, blank), blank))
+    maps = resized_map(maps, height, width)
+    return blended(result, maps[:3], maps[3:])
+
+
 def blankness(image: Tensor) -> Tensor:
     """(1, h, w) for cells of an image (3, H, W): 1 where it has one color all around, 0 where it has not."""
     # Rows first, then columns: many times as fast as pooling both at once.
@@ -75,7 +83,7 @@ def blankness(image: Tensor) -> Tensor:
     )
     spread = around(brightest) + around(-darkest)
     blank = ((DRAWN - spread.amax(dim=0, keepdim=True)) / (DRAWN - BLANK)).clamp(0, 1)
-    if not bool(blank.any()):
+    if devices.on_host(image) and not bool(blank.any()):
         return blank
     # What is left of the blur's tail must not reach what is drawn.
     return ((blurred(blank[None], FADE)[0] - TAIL) / (1 - TAIL)).clamp(0, 1)

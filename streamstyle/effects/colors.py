@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from streamstyle.constants import constant
 
 # Linear sRGB to the cone responses of Oklab, and those (after a cube root) to lightness, a and b.
 # Reference: Ottosson (2020), A perceptual color space for image processing,
@@ -89,17 +92,22 @@ def to_oklab(image: Tensor) -> Tensor:
     """(3, H, W) sRGB in [0, 1] to lightness in [0, 1], a and b; single precision."""
     image = image.float()
     linear = torch.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055).clamp_min(0).pow(2.4))
-    cones = transformed(linear, image.new_tensor(RGB_TO_CONES))
-    return transformed(cones.clamp_min(0).pow(1 / 3), image.new_tensor(CONES_TO_LAB))
+    cones = transformed(linear, RGB_TO_CONES)
+    return transformed(cones.clamp_min(0).pow(1 / 3), CONES_TO_LAB)
 
 
 def from_oklab(lab: Tensor) -> Tensor:
     """The inverse of `to_oklab`, clamped to [0, 1]."""
-    cones = transformed(lab, torch.linalg.inv(lab.new_tensor(CONES_TO_LAB))).pow(3)
-    linear = transformed(cones, torch.linalg.inv(lab.new_tensor(RGB_TO_CONES))).clamp(0, 1)
+    cones = transformed(lab, CONES_TO_LAB, inverted=True).pow(3)
+    linear = transformed(cones, RGB_TO_CONES, inverted=True).clamp(0, 1)
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.pow(1 / 2.4) - 0.055)
 
 
-def transformed(image: Tensor, matrix: Tensor) -> Tensor:
-    """(3, H, W) with each pixel multiplied by a 3x3 matrix."""
-    return torch.einsum("ij,jhw->ihw", matrix, image)
+def transformed(image: Tensor, matrix: tuple[tuple[float, ...], ...], *, inverted: bool = False) -> Tensor:
+    """(3, H, W) with each pixel multiplied by a 3x3 matrix, or by its inverse."""
+
+    def values() -> np.ndarray:
+        weights = torch.tensor(matrix)
+        return (torch.linalg.inv(weights) if inverted else weights).numpy()
+
+    return torch.einsum("ij,jhw->ihw", constant((matrix, inverted), values, image.device), image)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from streamstyle.device import out_of_memory
 from streamstyle.effects.bars import find_bars
-from streamstyle.effects.colors import COLORS
+from streamstyle.effects.captured_pictures import CapturedPictures, Reduced, for_picture
 from streamstyle.effects.float_image import FloatImage
 from streamstyle.effects.resizing import blurred, resized
 from streamstyle.effects.states import nested, unnested
@@ -34,20 +34,6 @@ class Following(NamedTuple):
     picture: Picture
     moment: Moment
     motion: OpticalFlow
-
-
-class Reduced(NamedTuple):
-    """A picture at a working size.
-
-    Attributes:
-        picture: in full size.
-        image: (3, h, w) RGB in [0, 1].
-        luma: (h, w), see `Picture`.
-    """
-
-    picture: Picture
-    image: Tensor
-    luma: Any
 
 
 class Composite:
@@ -88,6 +74,7 @@ class Composite:
         self.coarseness = 1.0
         self.reduced = 0
         self._reduced: list[Reduced] = []  # the last two pictures
+        self._captured = CapturedPictures()
         self._mask_weights: tuple[np.ndarray, Any] | None = None  # the last mask, and as weights
         self._bars = Bars()  # of the last picture
         self._filled: list[tuple[Picture, Bars, Picture]] = []  # the last two pictures, and without bars
@@ -186,10 +173,7 @@ class Composite:
 
     def enlarged(self, result: Tensor, small: Reduced, picture: Picture, keep_colors: float) -> Picture:
         """The effect's result in full size, with the source's colors as far as they are kept."""
-        if keep_colors > 0:
-            result = torch.lerp(result, COLORS[self.colors](small.image, result), keep_colors)
-        detail = keep_colors if self.colors == "chroma" else 0.0
-        return picture.repainted(for_picture(picture, result.float().permute(1, 2, 0)), small.luma, detail)
+        return self._captured.repainted(picture, small, result, self.colors, keep_colors)
 
     def reduced_picture(self, picture: Picture, size: tuple[int, int]) -> Reduced:
         """The picture at the working size; reduced only once for one that was already used as the next."""
@@ -197,8 +181,7 @@ class Composite:
             if reduced.picture is picture and tuple(reduced.image.shape[1:]) == size:
                 break
         else:
-            image, luma = picture.reduced(*size)
-            reduced = Reduced(picture, torch.as_tensor(image).permute(2, 0, 1), luma)
+            reduced = self._captured.reduced(picture, size)
         self._reduced = [*self._reduced[-1:], reduced]
         return reduced
 
@@ -240,9 +223,3 @@ def working_size(height: int, width: int, stroke_size: float) -> tuple[int, int]
 def feathered(weights: Tensor, width: float) -> Tensor:
     """(1, H, W) with edges blurred by a Gaussian with a standard deviation of `width` pixels."""
     return weights if width < 0.3 else blurred(weights[None], width)[0].clamp_(0, 1)
-
-
-def for_picture(picture: Picture, tensor: Tensor) -> Any:
-    """The tensor, C-contiguous; as an array that shares its memory, if the picture is on the host."""
-    tensor = tensor.contiguous()
-    return tensor.numpy() if picture.on_host else tensor

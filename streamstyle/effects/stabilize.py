@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle.cuda_graphs import CapturedVariants
 from streamstyle.effects.states import nested, unnested
 from streamstyle.frames import Effect, Moment, OpticalFlow
 from streamstyle.optical_flow import blended, cell_means, resized_flow, resized_map, warp
@@ -45,6 +46,7 @@ class Stabilize:
         self.effect, self.steady, self.every = effect, steady, every
         self._last: Tensor | None = None  # (3, H, W), the last stabilized result
         self._next: tuple[int, Tensor] | None = None  # index and unstabilized result of the next frame
+        self._captured = CapturedVariants()
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The effect's result, stabilized.
@@ -67,15 +69,31 @@ class Stabilize:
                 following = self.effect(moment.next.image, moment.next.moment)
             if moment.next is not None and following is not None and following is not moment.next.image:
                 self._next = moment.next.moment.index, following
-                warped, confidence = warped_result(following, moment.next.motion, result)
-                share = NEXT_WEIGHT * self.steady * confidence * agreement(result, warped)
-                result = blended(result, warped, share / (1 + share))
+                result = self.blended_with(result, following, moment.next.motion, ahead=True)
             if self._last is not None and moment.motion is not None:
-                warped, confidence = warped_result(self._last, moment.motion, result)
-                kept = (LAST_SHARE * self.steady) ** (1 / (2 * self.every - 1))
-                result = blended(result, warped, kept * confidence * agreement(result, warped))
+                result = self.blended_with(result, self._last, moment.motion, ahead=False)
             self._last = result
         return result
+
+    def blended_with(self, result: Tensor, other: Tensor, motion: OpticalFlow, *, ahead: bool) -> Tensor:
+        """The result with another frame's result blended in; `ahead`: that of the next frame, unstabilized.
+
+        Args:
+            result, other: (3, H, W).
+            motion: flow to the other frame.
+        """
+        if ahead:
+            weight = NEXT_WEIGHT * self.steady
+        else:
+            weight = (LAST_SHARE * self.steady) ** (1 / (2 * self.every - 1))
+
+        def stabilized(result: Tensor, other: Tensor, flow: Tensor, confidence: Tensor) -> dict[str, Tensor]:
+            warped, sure = warped_result(other, OpticalFlow(flow, confidence), result)
+            share = weight * sure * agreement(result, warped)
+            return {"stabilized": blended(result, warped, share / (1 + share) if ahead else share)}
+
+        tensors = result, other, motion.flow, motion.confidence
+        return self._captured((ahead, weight), stabilized, *tensors)["stabilized"]
 
     def result(self, image: Tensor, moment: Moment) -> Tensor:
         """The effect's result, computed only if the last call has not done so already."""

@@ -131,6 +131,7 @@ class FlowEstimation:
     def reduced(self, picture: np.ndarray | YCbCr) -> Reduced:
         """The picture of a frame at the size in which flow is estimated."""
         if isinstance(picture, YCbCr):
+            picture = picture.host or picture
             smaller = reduced_size(*picture.size, self.size)
             small = picture if smaller == picture.size else picture.resized(*smaller)
             return Reduced(small.rgb, picture.size)

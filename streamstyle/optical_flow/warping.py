@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle import device as devices
+
 OPENCV_LARGEST = 32767  # pixels, the longest side that OpenCV can sample
 _OPENCV_MODES = {"bicubic": cv2.INTER_CUBIC, "bilinear": cv2.INTER_LINEAR}
 
@@ -26,7 +28,7 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
     # Without gradients, OpenCV does the same in a fifth of the time, exact to a 64th of a pixel.
     gradients = torch.is_grad_enabled() and (image.requires_grad or flow.requires_grad)
     single = len(image) == len(flow) == 1 and image.shape[1] <= 4 and max(image.shape[2:]) <= OPENCV_LARGEST
-    if image.device.type == "cpu" and image.dtype == torch.float32 and single and not gradients:
+    if devices.on_host(image) and image.dtype == torch.float32 and single and not gradients:
         pixels = image[0].detach().permute(1, 2, 0).numpy()
         warped = warped_pixels(pixels, flow[0].detach().permute(1, 2, 0).numpy(), mode)
         return torch.from_numpy(warped).permute(2, 0, 1)[None]
@@ -78,13 +80,13 @@ def inside(flow: Tensor, margin: float = 0.0) -> Tensor:
 
 def resized_flow(flow: Tensor, height: int, width: int) -> Tensor:
     """Flow, (2, h, w), resized to (2, height, width) and scaled to pixels of the new size."""
-    scale = flow.new_tensor((width / flow.shape[2], height / flow.shape[1]))[:, None, None]
-    return resized_map(flow * scale, height, width)
+    x, y = flow[0] * (width / flow.shape[2]), flow[1] * (height / flow.shape[1])
+    return resized_map(torch.stack((x, y)), height, width)
 
 
 def blended(image: Tensor, other: Tensor, share: Tensor) -> Tensor:
     """(3, H, W) from an image (share 0) to another one (share 1); shares are (1, H, W)."""
-    if image.device.type != "cpu" or image.dtype != torch.float32:
+    if not devices.on_host(image) or image.dtype != torch.float32:
         return torch.lerp(image, other, share)
     first, second = (each.permute(1, 2, 0).numpy() for each in (image, other))
     change = cv2.subtract(second, first)  # OpenCV takes half of the time
@@ -94,7 +96,7 @@ def blended(image: Tensor, other: Tensor, share: Tensor) -> Tensor:
 
 def cell_means(values: Tensor, height: int, width: int) -> Tensor:
     """(C, H, W) reduced to (C, height, width) by area averaging; C at most 4."""
-    if values.device.type == "cpu":
+    if devices.on_host(values):
         pixels = values.permute(1, 2, 0).numpy()
         reduced = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         return torch.from_numpy(reduced.reshape(height, width, -1)).permute(2, 0, 1)
@@ -105,7 +107,7 @@ def resized_map(values: Tensor, height: int, width: int) -> Tensor:
     """(C, h, w) resized bilinearly to (C, height, width); C at most 4."""
     if tuple(values.shape[1:]) == (height, width):
         return values
-    if values.device.type == "cpu":  # OpenCV takes a quarter of the time
+    if devices.on_host(values):  # OpenCV takes a quarter of the time
         resized = cv2.resize(values.permute(1, 2, 0).numpy(), (width, height))
         return torch.from_numpy(resized.reshape(height, width, -1)).permute(2, 0, 1)
     return F.interpolate(values[None], (height, width), mode="bilinear")[0]

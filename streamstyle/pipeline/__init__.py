@@ -23,7 +23,7 @@ from streamstyle.frames import Checkpoint, Effect, Frame, Item, Packet, Progress
 from streamstyle.optical_flow import FlowEstimation, FlowItem
 from streamstyle.pipeline.buffer import Buffer
 from streamstyle.pipeline.reader import Reader
-from streamstyle.pipeline.step import Step
+from streamstyle.pipeline.step import Pixels, Step
 from streamstyle.pipeline.writer import Writer
 
 __all__ = ["Buffer", "Progress", "Reader", "Result", "Step", "Writer", "run"]
@@ -127,6 +127,7 @@ class _Run:
         self._frames_read = 0  # frames read from the source
         self._concealed = 0
         self._segment_start: float | None = None
+        self._started_frame: tuple[Frame, Callable[[], Pixels]] | None = None  # and what waits for its result
         intervals = [sink.checkpoint_seconds for sink in sinks if sink.checkpoint_seconds]
         self._checkpoint_seconds = min(intervals, default=None)
         self._started = time.perf_counter()
@@ -145,9 +146,11 @@ class _Run:
         try:
             for flow_item in map(FlowItem, items) if self._motion is None else flow_items:
                 if self._frames_read == self._stop_at and isinstance(flow_item.item, Frame):
+                    self._write_started(writer)
                     writer.put(Checkpoint(self._step.state()))
                     break
                 self._process(flow_item, writer)
+            self._write_started(writer)
             self._end(readers, items, flow_items)
             if self._frames_read == 0:
                 raise InputError(f"{info.name}: no frame in the part that is read (-ss, -t)")
@@ -181,13 +184,17 @@ class _Run:
             reader.join(_GIVE_UP_SECONDS)  # it may be blocked in a read, as from a silent pipe
 
     def _timed(self) -> Iterator[Item]:
-        items = iter(self._source)
+        items, frames = iter(self._source), 0
         while True:
             begin = time.perf_counter()
             try:
                 item = next(items)
             except StopIteration:
                 return
+            if isinstance(item, Frame):
+                if frames >= self._resume_at - _FLOW_FRAMES:  # the others are not looked at
+                    item = self._step.uploaded(item)
+                frames += 1
             self._seconds["read"] += time.perf_counter() - begin
             yield item
 
@@ -200,9 +207,10 @@ class _Run:
         self._concealed += item.concealed
         if index >= self._resume_at:
             if self._ends_segment(item):
+                self._write_started(writer)
                 writer.put(Checkpoint(self._step.state()))
             begin = time.perf_counter()
-            picture = self._step(
+            finish = self._step.start(
                 item.picture,
                 item.seconds,
                 cut=item.reset or (self._motion is not None and flow_item.motion is None),
@@ -211,10 +219,20 @@ class _Run:
                 forward_motion=flow_item.forward_motion,
                 next_motion=flow_item.next_motion,
             )
+            self._write_started(writer)  # a device works on the new frame meanwhile
+            self._started_frame = item, finish
+            if self._step.on_host:
+                self._write_started(writer)
             self._seconds["effect"] += time.perf_counter() - begin
-            writer.put(replace(item, picture=picture))
         self._frames_read = index + 1
         self._report(writer)
+
+    def _write_started(self, writer: Writer) -> None:
+        """Wait for the frame that was started, and write it."""
+        started, self._started_frame = self._started_frame, None
+        if started is not None:
+            frame, finish = started
+            writer.put(replace(frame, picture=finish()))
 
     def _ends_segment(self, frame: Frame) -> bool:
         """Whether a segment ends before `frame`; depends only on times, so that a resumed run agrees."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from streamstyle.device import download, out_of_memory, upload, upload_plane
+from streamstyle import device as devices
+from streamstyle.device import in_bytes, out_of_memory, upload
 from streamstyle.effects.composite import Composite, Following
 from streamstyle.effects.float_image import FloatImage
 from streamstyle.frames import Effect, Frame, Moment, NextFrame, OpticalFlow
 from streamstyle.pictures import RGB, Picture, YCbCr, each
+from streamstyle.transfers import start_download, upload_plane
 
 Pixels = np.ndarray | YCbCr  # of a frame
 
@@ -37,6 +39,17 @@ class Step:
         self.index = index
         self._uploaded: tuple[Pixels, Picture] | None = None  # the next frame, uploaded early
 
+    @property
+    def on_host(self) -> bool:
+        """Whether the effect works in main memory."""
+        return devices.on_host(self._device)
+
+    def uploaded(self, frame: Frame) -> Frame:
+        """A frame whose planes are on the device, where several stages may use them; any thread may ask."""
+        if self.on_host or not isinstance(self._effect, Composite) or not isinstance(frame.picture, YCbCr):
+            return frame
+        return replace(frame, picture=uploaded_planes(frame.picture, self._device))
+
     def __call__(
         self,
         pixels: Pixels,
@@ -48,7 +61,29 @@ class Step:
         forward_motion: OpticalFlow | None = None,
         next_motion: OpticalFlow | None = None,
     ) -> Pixels:
-        """The processed frame.
+        """The processed frame, in main memory; see `start`."""
+        return self.start(
+            pixels,
+            seconds,
+            cut=cut,
+            motion=motion,
+            next_frame=next_frame,
+            forward_motion=forward_motion,
+            next_motion=next_motion,
+        )()
+
+    def start(
+        self,
+        pixels: Pixels,
+        seconds: float,
+        *,
+        cut: bool = False,
+        motion: OpticalFlow | None = None,
+        next_frame: Frame | None = None,
+        forward_motion: OpticalFlow | None = None,
+        next_motion: OpticalFlow | None = None,
+    ) -> Callable[[], Pixels]:
+        """Starts to process a frame; a device works on it while the caller goes on.
 
         Args:
             pixels: of a frame, see `Frame.picture`; not modified.
@@ -60,7 +95,9 @@ class Step:
             next_motion: optical flow from the next frame to this one, if known.
 
         Returns:
-            The same, or RGB; `pixels` itself if the effect returns its input.
+            A function that waits for the processed frame, and returns it in main memory: a picture like
+            `pixels`, or RGB; `pixels` itself, as it was before it was uploaded, if the effect returns its
+            input.
 
         Raises:
             OutOfMemoryError: the frame is too large for the device.
@@ -77,7 +114,7 @@ class Step:
             moment = Moment(self.index, seconds, cut, motion)
             self.index += 1
             result = self._processed(picture, moment, following)
-            return pixels if result is picture else downloaded(result)
+            return (lambda: on_host(pixels)) if result is picture else start_downloads(result)
 
     def _processed(self, picture: Picture, moment: Moment, following: Following | None) -> Picture:
         if isinstance(self._effect, Composite):
@@ -122,24 +159,40 @@ def uploaded(pixels: Pixels, device: torch.device) -> Picture:
     Raises:
         OutOfMemoryError: it does not fit into memory.
     """
-    if device.type == "cpu":
+    if devices.on_host(device):
         return RGB(pixels) if isinstance(pixels, np.ndarray) else pixels
     if isinstance(pixels, np.ndarray):
         return FloatImage(upload(pixels, device))
-    height, width = pixels.size
-    with out_of_memory(width, height):
-        return YCbCr(
-            each(lambda plane: upload_plane(plane, device), pixels.planes), pixels.tags, pixels.siting
-        )
+    return uploaded_planes(pixels, device)
 
 
-def downloaded(picture: Picture) -> Pixels:
-    """The inverse of `uploaded`."""
-    if isinstance(picture, FloatImage):
-        return download(picture.image)
-    if isinstance(picture, RGB):
-        return picture.pixels
-    assert isinstance(picture, YCbCr)
-    if isinstance(picture.luma, np.ndarray):
+def uploaded_planes(picture: YCbCr, device: torch.device) -> YCbCr:
+    """Planes on a device other than the CPU; unchanged if they are there already.
+
+    Raises:
+        OutOfMemoryError: they do not fit into memory.
+    """
+    if not picture.on_host:
         return picture
-    return YCbCr(each(lambda plane: plane.cpu().numpy(), picture.planes), picture.tags, picture.siting)
+    height, width = picture.size
+    with out_of_memory(width, height):
+        planes = each(lambda plane: upload_plane(plane, device), picture.planes)
+    return YCbCr(planes, picture.tags, picture.siting, picture)
+
+
+def on_host(pixels: Pixels) -> Pixels:
+    """The same in main memory, from where it was uploaded."""
+    return pixels.host if isinstance(pixels, YCbCr) and pixels.host is not None else pixels
+
+
+def start_downloads(picture: Picture) -> Callable[[], Pixels]:
+    """The inverse of `uploaded`, without waiting: a function that waits for the result."""
+    if isinstance(picture, FloatImage):
+        return start_download(in_bytes(picture.image)).array
+    if isinstance(picture, RGB):
+        return lambda: picture.pixels
+    assert isinstance(picture, YCbCr)
+    if picture.on_host:
+        return lambda: picture
+    downloads = each(start_download, picture.planes)
+    return lambda: YCbCr(each(lambda plane: plane.array(), downloads), picture.tags, picture.siting)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from streamstyle import device as devices
+from streamstyle.cuda_graphs import Captured
 from streamstyle.effects.resizing import padded_to
 from streamstyle.errors import OutOfMemoryError
 from streamstyle.frames import Moment
@@ -84,12 +85,7 @@ class Style:
             for family in self.families:
                 if network_runner.accepts(family.network):
                     family.compiled = CompiledNetworks(network_runner, in_background=live)
-        self.norms = [
-            norm
-            for family in self.families
-            for norm in family.network.modules()
-            if isinstance(norm, InstanceNorm)
-        ]
+        self.norms = [norm for family in self.families for norm in family.norms]
         for norm in self.norms:
             norm.inertia = inertia
 
@@ -180,7 +176,9 @@ class Family:
         }
         self._interpolation = Interpolation(members)
         self.network = self._interpolation.network.to(devices.half(device))
+        self.norms = [module for module in self.network.modules() if isinstance(module, InstanceNorm)]
         self.compiled: CompiledNetworks | None = None
+        self._captured = Captured(lambda image: {"result": self.forward(image)})
 
     def share(self, parameters: Parameters) -> float:
         """The share of its networks in the result."""
@@ -232,12 +230,21 @@ class Family:
 
     def by_torch(self, image: Tensor, rows: int | None) -> Tensor:
         """(1, 3, H, W), stylized by the network as it is."""
+        if rows is None and not any(norm.inertia for norm in self.norms):
+            result = self._captured(image)["result"]
+        else:
+            result = self.forward(image, rows)
+        # Half precision may overflow in networks trained elsewhere; they switch to single for good.
+        if not self.from_base and result.dtype == torch.float16 and not torch.isfinite(result).all():
+            self.network.float()
+            self._captured = Captured(lambda image: {"result": self.forward(image)})
+            result = self.forward(image, rows)
+        return result
+
+    def forward(self, image: Tensor, rows: int | None = None) -> Tensor:
+        """(1, 3, H, W), stylized, in the network's precision."""
         options = {"rows": rows} if self.tiled else {}
         result: Tensor = self.network(image.to(next(self.network.parameters()).dtype), **options)
-        # Half precision may overflow in networks trained elsewhere; they switch to single for good.
-        if result.dtype == torch.float16 and not torch.isfinite(result).all():
-            self.network.float()
-            result = self.network(image.float(), **options)
         return result
 
 
