@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +20,7 @@ from streamstyle.pictures import YCbCr
 from streamstyle.sources.options import ReadOptions
 from streamstyle.video.color import BT709, is_wide, resolve_tags
 from streamstyle.video.completeness import is_cut_off, missing_seconds
-from streamstyle.video.decoding import Decoded, Decoder, PacketReader
+from streamstyle.video.decoding import Decoded, Decoder, PacketReader, decoding_threads
 from streamstyle.video.deinterlacing import Deinterlacer
 from streamstyle.video.opening import close_input, is_url, open_downloaded, open_input, reason
 from streamstyle.video.orientation import read_orientation
@@ -58,6 +60,7 @@ class VideoSource:
         self._name = name
         self._options = options = options or ReadOptions()
         self._fps = options.fps
+        self._retired = ExitStack()  # containers that are read no more, but whose tracks may be in use
         self._path = None if name == "-" or is_url(name) else Path(name)
         failure: InputError | None = None
         for approach in approaches(name, options.start):
@@ -75,6 +78,8 @@ class VideoSource:
         if container is None:
             return False
         self._container, self._decoded_items = container, self._decode(approach)
+        several = not approach.download and self._path is not None and self._path.is_file()
+        self._threads = decoding_threads() if several else 1
         reaches = False
         try:
             reaches = self._begin(approach)
@@ -84,25 +89,28 @@ class VideoSource:
         return reaches
 
     def _begin(self, approach: Approach) -> bool:
-        name, options = self._name, self._options
         self.lost, self._ending = 0, ""
-        self._stream = choose_video(self._container, name)
-        self._tracks = audio_and_subtitles(self._container)
-        self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
-        self._rate = frame_rate(self._stream)
-        self._decoder = Decoder(self._stream)
-        self._deinterlacer = Deinterlacer(name) if options.deinterlace else None
-        self._times = PresentationTimes(self._time_base, self._rate, name)
         self._last_good: np.ndarray | YCbCr | None = None
         self._shape: tuple[int, int] | None = None
-        self._reader = PacketReader(self._container, [self._stream, *self._tracks.values()], name)
-        if not self._select_range(approach):
+        if not self._start(approach):
             return False
+        self._times = PresentationTimes(self._time_base, self._rate, self._name)
         self._head = self._read_head()
         if approach.skim and not self._reaches_start():
             return False
-        self._info = self._describe(options)
+        self._info = self._describe(self._options)
         return True
+
+    def _start(self, approach: Approach) -> bool:
+        """Prepare to decode the container; False if it cannot be read from the start of the part to read."""
+        self._stream = choose_video(self._container, self._name)
+        self._tracks = audio_and_subtitles(self._container)
+        self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
+        self._rate = frame_rate(self._stream)
+        self._decoder = Decoder(self._stream, self._threads)
+        self._deinterlacer = Deinterlacer(self._name) if self._options.deinterlace else None
+        self._reader = PacketReader(self._container, [self._stream, *self._tracks.values()], self._name)
+        return self._select_range(approach)
 
     @classmethod
     def accepts(cls, name: str) -> bool:
@@ -123,6 +131,7 @@ class VideoSource:
 
     def __exit__(self, *exc: object) -> None:
         close_input(self._container, self._decoded_items)
+        self._retired.close()
 
     def __iter__(self) -> Iterator[Item]:
         items = self._items()
@@ -138,7 +147,31 @@ class VideoSource:
         return not approach.seek or seek_before(self._container, beginning + start, beginning)
 
     def _decode(self, approach: Approach) -> Generator[Decoded | Packet, None, None]:
-        """Decoded frames in presentation order, and packets of the other tracks in demux order."""
+        """Decoded frames in presentation order, and packets of the other tracks in demux order.
+
+        Several threads report damage late. So at the first damage the input is decoded again, by one thread,
+        and what was right before is left out.
+        """
+        done: Counter[type] = Counter()
+        if self._threads > 1:
+            for item in self._decode_once(approach):
+                if self._decoder.is_doubtful:
+                    break
+                done[type(item)] += 1
+                yield item
+            else:
+                if not self._decoder.is_doubtful:
+                    return
+            self._retired.callback(self._container.close)
+            self._container, self._threads = open_input(self._name), 1
+            self._start(approach)
+        for item in self._decode_once(approach):
+            done[type(item)] -= 1
+            if done[type(item)] < 0:
+                yield item
+
+    def _decode_once(self, approach: Approach) -> Iterator[Decoded | Packet]:
+        """What `_decode` yields, from one container."""
         base = self._time_base
         begin = self._first * base if self._trimmed else None
         end = None if self._end is None else self._end * base

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +15,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from streamstyle.cores import usable_cores
 from streamstyle.video.chroma import chroma_siting
 from streamstyle.video.clock import Clock
 from streamstyle.video.opening import DAMAGE, open_input
@@ -23,6 +23,14 @@ from streamstyle.video.tracks import beginning_of, choose_video
 
 # A demuxer that fails this often in a row will not recover.
 _MAX_READ_ERRORS = 64
+_MANY_CORES = 8  # with fewer, encoder and effect use all of them while one thread decodes
+_THREADS = 4
+_LATEST_FRAME = 40  # packets after which a packet's frame must have appeared: reordered, and some per thread
+
+
+def decoding_threads() -> int:
+    """How many frames may be decoded at once, so that decoding does not bound the speed on this machine."""
+    return _THREADS if usable_cores() >= _MANY_CORES else 1
 
 
 class PacketReader:
@@ -100,18 +108,30 @@ class Decoded:
 class Decoder:
     """Decodes the packets of one video track into frames, in presentation order.
 
-    If a packet cannot be decoded and its frame does not appear, a lost frame is reported at its time.
+    If a packet cannot be decoded and its frame does not appear, a lost frame is reported at its time. Several
+    threads report that late, and not at all at the end of the stream; see `is_doubtful`.
+
+    Args:
+        stream: the track.
+        threads: frames that are decoded at once, if the codec can.
 
     Attributes:
+        is_doubtful: with several threads: something is damaged, or a packet's frame has not appeared, which
+            some streams do not mean to show. What was reported before is right.
         packets: number of packets seen.
         errors: number of packets that could not be decoded.
         siting: where chroma lies, see `chroma_siting`.
     """
 
-    def __init__(self, stream: VideoStream) -> None:
-        # One thread: with frame threads an error is reported some packets later, and slice threads of h264
-        # lose the flag of corrupt frames. dav1d reports both correctly and has its own threads.
-        stream.thread_type = "AUTO" if stream.codec_context.name == "libdav1d" else "NONE"
+    def __init__(self, stream: VideoStream, threads: int = 1) -> None:
+        # Never slice threads: those of h264 lose the flag of corrupt frames. dav1d has its own threads, and
+        # reports all errors in time.
+        if stream.codec_context.name == "libdav1d":
+            stream.thread_type = "AUTO"
+        elif threads > 1:
+            stream.thread_type, stream.thread_count = "FRAME", threads
+        else:
+            stream.thread_type = "NONE"
         self.siting = chroma_siting(stream)
         self._stream = stream
         self._lost: list[int] = []
@@ -120,32 +140,54 @@ class Decoder:
         self._last_pts: int | None = None
         self._last_dts: int | None = None
         self._unsteady_pts = self._unsteady_dts = 0  # number of times that do not increase
+        self._is_checked = threads > 1
+        self._expected: dict[
+            int, int
+        ] = {}  # presentation times of packets without a frame so far, and numbers
         self.packets = 0
         self.errors = 0
+        self.is_doubtful = False
 
     def decode(self, packet: av.Packet[Stream]) -> Iterator[Decoded]:
         """The frames that `packet` completes."""
         self.packets += 1
+        if self._is_checked:
+            self._expect(packet)
         try:
             frames = self._stream.codec_context.decode(packet)
         except (*DAMAGE, OSError):
             self.errors += 1
+            self.is_doubtful = self._is_checked
             yield from self._missing(packet)
             return
         yield from self._decoded(frames)
 
     def flush(self) -> Iterator[Decoded]:
         """The frames still buffered at the end of the stream."""
-        with suppress(*DAMAGE, OSError):
-            yield from self._decoded(self._stream.codec_context.decode(None))
+        try:
+            frames = self._stream.codec_context.decode(None)
+        except (*DAMAGE, OSError):
+            frames = []
+        yield from self._decoded(frames)
+        self.is_doubtful |= bool(self._expected)
         yield from self._lost_before(None)
 
     def _decoded(self, frames: list[av.VideoFrame]) -> Iterator[Decoded]:
         for frame in frames:
+            if self._is_checked:
+                self.is_doubtful |= frame.is_corrupt
+                self._expected.pop(frame.pts if frame.pts is not None else -1, None)
             pts = self._time(frame)
             yield from self._lost_before(pts)
             self._latest = pts
             yield Decoded(frame, pts, frame.is_corrupt, frame.duration or 0)
+
+    def _expect(self, packet: av.Packet[Stream]) -> None:
+        """Remember a packet until its frame appears."""
+        oldest = next(iter(self._expected.values()), self.packets)
+        self.is_doubtful |= packet.pts is None or self.packets - oldest > _LATEST_FRAME
+        if packet.pts is not None and not packet.is_discard:
+            self._expected[packet.pts] = self.packets
 
     def _time(self, frame: av.VideoFrame) -> int | None:
         """The presentation time of a frame.
