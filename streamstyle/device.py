@@ -119,6 +119,20 @@ def low_precision(device: torch.device) -> torch.autocast:
 
 
 @contextmanager
+def deterministic() -> Iterator[None]:
+    """A context in which convolutions and their gradients on CUDA give the same bits each time.
+
+    Without it cuDNN may choose kernels that add in the order in which their blocks happen to end.
+    """
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
+
+
+@contextmanager
 def out_of_memory(width: int, height: int) -> Iterator[None]:
     """Translates out-of-memory errors of torch, OpenCV and Python into ours.
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle import device as devices
+
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
     """(C, H, W) at another size by bicubic interpolation, with antialiasing where it is reduced."""
@@ -21,9 +23,21 @@ def blurred(images: Tensor, deviation: float) -> Tensor:
     weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=images.device) / deviation).square())
     weights = (weights / weights.sum()).to(images.dtype)
     planes = images.flatten(0, 1)[:, None]
-    across = F.conv2d(F.pad(planes, (reach, reach, 0, 0), mode="replicate"), weights[None, None, None])
-    down = F.conv2d(F.pad(across, (0, 0, reach, reach), mode="replicate"), weights[None, None, :, None])
+    across = F.conv2d(extended(planes, reach, 3), weights[None, None, None])
+    down = F.conv2d(extended(across, reach, 2), weights[None, None, :, None])
     return down.reshape(images.shape)
+
+
+def extended(planes: Tensor, reach: int, dim: int) -> Tensor:
+    """(N, C, H, W) with the border repeated `reach` times at both ends of one dimension, 2 or 3."""
+    if devices.on_host(planes):
+        padding = (reach, reach, 0, 0) if dim == 3 else (0, 0, reach, reach)
+        return F.pad(planes, padding, mode="replicate")
+    # On CUDA the gradient of `F.pad` adds atomically, so that its sums would differ from run to run.
+    last = planes.shape[dim] - 1
+    shape = [reach if each == dim else -1 for each in range(4)]
+    before, after = (planes.narrow(dim, place, 1).expand(shape) for place in (0, last))
+    return torch.cat((before, planes, after), dim)
 
 
 def lightness(image: Tensor) -> Tensor:

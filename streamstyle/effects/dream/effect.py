@@ -161,7 +161,7 @@ class Dream:
             return image
         octaves = octaves_of(image.shape[1], image.shape[2], self.ascent)
         # Gradients are needed, so the image is copied to a tensor outside inference mode.
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), devices.deterministic():
             source = image.clone()[None].float()
             kept, exposed = self.kept(source, moment)
             first = kept is None

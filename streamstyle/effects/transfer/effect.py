@@ -124,7 +124,12 @@ class Transfer:
             self._last = None
             return image
         # Gradients are needed, so the image is copied to a tensor outside inference mode.
-        with torch.inference_mode(False), torch.no_grad(), devices.out_of_memory(*image.shape[:0:-1]):
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            devices.deterministic(),
+            devices.out_of_memory(*image.shape[:0:-1]),
+        ):
             source = padded_to(image.clone()[None].float(), 1, SMALLEST_SIDE)
             shares = {name: share / sum(shares.values()) for name, share in shares.items()}
             if self._last is None or moment.motion is None:
