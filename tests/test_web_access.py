@@ -7,14 +7,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from streamstyle.apps.web import studio as studios
 from streamstyle.apps.web.site import FILES
 from streamstyle.apps.web.studio import Studio
 from streamstyle.errors import UsageError
-from tests.webs import TOKEN, ask
+from tests.webs import TOKEN, InvalidStatus, ask, connect
 
 FORBIDDEN = 403
 

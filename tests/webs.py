@@ -12,13 +12,15 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import numpy as np
+import pytest
 from PIL import Image
-from websockets.sync.client import connect
 
 from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.web.studio import Studio
 from streamstyle.apps.web.visits import SOURCE_BYTES
 
+connect = pytest.importorskip("websockets.sync.client").connect  # without it all tests of the page skip
+InvalidStatus = pytest.importorskip("websockets.exceptions").InvalidStatus
 TOKEN = "a-token-of-the-tests"
 COLORS = {"great_wave": (20, 40, 200), "ink": (200, 30, 20)}
 
