@@ -40,7 +40,8 @@ from PIL import Image
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, name_of
-from streamstyle.effects.dream.effect import Ascent, Dream
+from streamstyle.effects.dream.ascent import Ascent
+from streamstyle.effects.dream.effect import Dream
 from streamstyle.effects.dream.objectives import Dreamt, read_objective
 from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Frame, Moment, OpticalFlow

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamstyle.effects.dream.effect import Ascent, Dream, low_band, smoothed
+from streamstyle.effects.dream.ascent import Ascent
+from streamstyle.effects.dream.effect import Dream, low_band, smoothed
 from streamstyle.errors import UsageError
 from streamstyle.frames import Moment, OpticalFlow
 from streamstyle.keyframes import keyframes_of

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from streamstyle import weights
-from streamstyle.effects.dream.effect import Ascent, Dream
+from streamstyle.effects.dream.ascent import Ascent
+from streamstyle.effects.dream.effect import Dream
 from streamstyle.frames import Moment
 from streamstyle.networks import (
     FEATURE_NETWORKS,

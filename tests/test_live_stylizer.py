@@ -8,7 +8,7 @@ from streamstyle.apps.live.rate import Quality
 from streamstyle.apps.live.stylizer import Controls, Stylizer
 from streamstyle.apps.live.transition import FADE, Transition
 from streamstyle.effects import DreamSettings, StylizeSettings
-from streamstyle.effects.dream.effect import octaves_of
+from streamstyle.effects.dream.ascent import octaves_of
 from streamstyle.errors import UsageError
 from streamstyle.keyframes import Parameters
 

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
 from streamstyle.effects.composite import Composite
-from streamstyle.effects.dream.effect import Ascent, Dream
+from streamstyle.effects.dream.ascent import Ascent
+from streamstyle.effects.dream.effect import Dream
 from streamstyle.effects.identity import Identity
 from streamstyle.effects.zoom.effect import Zoom, ZoomPath, edge_mask, mirrored, transformed
 from streamstyle.frames import Moment

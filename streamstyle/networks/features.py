@@ -22,11 +22,13 @@ class FeatureNetwork(nn.Module, ABC):
         layers: names of all layers, in the order of computation.
         style_layers: layers whose statistics describe a style.
         content_layers: layers that describe the content, each with its weight.
+        narrow: activations and gradients of dreams are far from the limit of float16.
     """
 
     layers: tuple[str, ...]
     style_layers: tuple[str, ...]
     content_layers: Mapping[str, float]
+    narrow: bool = False
 
     def forward(self, image: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
         """Activations of `layers` (default: all) on `image`, (N, 3, H, W) RGB in [0, 1].
@@ -96,6 +98,7 @@ class Distilled(FeatureNetwork):
     )
     style_layers = ("relu1_1", "relu2_2", "relu3_2", "relu4_2")
     content_layers: Mapping[str, float] = MappingProxyType({"relu3_2": 1.0})
+    narrow = True
 
     def __init__(self) -> None:
         super().__init__()

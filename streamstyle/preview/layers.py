@@ -11,7 +11,8 @@ import torch
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
-from streamstyle.effects.dream.effect import Ascent, Dream
+from streamstyle.effects.dream.ascent import Ascent
+from streamstyle.effects.dream.effect import Dream
 from streamstyle.effects.dream.objectives import PROBE
 from streamstyle.errors import UsageError
 from streamstyle.files import refuse_overwrite, refuse_same_file

@@ -8,17 +8,16 @@ beside fine ones; and on videos the detail of the last frame is warped along the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle import device as devices
+from streamstyle.effects.dream.ascent import Ascent, jitter_shift, octave_size, octaves_of
+from streamstyle.effects.dream.device_steps import LENGTH_INERTIA, DeviceSteps
 from streamstyle.effects.dream.objectives import Dreamt, read_objective, weighted
 from streamstyle.effects.resizing import padded_to
 from streamstyle.errors import UsageError
@@ -28,68 +27,12 @@ from streamstyle.networks.pretrained import HEAD
 from streamstyle.optical_flow import resized_flow, resized_map, warp
 from streamstyle.weights import load_features
 
-SMALLEST_SIDE = 32  # shorter side in pixels of the smallest octave
 BLOCK = 32  # images are padded to multiples of so many pixels: twice the largest stride
 MARGIN = 192  # overlap of tiles in pixels: `thing` sees 92 pixels to each side, its gradient twice that
 LOW_BAND = 4  # low frequencies are means over windows of about 2 / LOW_BAND of the image's height
 # Share of the warped residual that the network sees while dreaming on. If it saw all of it, the strongest
 # features would amplify themselves until after a hundred frames nothing else is left.
 SEEN_SHARE = 0.35
-EXPOSED = 1 / 3  # total step length where the image is newly exposed, relative to the first frame
-LENGTH_INERTIA = 0.9  # of the moving average that normalizes gradients; without it the strength would pulse
-
-
-@dataclass(frozen=True)
-class Ascent:
-    """The options of the gradient ascent.
-
-    Attributes:
-        octaves: number of sizes at which to dream; the largest is the image's own.
-        fit: use fewer octaves for images that are too small.
-        octave_scale: ratio of one size to the next.
-        steps: gradient steps at each size.
-        later_steps: steps at each size for frames that continue the last dream; None: as many as keep the
-            dream at the strength of the first frame.
-        size: mean change per step, as a share of the full range.
-        jitter: largest random shift of the image in each step, in pixels.
-        carry: share of a frame's dream that the next frame keeps.
-        damped: share of the low frequencies (broad light and color) that is removed from the kept dream.
-        limit: largest RMS of the kept dream, relative to that of the first frame's dream.
-        near: weight of similarity to the source.
-        variation: weight of smoothness (total variation).
-        towards: weight of similarity to the target.
-        tile: side in pixels of the tiles that are processed one by one to save memory; None: all at once.
-        seed: of the random shifts.
-    """
-
-    octaves: int = 4
-    octave_scale: float = 1.4
-    fit: bool = False
-    steps: int = 12
-    later_steps: int | None = None
-    size: float = 0.012
-    jitter: int = 16
-    carry: float = 0.9
-    damped: float = 0.3
-    limit: float = 1.0
-    near: float = 0.0
-    variation: float = 0.0
-    towards: float = 0.1
-    tile: int | None = None
-    seed: int = 0
-
-    @property
-    def steps_later(self) -> int:
-        """Steps at each size for frames that continue the last dream."""
-        if self.later_steps is not None:
-            return self.later_steps
-        # Replaces the decay per frame, and half as much again for what warping loses.
-        return max(1, math.ceil(1.5 * (1 - self.carry) * self.steps - 1e-6))
-
-    @property
-    def exposed_length(self) -> float:
-        """Factor on the step size where the image is newly exposed."""
-        return max(EXPOSED * self.steps / max(self.steps_later, 1), 1.0)
 
 
 class Dream:
@@ -139,8 +82,10 @@ class Dream:
             self.target = None if target is None else target.clone()[None].to(self.device)
         self.passes = 0.0
         self._residual: Tensor | None = None  # (3, H, W), the last result minus its source
-        self._first_rms = 0.0  # root mean square of the first frame's residual
-        self._lengths: dict[str, float] = {}  # moving average of the gradient's mean length in each step
+        # On the CPU as numbers, on a device as scalars there, so that it is never asked:
+        self._first_rms: Tensor | float = 0.0  # root mean square of the first frame's residual
+        self._lengths: dict[str, Tensor | float] = {}  # moving average of the gradients' length in each step
+        self._device_steps = DeviceSteps(self.ascent.size, self.gradient, self.penalty)
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The image with the dream added.
@@ -163,6 +108,10 @@ class Dream:
         # Gradients are needed, so the image is copied to a tensor outside inference mode.
         with torch.inference_mode(False), torch.no_grad(), devices.deterministic():
             source = image.clone()[None].float()
+            if not devices.on_host(
+                source
+            ):  # as a checkpoint restores it: the layout affects rounding of sums
+                source = source.contiguous()
             kept, exposed = self.kept(source, moment)
             first = kept is None
             start = source if kept is None else source + SEEN_SHARE * kept
@@ -172,7 +121,7 @@ class Dream:
             dream = source + detail if kept is None else source + kept + detail
             residual = dream.clamp(0, 1) - source
             if first:
-                self._first_rms = residual.square().mean().sqrt().item()
+                self._first_rms = number(residual.square().mean().sqrt())
             self._residual = residual[0]
             result = torch.lerp(source, source + residual, strength)[0].clamp(0, 1)
         return result.to(image.dtype)
@@ -191,8 +140,10 @@ class Dream:
         confidence = resized_map(moment.motion.confidence.clone(), height, width)[None]
         kept = self.ascent.carry * confidence * warp(last[None], flow[None])
         kept = kept - self.ascent.damped * low_band(kept)
-        rms, limit = kept.square().mean().sqrt().item(), self.ascent.limit * self._first_rms
-        if rms > limit > 0:
+        rms, limit = number(kept.square().mean().sqrt()), self.ascent.limit * self._first_rms
+        if isinstance(rms, Tensor) and isinstance(limit, Tensor):
+            kept = kept * torch.where((rms > limit) & (limit > 0), limit / rms, 1.0)
+        elif rms > limit > 0:
             kept = kept * (limit / rms)
         return kept, 1 - confidence
 
@@ -218,17 +169,37 @@ class Dream:
             shape = octave_size(start.shape[2], start.shape[3], octave, ascent.octave_scale)
             base = F.interpolate(start, shape, mode="bicubic", antialias=True) if octave else start
             detail = F.interpolate(detail, shape, mode="bicubic")
-            scale = 1.0 if length is None else F.interpolate(length, shape, mode="bilinear")
+            scale = None if length is None else F.interpolate(length, shape, mode="bilinear")
             for step in range(steps):
-                shift = jitter_shift(ascent, octave, step)
-                shifted = (base + detail).clamp(0, 1).roll(shift, (2, 3))
-                gradient = self.gradient(shifted, weights).roll([-value for value in shift], (2, 3))
-                gradient = self.normalized(gradient, f"{octave}.{step}") - self.penalty(base, detail)
-                detail = detail + ascent.size * scale * gradient
+                detail = self.step(base, detail, scale, weights, octave, step)
                 self.passes += shape[0] * shape[1] / (start.shape[2] * start.shape[3])
         return detail
 
-    def gradient(self, image: Tensor, weights: Mapping[str, float]) -> Tensor:
+    def step(
+        self,
+        base: Tensor,
+        detail: Tensor,
+        scale: Tensor | None,
+        weights: Mapping[str, float],
+        octave: int,
+        step: int,
+    ) -> Tensor:
+        """The detail, (1, 3, H, W), of an image after one more step; see `DeviceSteps`."""
+        shift, name = jitter_shift(self.ascent, octave, step), f"{octave}.{step}"
+        last = self._lengths.get(name)
+        if not devices.on_host(base):
+            last = last if isinstance(last, Tensor) else None
+            whole = not self.tiled(base)
+            detail, self._lengths[name] = self._device_steps(
+                base, detail, scale=scale, shift=shift, last=last, weights=weights, whole=whole
+            )
+            return detail
+        shifted = (base + detail).clamp(0, 1).roll(shift, (2, 3))
+        gradient = self.gradient(shifted, weights).roll([-value for value in shift], (2, 3))
+        gradient = self.normalized(gradient, name) - self.penalty(base, detail)
+        return detail + self.ascent.size * (1.0 if scale is None else scale) * gradient
+
+    def gradient(self, image: Tensor, weights: Mapping[str, float] | Mapping[str, Tensor]) -> Tensor:
         """The weighted gradient of the objectives, summed over scales: (1, 3, H, W) to the same shape."""
         height, width = image.shape[2:]
         # Padded to whole blocks, so that tiles round as the whole image does: the steps amplify a difference
@@ -239,11 +210,11 @@ class Dream:
 
     def gradients(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
         """The gradient of each objective, (1, 3, H, W), computed in tiles if `Ascent.tile` says so."""
-        tile, (height, width) = self.ascent.tile, image.shape[2:]
-        if tile is None or max(height, width) <= tile + 2 * MARGIN:
-            found = self.objective_gradients.gradients(image, names)
+        if not self.tiled(image):
+            found = self.objective_gradients.computed(image, names)
             return {name: gradient.contiguous() for name, gradient in found.items()}
-        tile = max(tile // BLOCK * BLOCK, BLOCK)
+        height, width = image.shape[2:]
+        tile = max((self.ascent.tile or BLOCK) // BLOCK * BLOCK, BLOCK)
         # In the same memory layout as without tiles, since it affects the rounding of sums.
         whole = {name: image.new_empty(image.shape) for name in names}
         for top in range(0, height, tile):
@@ -255,13 +226,21 @@ class Dream:
                     whole[name][:, :, top : top + tile, left : left + tile] = inner
         return whole
 
+    def tiled(self, image: Tensor) -> bool:
+        """Whether the gradients of an image of that size are computed in tiles."""
+        tile = self.ascent.tile
+        return (
+            tile is not None
+            and max(-(-side // BLOCK) * BLOCK for side in image.shape[2:]) > tile + 2 * MARGIN
+        )
+
     def normalized(self, gradient: Tensor, name: str) -> Tensor:
         """The gradient, divided by its mean length, which is averaged over the frames of a video."""
         length = gradient.abs().mean().item()
         last = self._lengths.get(name)
-        average = length if last is None else LENGTH_INERTIA * last + (1 - LENGTH_INERTIA) * length
+        average = length if last is None else LENGTH_INERTIA * float(last) + (1 - LENGTH_INERTIA) * length
         self._lengths[name] = average
-        return gradient / max(self._lengths[name], 1e-12)
+        return gradient / max(average, 1e-12)
 
     def penalty(self, base: Tensor, detail: Tensor) -> Tensor | float:
         """The gradient of the regularization (near, variation, towards), in units of the step size."""
@@ -296,12 +275,18 @@ class Dream:
         """Restores a result of `state`."""
         residual = state.get("residual")
         self._residual = residual if isinstance(residual, Tensor) else None
-        self._first_rms = float(state["most"])
-        self._lengths = {
-            name.removeprefix("length."): float(value)
+        scalars = {  # files keep no arrays without a dimension
+            name: value.reshape(()) if isinstance(value, Tensor) else float(value)
             for name, value in state.items()
-            if name.startswith("length.")
+            if name != "residual"
         }
+        self._first_rms = scalars.pop("most")
+        self._lengths = {name.removeprefix("length."): value for name, value in scalars.items()}
+
+
+def number(scalar: Tensor) -> Tensor | float:
+    """A scalar as a number, unless a device would have to be asked for it."""
+    return scalar.item() if devices.on_host(scalar) else scalar
 
 
 def low_band(image: Tensor) -> Tensor:
@@ -316,36 +301,6 @@ def low_band(image: Tensor) -> Tensor:
     side = 2 * (small.shape[2] // LOW_BAND) + 1
     means = F.avg_pool2d(small, side, 1, side // 2, count_include_pad=False)
     return F.interpolate(means, (height, width), mode="bilinear")
-
-
-def octave_size(height: int, width: int, octave: int, scale: float) -> tuple[int, int]:
-    """Height and width at an octave; 0 is the image's own."""
-    return max(round(height / scale**octave), 1), max(round(width / scale**octave), 1)
-
-
-def octaves_of(height: int, width: int, ascent: Ascent) -> int:
-    """The number of octaves for an image: that of the ascent, or, with `fit`, at most as many as fit.
-
-    Raises:
-        UsageError: the smallest octave is too small; the message says how many octaves fit.
-    """
-    room = max(min(height, width) / SMALLEST_SIDE, 1.0)
-    most = 1 + int(math.log(room) / math.log(ascent.octave_scale))
-    smallest = min(octave_size(height, width, ascent.octaves - 1, ascent.octave_scale))
-    if smallest >= SMALLEST_SIDE or ascent.octaves == 1:
-        return ascent.octaves
-    if ascent.fit:
-        return min(most, ascent.octaves)
-    raise UsageError(
-        f"--octaves {ascent.octaves}: {width}x{height} pixels allow {most} at a scale of "
-        f"{ascent.octave_scale:g}"
-    )
-
-
-def jitter_shift(ascent: Ascent, octave: int, step: int) -> list[int]:
-    """Random shift in rows and columns; the same on every frame, to avoid flicker."""
-    rng = np.random.default_rng((ascent.seed, octave, step))
-    return [int(value) for value in rng.integers(-ascent.jitter, ascent.jitter + 1, 2)]
 
 
 def smoothed(gradient: Tensor) -> Tensor:

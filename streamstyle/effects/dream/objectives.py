@@ -186,9 +186,9 @@ class Dreamt:
     def computed(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
         """The gradients, computed without a captured graph."""
         gradients = {}
-        # Low precision is enough: the gradients have a cosine above 0.99 to those in single precision, and
-        # are smoothed afterwards.
-        with torch.enable_grad(), low_precision(image.device):
+        # Low precision is enough: on photographs the gradients of the bundled network have a cosine to those
+        # in single precision of at least 0.998 in float16, as on CUDA, and of 0.98 in bfloat16, as on CPUs.
+        with torch.enable_grad(), low_precision(image.device, narrow=self.network.narrow):
             leaf = image.detach().requires_grad_(True)
             found = self.network(leaf, {self.objectives[name].layer for name in names})
             for number, name in enumerate(names, 1):
@@ -201,7 +201,7 @@ class Dreamt:
         return gradients
 
 
-def weighted(gradients: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+def weighted(gradients: Mapping[str, Tensor], weights: Mapping[str, float] | Mapping[str, Tensor]) -> Tensor:
     """The weighted sum of gradients, each normalized to a mean length of 1.
 
     They are normalized because layers differ by orders of magnitude. A single gradient is returned unchanged.

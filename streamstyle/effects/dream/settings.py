@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from streamstyle.effects.dream.effect import Ascent, Dream
+    from streamstyle.effects.dream.ascent import Ascent
+    from streamstyle.effects.dream.effect import Dream
     from streamstyle.frames import Effect
 
 DREAM = "Dream"
@@ -107,7 +108,7 @@ class DreamSettings(RenderSettings):
 
     def ascent(self) -> Ascent:
         """The options of the gradient ascent."""
-        from streamstyle.effects.dream.effect import Ascent
+        from streamstyle.effects.dream.ascent import Ascent
 
         own = {"size", "towards", "octaves", "fit"}
         values = self.model_dump(include={entry.name for entry in fields(Ascent)} - own)
