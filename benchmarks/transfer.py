@@ -24,7 +24,8 @@ from PIL import Image, ImageDraw
 
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import choose, download, upload
-from streamstyle.effects.transfer.effect import Optimization, Transfer
+from streamstyle.effects.transfer.effect import Transfer
+from streamstyle.effects.transfer.loss import Optimization
 from streamstyle.evaluation import evaluate_frames
 from streamstyle.frames import Frame, Moment, OptimizationStep
 from streamstyle.keyframes import keyframes_of

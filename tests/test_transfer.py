@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from streamstyle.apps.cli import app
 from streamstyle.effects.resizing import blurred
-from streamstyle.effects.transfer.effect import BLUR, Optimization, Transfer, sharpened
+from streamstyle.effects.transfer.effect import BLUR, Transfer, sharpened
+from streamstyle.effects.transfer.loss import Optimization
 from streamstyle.effects.transfer.settings import LOSSES
 from streamstyle.frames import Moment, OpticalFlow, OptimizationStep
 from streamstyle.keyframes import keyframes_of

@@ -1,8 +1,8 @@
 """Style transfer by optimization: the pixels themselves are optimized until the image has a painting's style.
 
 Slow, but works with any painting and without training. Reference: Gatys, Ecker and Bethge (2016), Image style
-transfer using convolutional neural networks, optimized with L-BFGS as there. Departs from it in the losses,
-see `losses.py`; in optimizing from coarse to fine; and in blurring the pixels slightly before the feature
+transfer using convolutional neural networks, optimized with L-BFGS as there (on devices by one that asks them
+nothing, see `lbfgs.py`). Departs from it in the losses, see `losses.py`; in optimizing from coarse to fine; and in blurring the pixels slightly before the feature
 network sees them: networks with strides reward fine maze-like patterns that are in no painting, and a blurred
 image cannot contain them. For videos the initialization and the temporal loss are those of Ruder, Dosovitskiy
 and Brox (2016), Artistic style transfer for videos, https://arxiv.org/abs/1604.08610.
@@ -10,8 +10,9 @@ and Brox (2016), Artistic style transfer for videos, https://arxiv.org/abs/1604.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,50 +22,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle import device as devices
+from streamstyle.cuda_graphs import Captured
 from streamstyle.effects.resizing import blurred, padded_to
 from streamstyle.effects.stabilize import warped_result
+from streamstyle.effects.transfer.lbfgs import LBFGS
+from streamstyle.effects.transfer.loss import Optimization, StyleTarget, TransferLoss, mask_tensor
 from streamstyle.frames import Moment, OptimizationStep
 from streamstyle.keyframes import ParametersOverTime
-from streamstyle.losses import (
-    Description,
-    StyleStatistics,
-    content_loss,
-    masked_covariance,
-    style_loss,
-    style_of,
-    total_variation,
-)
-from streamstyle.networks.features import FeatureNetwork
+from streamstyle.losses import StyleStatistics, masked_covariance, style_of
 from streamstyle.weights import load_features
 
 SMALLEST_SIDE = 64  # shorter side in pixels of the smallest size that is optimized
 BLUR = 0.8  # standard deviation in pixels; the finest remaining strokes are two pixels wide
 HISTORY = 20  # number of gradients that L-BFGS stores, each as large as the image
 SCALE = 1000.0  # factor on the total loss: the first step of L-BFGS is at most 1 / (sum of the gradient)
-RANGE_WEIGHT = 30.0  # weight of the loss for pixels outside [0, 1]
+REPORTED = 10  # on a device, one in so many evaluations is reported, as it has to be waited for
+MOST_LOSSES = 8  # whose graphs are kept
 
 Report = Callable[[Mapping[str, Tensor], Tensor], None]  # is given the losses and the image of each step
-
-
-@dataclass(frozen=True)
-class Optimization:
-    """The options of the optimization.
-
-    Attributes:
-        scales: number of sizes to optimize at, each twice the one before; the last is the image's own.
-        steps: evaluations of the losses at each size; may be exceeded slightly to finish a line search.
-        later_steps: evaluations for video frames that start from the last result, at full size only.
-        style_weight, content_weight, variation_weight: weights of the losses.
-        temporal_weight: weight of the difference from the warped last result, where the flow is known.
-    """
-
-    scales: int = 3
-    steps: int = 80
-    later_steps: int = 30
-    style_weight: float = 12.0
-    content_weight: float = 3.0
-    variation_weight: float = 5.0
-    temporal_weight: float = 60.0
 
 
 class Transfer:
@@ -108,6 +83,7 @@ class Transfer:
             }
         self._targets: dict[tuple[str, float], dict[str, StyleStatistics]] = {}
         self._last: Tensor | None = None  # (3, H, W), the last result
+        self._captured: dict[tuple[object, ...], Captured] = {}  # by kinds of losses
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The image, stylized.
@@ -131,6 +107,8 @@ class Transfer:
             devices.out_of_memory(*image.shape[:0:-1]),
         ):
             source = padded_to(image.clone()[None].float(), 1, SMALLEST_SIDE)
+            if not devices.on_host(source):  # as checkpoints restore it: the layout affects rounding of sums
+                source = source.contiguous()
             shares = {name: share / sum(shares.values()) for name, share in shares.items()}
             if self._last is None or moment.motion is None:
                 result = self.coarse_to_fine(source, shares, moment)
@@ -176,25 +154,29 @@ class Transfer:
             targets = self.target(name, scale), self.target(name, scale / 2)
             styles.append(StyleTarget(share, targets, masked_covariance(mask)))
         content = self.network(small, tuple(self.network.content_layers))
-        return TransferLoss(self.network, self.optimization, content, styles)
+        masked = not self.masks.keys().isdisjoint(shares)  # masks may change in each frame
+        kind = () if masked else (size, scale, tuple(shares.items()))
+        return TransferLoss(self.network, self.optimization, content, styles, kind=kind)
 
     def reporter(self, frame: int, steps: int) -> Report:
-        """A function that passes each evaluation to `on_step`."""
+        """A function that passes evaluations to `on_step`; on a device, one in REPORTED."""
         numbers = count(1)
 
         def report(losses: Mapping[str, Tensor], image: Tensor) -> None:
             step = next(numbers)
-            if self.on_step is not None:
-                size = image.shape[3], image.shape[2]
-                values = {name: loss.item() for name, loss in losses.items()}
-                self.on_step(
-                    OptimizationStep(frame, size, step, steps, values, image[0].detach().clamp(0, 1))
-                )
+            if self.on_step is None or not (devices.on_host(image) or step % REPORTED in (0, 1)):
+                return
+            values = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+            size = image.shape[3], image.shape[2]
+            shown = image[0].detach().clamp(0, 1)
+            self.on_step(OptimizationStep(frame, size, step, steps, values, shown))
 
         return report
 
     def optimized(self, start: Tensor, loss: TransferLoss, steps: int, report: Report) -> Tensor:
         """(1, 3, h, w), the image that minimizes the loss, starting from `start`."""
+        if not devices.on_host(start):
+            return self.optimized_on_device(start, loss, steps, report)
         pixels = sharpened(start).requires_grad_(True)
         optimizer = torch.optim.LBFGS(
             [pixels],
@@ -217,6 +199,30 @@ class Transfer:
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
         return blurred(pixels.detach(), BLUR).clamp(0, 1)
+
+    def optimized_on_device(self, start: Tensor, loss: TransferLoss, steps: int, report: Report) -> Tensor:
+        """The same, without asking the device for losses; they and their gradient are one CUDA graph."""
+        evaluated, tensors = self.captured(loss), loss.tensors()
+
+        def evaluate(pixels: Tensor) -> tuple[Tensor, Tensor]:
+            found = evaluated(pixels, *tensors)
+            total, gradient, image = (found.pop(name) for name in ("total", "gradient", "image"))
+            report(found, image)
+            return total, gradient
+
+        pixels = LBFGS(sharpened(start), HISTORY).minimize(evaluate, steps)
+        return blurred(pixels, BLUR).clamp(0, 1)
+
+    def captured(self, loss: TransferLoss) -> Captured:
+        """Maps pixels and the tensors of a loss to its terms, "total", "gradient" and "image"."""
+        if not loss.kind:
+            return Captured(partial(evaluation, loss))
+        kind = (*loss.kind, loss.warped is not None)
+        found = self._captured.pop(kind, None) or Captured(partial(evaluation, loss))
+        while len(self._captured) >= MOST_LOSSES:
+            del self._captured[next(iter(self._captured))]  # that which was not used for the longest time
+        self._captured[kind] = found
+        return found
 
     def target(self, name: str, scale: float) -> dict[str, StyleStatistics]:
         """The style of a painting, reduced by the same scale as the image; cached."""
@@ -242,70 +248,16 @@ class Transfer:
         self._last = last if isinstance(last, Tensor) else None
 
 
-@dataclass(frozen=True)
-class StyleTarget:
-    """The style of one painting, for an image of one size.
-
-    Attributes:
-        share: of the painting; all shares add up to 1.
-        targets: its style by layer, at the size of the image and at half of it.
-        statistic: describes the style of the image, limited to the painting's mask.
-    """
-
-    share: float
-    targets: tuple[Mapping[str, StyleStatistics], Mapping[str, StyleStatistics]]
-    statistic: Callable[[Tensor], Description]
-
-
-@dataclass(frozen=True)
-class TransferLoss:
-    """The loss of style transfer for one image at one size.
-
-    Attributes:
-        network: the feature network.
-        weights: of the losses.
-        content: the features of the source, by layer.
-        styles: the styles of the paintings.
-        warped: (1, 3, h, w), the last result warped to this frame; None for the first frame.
-        confidence: (1, 1, h, w) in [0, 1], the confidence of the warp.
-    """
-
-    network: FeatureNetwork
-    weights: Optimization
-    content: Mapping[str, Tensor]
-    styles: Sequence[StyleTarget]
-    warped: Tensor | None = None
-    confidence: Tensor | None = None
-
-    def terms(self, image: Tensor) -> dict[str, Tensor]:
-        """Weighted losses of an image (1, 3, h, w) by name.
-
-        The style loss is computed at full and at half size, so that strokes of twice the size count as well.
-        """
-        weights, network = self.weights, self.network
-        features = network(image, {*network.content_layers, *network.style_layers})
-        both_sizes = features, network(F.avg_pool2d(image, 2), network.style_layers)
-        style_losses = [
-            style.share * style_loss(found, target, style.statistic)
-            for style in self.styles
-            for found, target in zip(both_sizes, style.targets, strict=True)
-        ]
-        losses = {
-            "style": weights.style_weight * torch.stack(style_losses).sum() / len(both_sizes),
-            "content": weights.content_weight * content_loss(features, self.content, network.content_layers),
-            "variation": weights.variation_weight * total_variation(image),
-            "range": RANGE_WEIGHT * (image - image.clamp(0, 1)).square().mean(),
-        }
-        if self.warped is not None and self.confidence is not None:
-            difference = (self.confidence * (image - self.warped).square()).mean()
-            losses["temporal"] = weights.temporal_weight * difference
-        return losses
-
-
-def mask_tensor(mask: np.ndarray, image: Tensor) -> Tensor:
-    """A mask (H, W) uint8 as (1, 1, h, w) in [0, 1], resized to the image (1, 3, h, w)."""
-    weights = torch.from_numpy(mask).to(image)[None, None] / 255
-    return F.interpolate(weights, image.shape[2:], mode="bilinear", antialias=True)
+def evaluation(loss: TransferLoss, pixels: Tensor, *tensors: Tensor) -> dict[str, Tensor]:
+    """The terms of a loss with these tensors, their "total", its "gradient", and the pixels' "image"."""
+    leaf = pixels.detach().requires_grad_(True)
+    with torch.enable_grad():
+        image = blurred(leaf, BLUR)
+        losses = loss.with_tensors(tensors).terms(image)
+        total = SCALE * torch.stack(list(losses.values())).sum()
+    (gradient,) = torch.autograd.grad(total, leaf)
+    own = {"total": total, "gradient": gradient, "image": image}
+    return {name: value.detach() for name, value in (losses | own).items()}
 
 
 def sharpened(image: Tensor) -> Tensor:

@@ -103,7 +103,8 @@ class TransferSettings(RenderSettings):
             InputError: a painting or mask cannot be read.
             UsageError: a mask is for a painting that is not used.
         """
-        from streamstyle.effects.transfer.effect import Optimization, Transfer
+        from streamstyle.effects.transfer.effect import Transfer
+        from streamstyle.effects.transfer.loss import Optimization
         from streamstyle.paintings import read_painting
 
         paintings = {name: read_painting(Path(name))[0] for name in context.parameters.styles()}
