@@ -2,10 +2,11 @@
 
 Slow, but works with any painting and without training. Reference: Gatys, Ecker and Bethge (2016), Image style
 transfer using convolutional neural networks, optimized with L-BFGS as there (on devices by one that asks them
-nothing, see `lbfgs.py`). Departs from it in the losses, see `losses.py`; in optimizing from coarse to fine; and in blurring the pixels slightly before the feature
-network sees them: networks with strides reward fine maze-like patterns that are in no painting, and a blurred
-image cannot contain them. For videos the initialization and the temporal loss are those of Ruder, Dosovitskiy
-and Brox (2016), Artistic style transfer for videos, https://arxiv.org/abs/1604.08610.
+nothing, see `lbfgs.py`). Departs from it in the losses, see `losses.py`; in optimizing from coarse to fine;
+and in blurring the pixels slightly before the feature network sees them: networks with strides reward fine
+maze-like patterns that are in no painting, and a blurred image cannot contain them. For videos the
+initialization and the temporal loss are those of Ruder, Dosovitskiy and Brox (2016), Artistic style transfer
+for videos, https://arxiv.org/abs/1604.08610.
 """
 
 from __future__ import annotations
