@@ -25,6 +25,7 @@ from streamstyle.video.tracks import beginning_of, choose_video
 _MAX_READ_ERRORS = 64
 _MANY_CORES = 8  # with fewer, encoder and effect use all of them while one thread decodes
 _THREADS = 4
+_SAFE_WITH_THREADS = ("h264",)  # damage that hevc does not notice looks different each time
 _LATEST_FRAME = 40  # packets after which a packet's frame must have appeared: reordered, and some per thread
 
 
@@ -124,11 +125,12 @@ class Decoder:
     """
 
     def __init__(self, stream: VideoStream, threads: int = 1) -> None:
+        self._is_checked = threads > 1 and stream.codec_context.name in _SAFE_WITH_THREADS
         # Never slice threads: those of h264 lose the flag of corrupt frames. dav1d has its own threads, and
         # reports all errors in time.
         if stream.codec_context.name == "libdav1d":
             stream.thread_type = "AUTO"
-        elif threads > 1:
+        elif self._is_checked:
             stream.thread_type, stream.thread_count = "FRAME", threads
         else:
             stream.thread_type = "NONE"
@@ -140,7 +142,6 @@ class Decoder:
         self._last_pts: int | None = None
         self._last_dts: int | None = None
         self._unsteady_pts = self._unsteady_dts = 0  # number of times that do not increase
-        self._is_checked = threads > 1
         self._expected: dict[
             int, int
         ] = {}  # presentation times of packets without a frame so far, and numbers
