@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -36,13 +36,15 @@ class Captured:
             values. It asks the device nothing, makes no tensors from values on the host, does not change its
             arguments, and depends on nothing else that changes, except on tensors that are changed in place.
             It may take gradients.
+        changes: gives the tensors that the function changes in place, such as the weights that it trains.
+            They keep their values while it is captured, for which it is called a few times.
 
     Attributes:
         refusal: why the function runs without graphs; "" = it does not.
     """
 
-    def __init__(self, function: Function) -> None:
-        self.function = function
+    def __init__(self, function: Function, changes: Callable[[], Iterable[Tensor]] = tuple) -> None:
+        self.function, self.changes = function, changes
         self.refusal = ""
         self._calls: dict[Key, int] = {}
         self._graphs: dict[Key, Graph] = {}
@@ -66,6 +68,7 @@ class Captured:
         self._calls[key] = self._calls.get(key, 0) + 1
         if self._calls[key] <= WARM_UP or len(self._graphs) == MOST_GRAPHS:
             return False
+        kept = [(tensor, tensor.detach().clone()) for tensor in self.changes()]
         try:
             self._graphs[key] = Graph(self.function, inputs)
         except RuntimeError as error:  # out of memory, or operations that cannot be captured
@@ -74,6 +77,10 @@ class Captured:
             name = getattr(self.function, "__qualname__", repr(self.function))
             _log.warning("%s runs without CUDA graphs, and slower: %s", name, self.refusal)
             return False
+        finally:
+            with torch.no_grad():
+                for tensor, value in kept:
+                    tensor.copy_(value)
         return True
 
 
@@ -125,10 +132,12 @@ class Graph:
         try:
             with torch.cuda.device(device):
                 side_stream.wait_stream(before)
-                with torch.cuda.stream(side_stream):  # libraries choose their kernels in the first calls
-                    for _ in range(WARM_UP):
-                        function(*self.inputs)
-                before.wait_stream(side_stream)
+                try:
+                    with torch.cuda.stream(side_stream):  # libraries choose their kernels in the first calls
+                        for _ in range(WARM_UP):
+                            function(*self.inputs)
+                finally:
+                    before.wait_stream(side_stream)
                 # Other threads may copy meanwhile: one of them estimates optical flow.
                 with (
                     constants_held() as self.constants,

@@ -119,3 +119,25 @@ def test_a_failed_capture_leaves_the_device_usable():
     assert captured.refusal
     assert captured.graphs == 0
     assert torch.cuda.current_stream() == stream
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_function_changes_is_changed_once_for_each_call(fake_device: FakeDevice, monkeypatch, fails):
+    """Also if it was called in vain to be captured."""
+    count = torch.zeros(3)
+
+    def counted(step: torch.Tensor) -> dict[str, torch.Tensor]:
+        count.add_(step)
+        return {"count": count + 0}
+
+    if fails:
+
+        def refused(function, inputs):
+            function(*inputs)
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+        monkeypatch.setattr(cuda_graphs, "Graph", refused)
+    captured = Captured(counted, changes=lambda: [count])
+    for number in range(1, WARM_UP + 4):
+        assert captured(torch.ones(3))["count"].tolist() == [number] * 3
+    assert captured.graphs == (0 if fails else 1)
