@@ -112,6 +112,20 @@ def test_training_runs_on_every_device_and_can_move_to_another(pictures, feature
     torch.testing.assert_close(weights_of(second.run()), weights_of(network), atol=5e-3, rtol=0)
 
 
+def test_two_trainings_share_no_network(pictures, features):
+    """One of them may run on another device, or the caller may use the network in another precision.
+
+    In one that was moved, weights and images no longer match ("Input type (c10::BFloat16) and bias type
+    (float) should be the same").
+    """
+    own = load_features().train()
+    training = a_training(pictures, own, replace(QUICK, steps=1))
+    own.double()
+    with torch.autocast("cpu", torch.bfloat16):  # as on GPUs; leaves double precision as it is
+        training.run()
+    assert own.training and all(value.is_contiguous() for value in own.parameters())
+
+
 def test_minutes_become_steps_that_give_the_same_again(pictures, features, monkeypatch):
     monkeypatch.setattr(training, "TIMED", 4)  # few enough for the slowest machine
     recipe = Recipe(minutes=0.03, batch=1, crop=64)

@@ -62,7 +62,7 @@ class Training:
     Args:
         painting: (1, 3, H, W) in [0, 1]; None trains a base network, which reproduces photographs.
         images: content images.
-        features: network for the perceptual loss; moved to the device, its weights are not changed.
+        features: network for the perceptual loss; it is copied.
         recipe: how to train.
         base: network to start from; it is not changed. By default the weights start at random.
         device: where to train.
@@ -91,7 +91,8 @@ class Training:
         self.loading = 0.0  # seconds spent on loading images
         self.network = fresh_network(recipe.seed, base)
         self.network.to(device).to(memory_format=torch.channels_last).train()
-        features = features.to(device).to(memory_format=torch.channels_last).eval()
+        # A copy, as the caller may move the network to another device while the training still uses it.
+        features = copy.deepcopy(features).to(device).to(memory_format=torch.channels_last).eval()
         features.requires_grad_(False)
         self.perceptual_loss = PerceptualLoss(
             features, recipe, None if painting is None else painting.to(device)
