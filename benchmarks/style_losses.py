@@ -33,7 +33,7 @@ from streamstyle.training import Photographs, Recipe, Training, painting_for, pe
 from streamstyle.training.data import read_rgb, split, to_tensor
 from streamstyle.training.perceptual_loss import PerceptualLoss
 from streamstyle.training.recipe import CUT
-from streamstyle.training.synthetic_motion import move
+from streamstyle.training.synthetic_motion import move, random_motion
 from streamstyle.weights import load_features
 
 HELD_BACK = 60  # as for the base; the first 40 of them are used for evaluation
@@ -157,7 +157,8 @@ def evaluated(
     for number, photo in enumerate(photos):
         result = network(photo)
         found_losses = perceptual_loss.style(result, photo)
-        pair = move(photo, np.random.default_rng(number), margin=8)
+        motion = random_motion(*photo.shape[-2:], np.random.default_rng(number))
+        pair = move(photo, motion, margin=8)
         error = warp_error((photo, pair.current), (result, network(pair.current)), pair.flow, pair.confidence)
         values = {name: found_losses[name].item() for name in ("style", "content", "brightness")}
         values |= {"warp error": 1e4 * error, "grid": 255 * grid_of(result)}

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle import device as devices
+from streamstyle.constants import constant
+
 EPSILON = 1e-5  # added to variances of features, which are of the order of 1
 LEAST_DEVIATION = 0.1  # lower bound of a channel's standard deviation, as a share of the layer's largest
 OUTLIER = 1.0  # difference of style statistics above which the loss is linear, in units of the painting's RMS
+LUMA = (0.2126, 0.7152, 0.0722)  # weights of red, green and blue, ITU-R BT.709
 QUANTILES = 128  # number of quantiles at which distributions are compared
 
 Description = tuple[Tensor, ...]  # the values of a statistic, with one entry per image: (N, …) each
@@ -88,12 +94,18 @@ def wasserstein(features: Tensor) -> Description:
     Returns:
         Means (N, C, 1, 1) and quantiles (N, C, QUANTILES) of the centered features.
     """
-    channels = features.shape[1]
-    generator = torch.Generator().manual_seed(channels)
-    directions = F.normalize(torch.randn(channels, channels, generator=generator), dim=1)
     mean = features.mean(dim=(2, 3), keepdim=True)
-    projected = directions.to(features) @ (features - mean).flatten(2)
+    channels = features.shape[1]
+    directions = constant(("directions", channels), partial(random_directions, channels), features.device)
+    projected = directions.to(features.dtype) @ (features - mean).flatten(2)
     return mean, F.interpolate(projected.sort(dim=2).values, QUANTILES, mode="linear", align_corners=True)
+
+
+def random_directions(channels: int) -> np.ndarray:
+    """(channels, channels): fixed directions, one in each row, of length 1."""
+    generator = torch.Generator().manual_seed(channels)
+    result: np.ndarray = F.normalize(torch.randn(channels, channels, generator=generator), dim=1).numpy()
+    return result
 
 
 STATISTICS: dict[str, Callable[[Tensor], Description]] = {
@@ -202,8 +214,11 @@ def content_loss(
 
 def luma(image: Tensor) -> Tensor:
     """(N, 3, H, W) RGB to (N, 1, H, W), weighted as in ITU-R BT.709."""
-    weights = image.new_tensor((0.2126, 0.7152, 0.0722))[:, None, None]
-    return (weights * image).sum(dim=1, keepdim=True)
+    if devices.on_host(image):
+        weights = image.new_tensor(LUMA)[:, None, None]
+        return (weights * image).sum(dim=1, keepdim=True)
+    red, green, blue = image.unbind(dim=1)  # numbers need no copy to the device
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[:, None]
 
 
 def brightness_loss(image: Tensor, target: Tensor, size: int = 8) -> Tensor:

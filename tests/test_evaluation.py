@@ -14,7 +14,7 @@ from streamstyle.evaluation.report import evaluation_sheet, flow_colors
 from streamstyle.frames import Packet
 from streamstyle.optical_flow import FlowEstimation, warp
 from streamstyle.sources.memory import MemorySource
-from streamstyle.training.synthetic_motion import random_flow
+from streamstyle.training.synthetic_motion import flow_of, random_motion
 from tests.motions import pan, video
 
 
@@ -55,7 +55,7 @@ def test_pixels_that_are_hidden_or_unknown_do_not_count():
 def test_smooth_motion_between_pixels_is_followed():
     coarse = torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(2))
     previous = torch.nn.functional.interpolate(coarse, (96, 128), mode="bicubic")
-    flow = random_flow(96, 128, np.random.default_rng(3))
+    flow = flow_of(random_motion(96, 128, np.random.default_rng(3)))
     current = warp(previous, flow)
     assert change_along_flow(previous, current, flow, torch.ones(1, 1, 96, 128)) < 1e-9
 

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from streamstyle import device as devices
 from streamstyle.losses import (
     STATISTICS,
     brightness_loss,
     content_loss,
     gram_matrix,
+    luma,
     style_loss,
     style_of,
     temporal_loss,
@@ -151,3 +153,18 @@ def test_only_reliable_pixels_are_compared():
     confidence[..., :2] = 0
     assert temporal_loss(after, before, 0 * confidence, confidence) == 0
     assert temporal_loss(after, before, 0 * confidence, 0 * confidence) == 0
+
+
+def test_luma_is_the_same_on_a_device(fake_device, monkeypatch):
+    image = torch.rand(2, 3, 4, 6)
+    found = luma(image)
+    monkeypatch.setattr(devices, "on_host", lambda where: True)
+    torch.testing.assert_close(found, luma(image))
+
+
+def test_a_statistic_that_was_first_taken_for_inference_can_be_trained_with():
+    with torch.inference_mode():
+        wasserstein(torch.rand(1, 7, 4, 4))
+    features = torch.rand(1, 7, 4, 4, requires_grad=True)
+    torch.stack([part.sum() for part in wasserstein(features)]).sum().backward()
+    assert features.grad is not None

@@ -185,7 +185,8 @@ def test_a_part_of_a_painting_has_the_strokes_of_the_whole(tmp_path):
 
 def test_most_made_motion_is_small_as_in_videos():
     lengths = [
-        motion.random_flow(32, 32, np.random.default_rng(seed)).abs().mean().item() for seed in range(200)
+        motion.flow_of(motion.random_motion(32, 32, np.random.default_rng(seed))).abs().mean().item()
+        for seed in range(200)
     ]
     assert np.median(lengths) < 0.25 * np.max(lengths)
     assert np.quantile(lengths, 0.2) < 0.2
@@ -208,7 +209,7 @@ def test_noise_has_grains_of_several_sizes():
 def test_a_moved_still_follows_its_flow():
     still = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     still = torch.nn.functional.interpolate(still, 64, mode="bicubic").clamp(0, 1)
-    pair = motion.move(still, np.random.default_rng(0), margin=4)
+    pair = motion.move(still, motion.random_motion(64, 64, np.random.default_rng(0)), margin=4)
     off = (pair.current - warp(still, pair.flow) - pair.change).abs()
     assert (pair.confidence * off).mean() < 2 * motion.NOISE
     assert 0.3 < pair.confidence.mean() < 1
@@ -216,7 +217,7 @@ def test_a_moved_still_follows_its_flow():
 
 
 def test_random_motion_is_smooth():
-    flow = motion.random_flow(64, 96, np.random.default_rng(1))
+    flow = motion.flow_of(motion.random_motion(64, 96, np.random.default_rng(1)))
     steps = (flow[..., 1:] - flow[..., :-1]).abs().max()
     assert flow.shape == (1, 2, 64, 96) and steps < 0.5
 

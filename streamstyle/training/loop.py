@@ -19,8 +19,9 @@ from streamstyle.errors import StreamstyleError
 from streamstyle.networks.features import FeatureNetwork
 from streamstyle.networks.style_net import StyleNet
 from streamstyle.training.data import CACHED_IMAGES, TrainingImages, random_crops
-from streamstyle.training.perceptual_loss import PerceptualLoss
+from streamstyle.training.perceptual_loss import PerceptualLoss, random_choices
 from streamstyle.training.recipe import Recipe
+from streamstyle.training.synthetic_motion import Motion
 
 WARM_UP = 50  # steps until the learning rate is reached
 # Steps that are timed to convert minutes to steps; fewer than WARM_UP, during which the learning rate does
@@ -140,8 +141,9 @@ class Training:
         start = time.monotonic()
         photos = random_crops(self.images, self.recipe.crop, step, self.recipe).to(self.device)
         self.loading += time.monotonic() - start
+        corner, motion = random_choices(self.recipe.crop, np.random.default_rng((self.recipe.seed, 1, step)))
         losses = self.perceptual_loss.losses(
-            self.network, photos, np.random.default_rng((self.recipe.seed, 1, step))
+            self.network, photos, corner.to(self.device), Motion(*(each.to(self.device) for each in motion))
         )
         values = {name: loss.item() for name, loss in losses.items()}
         self.optimizer.zero_grad()

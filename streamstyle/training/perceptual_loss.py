@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streamstyle import device as devices
 from streamstyle.device import low_precision
 from streamstyle.errors import UsageError
 from streamstyle.losses import (
@@ -29,7 +30,7 @@ from streamstyle.losses import (
 from streamstyle.networks.features import FeatureNetwork
 from streamstyle.optical_flow import warp
 from streamstyle.training.recipe import CUT, Recipe
-from streamstyle.training.synthetic_motion import move
+from streamstyle.training.synthetic_motion import Motion, move, random_motion
 
 PIXEL_WEIGHT = 20.0  # of the mean squared error, which is far below 1 for similar images
 
@@ -75,20 +76,18 @@ class PerceptualLoss:
             found: dict[str, Tensor] = self.features(image, layers)
         return {name: value.float() for name, value in found.items()}
 
-    def losses(self, network: nn.Module, photos: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, network: nn.Module, photos: Tensor, corner: Tensor, motion: Motion) -> dict[str, Tensor]:
         """Weighted losses by name; training minimizes their sum.
 
         Args:
             network: the style network.
             photos: (N, 3, crop, crop) in [0, 1]; the first one also gets synthetic motion.
-            rng: source of randomness for the crop and the motion.
+            corner, motion: random, from `random_choices`; on the device of the photographs.
         """
-        pair = move(photos[:1], rng, margin=CUT / 2)
+        pair = move(photos[:1], motion, margin=CUT / 2)
         results = network(torch.cat((photos, pair.current)))
         side = photos.shape[-1] - CUT
-        top, left = rng.integers(0, CUT + 1, 2).tolist()
-        part = slice(top, top + side), slice(left, left + side)
-        result, photo = results[:-1, :, *part], photos[..., *part]
+        result, photo = square(results[:-1], corner, side), square(photos, corner, side)
         losses = self.style(result, photo) if self.targets else self.reconstruction(result, photo)
         losses["variation"] = self.recipe.variation_weight * total_variation(result)
         warped = warp(results[:1], pair.flow)
@@ -123,6 +122,26 @@ class PerceptualLoss:
             content = content_loss(found, expected, self.content_layers)
             losses["content"] = self.recipe.content_weight * content
         return losses
+
+
+def random_choices(side: int, rng: np.random.Generator) -> tuple[Tensor, Motion]:
+    """What is random in the losses: the corner of the scored crop, and the motion.
+
+    Args:
+        side: of the photographs, in pixels.
+        rng: source of randomness.
+    """
+    motion = random_motion(side, side, rng)
+    return torch.from_numpy(rng.integers(0, CUT + 1, 2)), motion
+
+
+def square(image: Tensor, corner: Tensor, side: int) -> Tensor:
+    """The square, (N, C, side, side), of an image whose top left pixel has the row and column `corner`."""
+    if devices.on_host(image):
+        top, left = corner.tolist()
+        return image[..., top : top + side, left : left + side]
+    positions = torch.arange(side, device=image.device)
+    return image.index_select(2, corner[0] + positions).index_select(3, corner[1] + positions)
 
 
 def together(features: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ section IV-B, who also move still images; their motion has neither zoom nor rota
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,36 +47,57 @@ class MovedCrop:
     confidence: Tensor
 
 
-def move(still: Tensor, rng: np.random.Generator, margin: float) -> MovedCrop:
-    """A still image after a random motion.
+class Motion(NamedTuple):
+    """A random motion, as tensors float32; they may be copied to another device.
+
+    Attributes:
+        similarity: (4,), cosine and sine times the zoom, then the shift to the right and down in pixels.
+        cells: (1, 2, CELLS, CELLS), elastic warp in pixels.
+        drift: (), change of brightness.
+        noise: (1, 3, H, W).
+    """
+
+    similarity: Tensor
+    cells: Tensor
+    drift: Tensor
+    noise: Tensor
+
+
+def move(still: Tensor, motion: Motion, margin: float) -> MovedCrop:
+    """A still image after a motion.
 
     Args:
         still: (1, 3, H, W) in [0, 1].
-        rng: source of randomness.
+        motion: on the same device, for images of this size.
         margin: pixels at the border of the still image that are not reliable.
     """
-    height, width = still.shape[-2:]
-    flow = random_flow(height, width, rng).to(still)
+    flow = flow_of(motion)
     warped = warp(still, flow).clamp(0, 1)
-    drift = float(rng.uniform(-DRIFT, DRIFT))
-    brighter = (warped + drift).clamp(0, 1)
-    current = (brighter + random_noise(height, width, rng).to(still)).clamp(0, 1)
+    brighter = (warped + motion.drift).clamp(0, 1)
+    current = (brighter + motion.noise).clamp(0, 1)
     return MovedCrop(current, flow, luma(brighter - warped), inside(flow, margin))
 
 
-def random_flow(height: int, width: int, rng: np.random.Generator) -> Tensor:
-    """Backward flow of a smooth random motion, (1, 2, height, width) float32 in pixels."""
-    y = torch.arange(height, dtype=torch.float32)[:, None] - (height - 1) / 2
-    x = torch.arange(width, dtype=torch.float32) - (width - 1) / 2
+def flow_of(motion: Motion) -> Tensor:
+    """Backward flow, (1, 2, H, W) in pixels, of a motion about the center of the image."""
+    (height, width), device = motion.noise.shape[-2:], motion.noise.device
+    y = torch.arange(height, dtype=torch.float32, device=device)[:, None] - (height - 1) / 2
+    x = torch.arange(width, dtype=torch.float32, device=device) - (width - 1) / 2
+    cosine, sine, right, down = motion.similarity.unbind()
+    flow = torch.stack((cosine * x - sine * y - x + right, sine * x + cosine * y - y + down))[None]
+    return flow + F.interpolate(motion.cells, (height, width), mode="bicubic", align_corners=True)
+
+
+def random_motion(height: int, width: int, rng: np.random.Generator) -> Motion:
+    """A smooth random motion with drift and noise, for images of this size."""
     amount = rng.uniform() ** 2  # most frames of a video hardly move
     shift_x, shift_y = amount * rng.uniform(-SHIFT, SHIFT, 2)
     zoom, turn = float(np.exp(amount * rng.uniform(-ZOOM, ZOOM))), float(amount * rng.uniform(-TURN, TURN))
-    cosine, sine = zoom * np.cos(turn), zoom * np.sin(turn)
-    flow = torch.stack(
-        (cosine * x - sine * y - x + float(shift_x), sine * x + cosine * y - y + float(shift_y))
-    )[None]
-    cells = torch.from_numpy(rng.normal(0, amount * SWELL, (1, 2, CELLS, CELLS)).astype(np.float32))
-    return flow + F.interpolate(cells, (height, width), mode="bicubic", align_corners=True)
+    numbers = zoom * np.cos(turn), zoom * np.sin(turn), shift_x, shift_y
+    cells = rng.normal(0, amount * SWELL, (1, 2, CELLS, CELLS)).astype(np.float32)
+    drift = torch.tensor(rng.uniform(-DRIFT, DRIFT), dtype=torch.float32)
+    noise = random_noise(height, width, rng)
+    return Motion(torch.tensor(numbers, dtype=torch.float32), torch.from_numpy(cells), drift, noise)
 
 
 def random_noise(height: int, width: int, rng: np.random.Generator) -> Tensor:
