@@ -22,6 +22,13 @@ def upload_plane(plane: np.ndarray, device: torch.device) -> Tensor:
     return staged.to(device, non_blocking=True)
 
 
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device; it may be changed afterwards if it was not there already."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 class Download:
     """A tensor on its way to main memory; see `start_download`."""
 

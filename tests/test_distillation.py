@@ -1,5 +1,8 @@
 """Training of the bundled feature network, a few steps with a teacher of random weights."""
 
+import copy
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +11,17 @@ import torch
 from PIL import Image
 from torch import nn
 
+from streamstyle import device as devices
+from streamstyle.cuda_graphs import WARM_UP
 from streamstyle.networks import Distilled, MobileNet
 from streamstyle.networks.features import TRUNK
 from streamstyle.training import distillation
 from streamstyle.training.distillation import Branched, Distillation
+from streamstyle.training.optimization import REPORT_EVERY
 
+needs_cuda = pytest.mark.skipif(
+    not torch.cuda.is_available() and os.environ.get("FAIL_WITHOUT_CUDA") != "1", reason="needs CUDA"
+)
 TINY = Distillation(steps=3, batch=4, crop=32)
 
 
@@ -90,6 +99,56 @@ def test_errors_are_measured_at_each_depth(photos, teacher):
     assert all(error > 0 for error in errors.values())
 
 
+def test_a_captured_distillation_learns_as_on_the_cpu(photos, teacher, fake_device, monkeypatch):
+    """Its errors are known later."""
+    recipe = Distillation(steps=2 * REPORT_EVERY, batch=4, crop=32)
+    on_device, on_host = [], []
+
+    def noise_of_the_host(batch, rng):
+        return torch.from_numpy(rng.standard_normal(batch.shape, dtype=np.float32))
+
+    monkeypatch.setattr(distillation, "pixel_noise", noise_of_the_host)
+    student = distillation.distill(photos, teacher, recipe, lambda step, errors: on_device.append(errors))
+    assert fake_device.replays > 2 * (recipe.steps - WARM_UP), "of crops, steps and dreams"
+    assert all(isinstance(student.trunk[name], nn.Conv2d) for name in TRUNK)
+    assert not any(value.requires_grad for value in student.parameters())
+    monkeypatch.setattr(devices, "on_host", lambda where: True)
+    distillation.distill(photos, teacher, recipe, lambda step, errors: on_host.append(errors))
+    assert on_device[-1] == pytest.approx(on_host[-1 - REPORT_EVERY], rel=0.03)
+    assert sum(on_host[-1].values()) < 0.9 * sum(on_host[0].values())
+
+
+def test_noise_of_a_device_is_normal_and_follows_the_seed(fake_device):
+    draws = [
+        distillation.pixel_noise(torch.empty(4, 3, 32, 32), np.random.default_rng(seed)) for seed in (1, 1, 2)
+    ]
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert draws[0].mean().abs() < 0.05 and draws[0].std() == pytest.approx(1, abs=0.05)
+
+
+def test_a_teacher_stays_as_it_was(photos, teacher):
+    own = copy.deepcopy(teacher).train()
+    distillation.distill(photos, own, replace(TINY, steps=1))
+    assert own.training and all(value.requires_grad for value in own.parameters())
+
+
+@pytest.mark.cuda
+@needs_cuda
+def test_a_distillation_on_cuda_learns_as_on_the_cpu(photos, teacher):
+    recipe, totals = Distillation(steps=40, batch=4, crop=32), []
+    for device in ("cpu", "cuda"):
+        seen: list[float] = []
+
+        def log(step, errors, seen=seen):
+            seen.append(sum(errors.values()))
+
+        student = distillation.distill(photos, teacher, recipe, log, devices.choose(device))
+        totals.append((seen[0], seen[-1]))
+    assert totals[1][0] == pytest.approx(totals[0][0], rel=0.05), "other noise"
+    assert all(last < 0.8 * first for first, last in totals)
+    assert not next(student.parameters()).is_cuda
+
+
 class Choices:
     """Stands in for a random generator: the first branch, the student, four steps."""
 
@@ -106,7 +165,7 @@ class Choices:
 def test_a_dream_moves_a_picture_up_the_features(teacher):
     torch.manual_seed(0)
     student, images = Distilled(), torch.rand(2, 3, 32, 32)
-    moved = distillation.dreamed_images(images, teacher, student, Choices())
+    moved = distillation.Dreams(teacher, student)(images, Choices())
     before, after = (student(image, ["texture"])["texture"].square().mean() for image in (images, moved))
     assert after > 1.1 * before
     assert moved.min() >= 0 and moved.max() <= 1

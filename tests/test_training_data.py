@@ -16,6 +16,7 @@ from streamstyle.training import (
     Photographs,
     Recipe,
     VideoFrames,
+    crops,
     data as contents,
     painting_for,
     read_recipe,
@@ -109,16 +110,16 @@ def test_all_photographs_are_seen_before_one_is_seen_again(pictures):
 
     watched = Watched(pictures / "photos")
     for step in (1, 2, 3):
-        contents.random_crops(watched, 32, step, replace(QUICK, batch=2))
+        crops.crops_of_step(crops.HostImages(watched), 32, step, replace(QUICK, batch=2))
     assert [sorted(watched.seen[start : start + 2]) for start in (0, 2, 4)] == [[0, 1]] * 3
 
 
 def test_the_crops_of_a_step_depend_on_nothing_before(pictures):
-    photos = Photographs(pictures / "photos")
-    crops = contents.random_crops(photos, 32, 7, QUICK)
-    contents.random_crops(photos, 32, 8, QUICK)
-    assert torch.equal(contents.random_crops(photos, 32, 7, QUICK), crops)
-    assert crops.shape == (1, 3, 32, 32)
+    photos = crops.HostImages(Photographs(pictures / "photos"))
+    expected = crops.crops_of_step(photos, 32, 7, QUICK)
+    crops.crops_of_step(photos, 32, 8, QUICK)
+    assert torch.equal(crops.crops_of_step(photos, 32, 7, QUICK), expected)
+    assert expected.shape == (1, 3, 32, 32)
 
 
 def test_held_back_files_are_spread_and_not_trained_on():

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from streamstyle.device import choose
 from streamstyle.styles import save_style
 from streamstyle.training.data import Photographs, read_rgb, split, to_tensor
 from streamstyle.training.loop import Training, TrainingProgress
@@ -46,6 +47,7 @@ def main() -> None:
         ("output", "weights file to write"),
     ):
         parser.add_argument(name, type=Path, help=text)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe = read_recipe(options.recipe)[0]
@@ -57,7 +59,7 @@ def main() -> None:
             losses = " ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
             LOG.info("step %d of %s, %.0f s: %s", progress.step, progress.steps, progress.seconds, losses)
 
-    training = Training(None, photos, load_features(), recipe)
+    training = Training(None, photos, load_features(), recipe, device=choose(options.device))
     network = training.run(log)
     decibels = peak_signal_to_noise(network, held_back)
     LOG.info("%d held-out photographs: %.2f dB", len(held_back), decibels)

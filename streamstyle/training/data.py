@@ -1,8 +1,4 @@
-"""Training data: random crops of content images, and the style painting.
-
-Every random choice depends only on the recipe's seed and the step number, so that training can resume at any
-step with the same result.
-"""
+"""Training data: content images, and the style painting. Crops of them are taken in `crops`."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from streamstyle.errors import InputError
@@ -36,17 +32,21 @@ CACHED_IMAGES = 600  # decoded images, about 0.5 GB
 _log = logging.getLogger("streamstyle")
 
 
-class TrainingImages(Protocol):
-    """Content images for training, each RGB and upright.
+class Images(Protocol):
+    """Images, each RGB and upright; a list of Pillow's images is one such."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Image.Image: ...
+
+
+class TrainingImages(Images, Protocol):
+    """Content images for training.
 
     Attributes:
         identity: changes with the images, so that an unfinished training resumes only with the same images.
     """
 
     identity: str
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Image.Image: ...
 
 
 class Photographs:
@@ -183,37 +183,3 @@ def painting_for(path: Path, recipe: Recipe) -> Tensor:
     return read_painting(
         path, stroke_size=recipe.stroke_size, part=recipe.part, grain=recipe.grain, levels=recipe.levels
     )
-
-
-def random_crops(images: TrainingImages, side: int, step: int, recipe: Recipe) -> Tensor:
-    """The content crops of a step, (batch, 3, side, side) float in [0, 1].
-
-    Each epoch uses every content image once, in random order.
-    """
-    rng = np.random.default_rng((recipe.seed, step))
-    crops = []
-    for number in range((step - 1) * recipe.batch, step * recipe.batch):
-        epoch, index = divmod(number, len(images))
-        order = np.random.default_rng((recipe.seed, 0, epoch)).permutation(len(images))
-        crops.append(random_crop(images[int(order[index])], side, rng))
-    return torch.cat(crops)
-
-
-def random_crop(
-    image: Image.Image, side: int, rng: np.random.Generator, smallest: float | None = None
-) -> Tensor:
-    """A random square of the image, (1, 3, side, side) float in [0, 1], mirrored half of the time.
-
-    Args:
-        image: RGB, of any size.
-        side: of the crop in pixels.
-        rng: source of randomness.
-        smallest: minimum side of the square, as a share of the image's shorter side. By default the crop is
-            enlarged by at most a tenth.
-    """
-    shortest = min(image.size)
-    least = min(side, shortest) * 0.9 if smallest is None else shortest * smallest
-    size = rng.uniform(least, shortest) if shortest > 1 else shortest
-    x, y = (rng.uniform(0, length - size) for length in image.size)
-    crop = image.resize((side, side), Image.Resampling.BILINEAR, box=(x, y, x + size, y + size))
-    return to_tensor(ImageOps.mirror(crop) if rng.random() < 0.5 else crop)

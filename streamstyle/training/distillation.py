@@ -19,6 +19,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from streamstyle import device as devices
+from streamstyle.cuda_graphs import CapturedVariants
 from streamstyle.device import low_precision
 from streamstyle.images import Notices
 from streamstyle.networks import Distilled, MobileNet
-from streamstyle.networks.features import BRANCHES, TRUNK
-from streamstyle.training.data import photograph_files, random_crop, read_rgb, split, to_tensor
+from streamstyle.networks.features import BRANCHES, TRUNK, FeatureNetwork
+from streamstyle.training.crops import CropSource, crop_source
+from streamstyle.training.data import photograph_files, read_rgb, split, to_tensor
+from streamstyle.training.optimization import steps_of
+from streamstyle.transfers import upload
 from streamstyle.weights import load_features, save_features
 
 LAYER_PAIRS = {
@@ -117,18 +123,27 @@ def distill(
     teacher: MobileNet,
     recipe: Distillation,
     on_step: Callable[[int, Mapping[str, float]], None] | None = None,
+    device: torch.device | None = None,
 ) -> Distilled:
-    """Trains the student on the CPU.
+    """Trains the student.
+
+    The same recipe gives the same network on the same CPU. On CUDA, pixel noise and rounding differ.
 
     Args:
         photos: image files to train on.
         teacher: network whose layers the student learns to predict; it is not changed.
         recipe: how to train.
-        on_step: called after each step with its number and the error of each branch.
+        on_step: called after each step with its number and the error of each branch, on CUDA that of one of
+            the last steps.
+        device: where to train, by default the CPU.
 
     Returns:
-        The student, folded to plain convolutions, in evaluation mode.
+        The student, folded to plain convolutions, in evaluation mode, on the CPU.
+
+    Raises:
+        Diverged: an error is not finite.
     """
+    device = device or torch.device("cpu")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         student = Distilled()
@@ -136,42 +151,53 @@ def distill(
             convolution = student.trunk[name]
             assert isinstance(convolution, nn.Conv2d)
             student.trunk[name] = Branched(convolution)
-    student = student.to(memory_format=torch.channels_last).train()
-    teacher = teacher.to(memory_format=torch.channels_last).eval()
+    student = student.to(device).to(memory_format=torch.channels_last).train()
+    teacher = copy.deepcopy(teacher).to(device).to(memory_format=torch.channels_last).eval()
     student.requires_grad_(True)
     teacher.requires_grad_(False)
     rng = np.random.default_rng(recipe.seed)
-    batches = crops_of(photos, recipe, rng)
+    notices = Notices()
+    source = crop_source([read_rgb(path, notices) for path in photos], device)
+    batches, dreams = batches_of(source, recipe, rng), Dreams(teacher, student)
     spread = variance_of(teacher, next(batches))
-    optimizer = torch.optim.AdamW(student.parameters(), lr=recipe.learning_rate, weight_decay=1e-4)
+    steps = steps_of(
+        student,
+        lambda images: errors_of(student, teacher, images, spread),
+        torch.optim.AdamW,
+        clip=2.0,
+        weight_decay=1e-4,
+    )
     for step in range(1, recipe.steps + 1):
         done = (step - 1) / recipe.steps
         rate = recipe.learning_rate * min(1.0, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
-        optimizer.param_groups[0]["lr"] = rate
         images = next(batches)
         count = round(recipe.dreamed * recipe.batch)
         if count:
-            images[-count:] = dreamed_images(images[-count:], teacher, student, rng)
-        with torch.no_grad(), low_precision(images.device):
-            target = teacher(images, LAYER_PAIRS.values())
-        with low_precision(images.device):
-            found = linear_outputs(student, images)
-        errors = {
-            branch: (channel_errors(found[branch].float(), target[layer].float()) / spread[layer]).mean()
-            for branch, layer in LAYER_PAIRS.items()
-        }
-        optimizer.zero_grad()
-        torch.stack(list(errors.values())).sum().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 2.0)
-        optimizer.step()
+            images[-count:] = dreams(images[-count:], rng)
+        errors = steps(rate, images)
         if on_step is not None:
-            on_step(step, {name: error.item() for name, error in errors.items()})
-    student.eval()
+            on_step(step, errors)
+    steps.finish()
+    student.cpu().eval()
     for name in TRUNK:
         branched = student.trunk[name]
         assert isinstance(branched, Branched)
         student.trunk[name] = branched.folded()
     return student.to(memory_format=torch.contiguous_format).requires_grad_(False)
+
+
+def errors_of(
+    student: Distilled, teacher: MobileNet, images: Tensor, spread: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Error of each branch of the student: squared error divided by variance, averaged over the channels."""
+    with torch.no_grad(), low_precision(images.device):
+        target = teacher(images, LAYER_PAIRS.values())
+    with low_precision(images.device):
+        found = linear_outputs(student, images)
+    return {
+        branch: (channel_errors(found[branch].float(), target[layer].float()) / spread[layer]).mean()
+        for branch, layer in LAYER_PAIRS.items()
+    }
 
 
 def linear_outputs(student: Distilled, images: Tensor) -> dict[str, Tensor]:
@@ -196,45 +222,63 @@ def variance_of(teacher: MobileNet, images: Tensor) -> dict[str, Tensor]:
     }
 
 
-def crops_of(photos: list[Path], recipe: Distillation, rng: np.random.Generator) -> Iterator[Tensor]:
+def batches_of(source: CropSource, recipe: Distillation, rng: np.random.Generator) -> Iterator[Tensor]:
     """Endless batches, (N, 3, crop, crop): crops with color jitter and noise, some blended in pairs."""
-    notices = Notices()
-    images: list[Image.Image] = [read_rgb(path, notices) for path in photos]
+    count = recipe.batch
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        values = torch.from_numpy(rng.uniform(low, high, shape).astype(np.float32))
+        return upload(values, batch.device)
+
     while True:
-        crops = [
-            random_crop(images[int(rng.integers(len(images)))], recipe.crop, rng, smallest=0.35)
-            for _ in range(recipe.batch)
-        ]
-        batch = torch.cat(crops)
-        count = len(crops)
-        gain = torch.from_numpy(rng.uniform(0.6, 1.4, (count, 3, 1, 1)).astype(np.float32))
-        offset = torch.from_numpy(rng.uniform(-0.1, 0.1, (count, 3, 1, 1)).astype(np.float32))
-        noise = rng.uniform(0, 0.04, (count, 1, 1, 1)).astype(np.float32)
+        indices = (int(rng.integers(len(source))) for _ in range(count))
+        batch = source.crops(indices, recipe.crop, rng, smallest=0.35)
+        gain, offset = uniform(0.6, 1.4, count, 3, 1, 1), uniform(-0.1, 0.1, count, 3, 1, 1)
+        deviation = uniform(0, 0.04, count, 1, 1, 1)
         batch = (batch - 0.5) * gain + 0.5 + offset
-        batch += torch.from_numpy(noise * rng.standard_normal(batch.shape, dtype=np.float32))
+        batch += deviation * pixel_noise(batch, rng)
         mixed = count // 6  # the first few are mixtures
-        share = torch.from_numpy(rng.uniform(0.2, 0.8, (mixed, 1, 1, 1)).astype(np.float32))
+        share = uniform(0.2, 0.8, mixed, 1, 1, 1)
         batch[:mixed] = torch.lerp(batch[:mixed], batch[-mixed:], share) if mixed else batch[:0]
         yield batch.clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def dreamed_images(
-    images: Tensor, teacher: MobileNet, student: Distilled, rng: np.random.Generator
-) -> Tensor:
-    """The images after a few steps of gradient ascent on a layer of teacher or student."""
-    branch = list(LAYER_PAIRS)[int(rng.integers(len(LAYER_PAIRS)))]
-    network, layer = (student, branch) if rng.random() < 0.5 else (teacher, LAYER_PAIRS[branch])
-    size = float(rng.uniform(0.01, 0.05))
-    student.eval()
-    for _ in range(int(rng.integers(1, LARGEST_DREAM + 1))):
-        images = images.detach().requires_grad_(True)
-        with low_precision(images.device):
-            seen = network(images, [layer])[layer]
-        (gradient,) = torch.autograd.grad(seen.float().square().mean(), images)
-        images = images + size * gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
-        images = images.clamp(0, 1)
-    student.train()
-    return images.detach()
+def pixel_noise(batch: Tensor, rng: np.random.Generator) -> Tensor:
+    """Normal noise for a batch; drawn on the device, as drawing it on the host takes longer than a step."""
+    if devices.on_host(batch):
+        return torch.from_numpy(rng.standard_normal(batch.shape, dtype=np.float32))
+    generator = torch.Generator(batch.device).manual_seed(int(rng.integers(2**63)))
+    return torch.randn(batch.shape, generator=generator, device=batch.device)
+
+
+class Dreams:
+    """Images after a few steps of gradient ascent on a random layer of teacher or student."""
+
+    def __init__(self, teacher: MobileNet, student: Distilled) -> None:
+        self.teacher, self.student = teacher, student
+        self._captured = CapturedVariants()
+
+    def __call__(self, images: Tensor, rng: np.random.Generator) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to the same shape."""
+        branch = list(LAYER_PAIRS)[int(rng.integers(len(LAYER_PAIRS)))]
+        network, layer = (self.student, branch) if rng.random() < 0.5 else (self.teacher, LAYER_PAIRS[branch])
+        length = upload(torch.tensor(rng.uniform(0.01, 0.05), dtype=torch.float32), images.device)
+        for _ in range(int(rng.integers(1, LARGEST_DREAM + 1))):
+            images = self._captured(layer, partial(ascent, network, layer), images, length)["images"]
+        return images
+
+
+def ascent(network: FeatureNetwork, layer: str, images: Tensor, length: Tensor) -> dict[str, Tensor]:
+    """The images after one step of gradient ascent on the layer, of this mean length."""
+    learning = network.training
+    network.eval()
+    images = images.detach().requires_grad_(True)
+    with low_precision(images.device):
+        seen = network(images, [layer])[layer]
+    (gradient,) = torch.autograd.grad(seen.float().square().mean(), images)
+    network.train(learning)
+    images = images + length * gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
+    return {"images": images.clamp(0, 1).detach()}
 
 
 @torch.no_grad()
@@ -286,6 +330,7 @@ def main() -> None:
         ("output", "weights file to write"),
     ):
         parser.add_argument(name, type=Path, help=text)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe = Distillation(**tomllib.loads(options.recipe.read_text(encoding="utf-8")))
@@ -300,7 +345,7 @@ def main() -> None:
             values = " ".join(f"{name} {value:.3f}" for name, value in errors.items())
             LOG.info("step %d of %d, %.0f s: %s", step, recipe.steps, seconds, values)
 
-    student = distill(training, teacher, recipe, log)
+    student = distill(training, teacher, recipe, log, devices.choose(options.device))
     save_features(options.output, student, {"recipe": options.recipe.read_text(encoding="utf-8")})
     errors = errors_on(held_back, student, teacher)
     LOG.info("%d held-out photographs: %s", len(held_back), errors)

@@ -26,7 +26,8 @@ from streamstyle.networks import StyleNet
 from streamstyle.part_folder import PartFolder
 from streamstyle.styles import load_style, save_style
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
-from streamstyle.training.loop import Diverged, Training, TrainingProgress
+from streamstyle.training.loop import Training, TrainingProgress
+from streamstyle.training.optimization import Diverged
 from streamstyle.training.preview import TrainingPreview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
@@ -135,7 +136,10 @@ def train(
 def resume_training(
     output: Path, *, painting: str | Path | None = None, on_progress: OnProgress | None = None
 ) -> Recipe:
-    """Resumes an interrupted training; the result is the same as without interruption.
+    """Resumes an interrupted training.
+
+    On a CPU the result is the same as without interruption, bit for bit; on CUDA it looks alike, as rounding
+    differs in each run (see `Training`).
 
     Args:
         output: the weights file that was to be written.

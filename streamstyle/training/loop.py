@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamstyle.errors import StreamstyleError
 from streamstyle.networks.features import FeatureNetwork
 from streamstyle.networks.style_net import StyleNet
-from streamstyle.training.data import CACHED_IMAGES, TrainingImages, random_crops
+from streamstyle.training.crops import crop_source, crops_of_step
+from streamstyle.training.data import TrainingImages
+from streamstyle.training.optimization import Diverged, steps_of
 from streamstyle.training.perceptual_loss import PerceptualLoss, random_choices
 from streamstyle.training.recipe import Recipe
 from streamstyle.training.synthetic_motion import Motion
@@ -31,10 +32,6 @@ TIMED = 20
 State = Mapping[str, Tensor]
 
 
-class Diverged(StreamstyleError):
-    """The losses are not finite; the network is as it was before the step."""
-
-
 @dataclass(frozen=True)
 class TrainingProgress:
     """Progress of a training; passed to `on_progress` after each step.
@@ -44,7 +41,7 @@ class TrainingProgress:
         steps: total number of steps, or None while the first ones are timed.
         seconds: wall time of this run.
         eta_seconds: expected wall time to the end, or None if the number of steps is unknown.
-        losses: weighted value of each loss in this step.
+        losses: weighted value of each loss in this step; on CUDA, in one of the last 20 steps.
     """
 
     step: int
@@ -57,8 +54,10 @@ class TrainingProgress:
 class Training:
     """The training of a style. `run` trains to the end; `state` and `restore` save and resume it.
 
-    The result depends only on recipe and images: with `steps` fixed, the same ones give the same network on
-    the same device with the same number of threads.
+    The result depends only on recipe and images: with `steps` fixed, the same ones give the same network, bit
+    for bit, on the same CPU with the same number of threads. On CUDA random choices are the same, too, but
+    gradients are added up in any order, which rounds them differently in each run. There a training that is
+    repeated or resumed gives a network that looks alike, not the same weights.
 
     Args:
         painting: (1, 3, H, W) in [0, 1]; None trains a base network, which reproduces photographs.
@@ -88,17 +87,17 @@ class Training:
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")
-        self.recipe, self.step, self.images, self.device = recipe, 0, images, device
-        self.loading = 0.0  # seconds spent on loading images
+        self.recipe, self.step = recipe, 0
+        self.images = crop_source(images, device)
         self.network = fresh_network(recipe.seed, base)
         self.network.to(device).to(memory_format=torch.channels_last).train()
         # A copy, as the caller may move the network to another device while the training still uses it.
-        features = copy.deepcopy(features).to(device).to(memory_format=torch.channels_last).eval()
-        features.requires_grad_(False)
+        judge = copy.deepcopy(features).to(device).to(memory_format=torch.channels_last).eval()
         self.perceptual_loss = PerceptualLoss(
-            features, recipe, None if painting is None else painting.to(device)
+            judge.requires_grad_(False), recipe, None if painting is None else painting.to(device)
         )
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
+        self.steps = steps_of(self.network, self._losses, clip=1.0, betas=(0.9, 0.99))
+        self.optimizer = self.steps.optimizer
 
     def run(self, on_progress: Callable[[TrainingProgress], None] | None = None) -> StyleNet:
         """Trains to the end.
@@ -113,68 +112,90 @@ class Training:
             Diverged: a loss is not finite.
         """
         start, before = time.monotonic(), self.step
-        timed = start
+        settled = start, 0.0  # when all steps took alike, and for how long images had been loaded by then
         while self.recipe.steps is None or self.step < self.recipe.steps:
             losses = self.advance()
-            seconds = time.monotonic() - start
             done = self.step - before
-            if done == 1:  # warm-up, not timed
-                timed, self.loading = time.monotonic(), 0.0
-            if self.recipe.steps is None and done == TIMED:
-                self.fix_steps(seconds, time.monotonic() - timed)
+            if self.recipe.steps is None and done in (self.steps.settling, TIMED):
+                self.finish()
+                if done == TIMED:
+                    self.fix_steps(time.monotonic() - start, *settled)
+                else:
+                    settled = time.monotonic(), self.images.loading
+            seconds = time.monotonic() - start
             if on_progress is not None:
                 left = None if self.recipe.steps is None else (self.recipe.steps - self.step) * seconds / done
                 on_progress(TrainingProgress(self.step, self.recipe.steps, seconds, left, losses))
+        self.finish()
         return fresh_network(self.recipe.seed, self.network).eval()
 
     def advance(self) -> dict[str, float]:
         """One step of the optimizer.
 
         Returns:
-            The weighted losses before the step, by name.
+            The weighted losses before the step, by name; on CUDA, those of one of the last steps.
 
         Raises:
-            Diverged: a loss or its gradient is not finite; the network is unchanged.
+            Diverged: a loss or its gradient is not finite; the network is as it was before that step, and
+                `step` the number of steps before it.
         """
         step = self.step + 1
-        self.optimizer.param_groups[0]["lr"] = learning_rate(step, self.recipe)
-        start = time.monotonic()
-        photos = random_crops(self.images, self.recipe.crop, step, self.recipe).to(self.device)
-        self.loading += time.monotonic() - start
+        photos = crops_of_step(self.images, self.recipe.crop, step, self.recipe)
         corner, motion = random_choices(self.recipe.crop, np.random.default_rng((self.recipe.seed, 1, step)))
-        losses = self.perceptual_loss.losses(
-            self.network, photos, corner.to(self.device), Motion(*(each.to(self.device) for each in motion))
-        )
-        values = {name: loss.item() for name, loss in losses.items()}
-        self.optimizer.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0).item()
-        if not all(math.isfinite(value) for value in (*values.values(), norm)):
-            raise Diverged(
-                f"training diverged at step {step}; try a learning rate below {self.recipe.learning_rate:g}"
-            )
-        self.optimizer.step()
+        try:
+            values = self.steps(learning_rate(step, self.recipe), photos, corner, *motion)
+        except Diverged as exc:
+            raise self._diverged(exc) from None
         self.step = step
         return values
 
-    def fix_steps(self, seconds: float, timed: float) -> None:
+    def finish(self) -> dict[str, float]:
+        """Waits for the device.
+
+        Returns:
+            The weighted losses of the last step.
+
+        Raises:
+            Diverged: as `advance`.
+        """
+        try:
+            return self.steps.finish()
+        except Diverged as exc:
+            raise self._diverged(exc) from None
+
+    def _losses(self, photos: Tensor, corner: Tensor, *motion: Tensor) -> dict[str, Tensor]:
+        return self.perceptual_loss.losses(self.network, photos, corner, Motion(*motion))
+
+    def _diverged(self, error: Diverged) -> Diverged:
+        """The error with advice; the training is set back to the step before."""
+        self.step = error.completed
+        return Diverged(f"{error}; try a learning rate below {self.recipe.learning_rate:g}", self.step)
+
+    def fix_steps(self, seconds: float, since: float, loaded: float) -> None:
         """Converts the minutes of the recipe to steps.
 
         Args:
             seconds: elapsed time.
-            timed: time of the last TIMED - 1 steps.
+            since: when the first steps had settled, by the monotonic clock.
+            loaded: seconds spent on loading images by then.
         """
         assert self.recipe.minutes is not None
         left = max(self.recipe.minutes * 60 - seconds, 0)
-        load = self.loading / (TIMED - 1)  # images are read or rendered on first use, then cached
-        train = timed / (TIMED - 1) - load
-        unseen = max(len(self.images) / self.recipe.batch - TIMED, 0)  # further steps that load images
-        loading = min(left / (load + train), unseen if len(self.images) <= CACHED_IMAGES else math.inf)
+        timed = TIMED - self.steps.settling
+        load = (self.images.loading - loaded) / timed  # images are read or rendered on first use, then cached
+        train = (time.monotonic() - since) / timed - load
+        unseen = max(self.images.unread / self.recipe.batch - TIMED, 0)  # further steps that load images
+        loading = min(left / (load + train), unseen)
         cached = max(left - loading * (load + train), 0) / train
         self.recipe = replace(self.recipe, steps=self.step + round(loading + cached), minutes=None)
 
     def state(self) -> dict[str, Tensor]:
-        """Copies of everything that changes during training, on the CPU; the recipe is not included."""
+        """Copies of everything that changes during training, on the CPU; the recipe is not included.
+
+        Raises:
+            Diverged: as `advance`.
+        """
+        self.finish()
         state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
             kept = self.optimizer.state.get(parameter, {})
@@ -191,11 +212,14 @@ class Training:
         self.network.load_state_dict(parts_of(state, "network."))
         for name, parameter in self.network.named_parameters():
             kept = parts_of(state, f"optimiser.{name}.")
-            # The step count stays on the CPU; moments have the device and memory layout of their parameters.
+            # Moments have the device and memory layout of their parameters.
             self.optimizer.state[parameter] = {
-                key: value.clone() if key == "step" else torch.empty_like(parameter).copy_(value)
+                key: value.to(self.steps.counts_on, copy=True)
+                if key == "step"
+                else torch.empty_like(parameter).copy_(value)
                 for key, value in kept.items()
             }
+        self.steps.restart(self.step)
 
 
 def parts_of(state: State, prefix: str) -> dict[str, Tensor]:
