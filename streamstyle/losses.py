@@ -143,7 +143,8 @@ def style_of(
     """
     deviation = features.std(dim=(2, 3), keepdim=True, correction=0)
     # Bounded below: activity in a channel that is nearly silent on the painting must not dominate the loss.
-    scale = deviation.clamp_min(LEAST_DEVIATION * deviation.max().item()).clamp_min(EPSILON)
+    least = (LEAST_DEVIATION * deviation.max().double()).to(deviation.dtype)
+    scale = torch.maximum(deviation, least).clamp_min(EPSILON)
     scale = scale if standardised else torch.ones_like(scale)
     return StyleStatistics(scale, statistic(features / scale))
 

@@ -28,6 +28,7 @@ from streamstyle.styles import load_style, save_style
 from streamstyle.training.data import Photographs, TrainingImages, VideoFrames, painting_for
 from streamstyle.training.loop import Training, TrainingProgress
 from streamstyle.training.optimization import Diverged
+from streamstyle.training.pairs import Pairs
 from streamstyle.training.preview import TrainingPreview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
@@ -52,6 +53,8 @@ class TrainingJob:
         painting: image file of the style painting.
         photos: folder of photographs as content images, or "".
         video: video whose frames are the content images, or ""; without either, rendered scenes are used.
+        pairs: image files of frames, each with its version painted by hand, which the network learns to make
+            of it; instead of content images. Then `painting` is one of the painted ones.
         features: network for the perceptual loss, a name or file; see `weights.load_features`.
         scratch: start from random weights instead of the base network.
         device: where to train; see `device.choose`.
@@ -61,10 +64,20 @@ class TrainingJob:
     painting: str
     photos: str = ""
     video: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
     features: str = "distilled"
     scratch: bool = False
     device: str = "auto"
     about: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        pairs = tuple((frame, painted) for frame, painted in self.pairs)  # JSON gives lists
+        object.__setattr__(self, "pairs", pairs)
+
+    def files(self) -> list[str]:
+        """All files and folders that are read; also the names of networks that are none."""
+        named = self.painting, self.photos, self.video, self.features
+        return [*filter(None, named), *(file for pair in self.pairs for file in pair)]
 
 
 def train(
@@ -114,7 +127,7 @@ def train(
     for path in others:
         refuse_overwrite(path, overwrite)
     for written in (output, preview_of(output)):
-        for read in filter(None, (job.painting, job.photos, job.video, job.features)):
+        for read in job.files():
             refuse_same_file(read, written)
     job = replace(
         job,
@@ -122,6 +135,7 @@ def train(
         photos=str(Path(job.photos).absolute()) if job.photos else "",
         video=str(Path(job.video).absolute()) if job.video else "",
         features=str(Path(job.features).absolute()) if Path(job.features).is_file() else job.features,
+        pairs=tuple((str(Path(a).absolute()), str(Path(b).absolute())) for a, b in job.pairs),
     )
     training, images = prepared(job, recipe)
     if is_there:
@@ -220,6 +234,7 @@ def with_moved_files(
         photos=place_of(job.photos, None),
         video=place_of(job.video, identity.get("contents")),
         features=place_of(job.features, identity.get("features")),
+        pairs=tuple((place_of(frame, None), place_of(painted, None)) for frame, painted in job.pairs),
     )
 
 
@@ -236,9 +251,12 @@ def prepared(job: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages
     """A training before its first step, and its content images."""
     painting = painting_for(Path(job.painting), recipe)
     images: TrainingImages
-    if job.photos and job.video:
-        raise UsageError("photos and video are both given; use only one of them")
-    if job.video:
+    given = [name for name in ("photos", "video", "pairs") if getattr(job, name)]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} are both given; use only one of them")
+    if job.pairs:
+        images = Pairs([(Path(frame), Path(painted)) for frame, painted in job.pairs])
+    elif job.video:
         images = VideoFrames(Path(job.video))
     else:
         images = Photographs(Path(job.photos)) if job.photos else Scenes()

@@ -20,6 +20,7 @@ from streamstyle.networks.style_net import StyleNet
 from streamstyle.training.crops import crop_source, crops_of_step
 from streamstyle.training.data import TrainingImages
 from streamstyle.training.optimization import Diverged, steps_of
+from streamstyle.training.pairs import Pairs
 from streamstyle.training.perceptual_loss import PerceptualLoss, random_choices
 from streamstyle.training.recipe import Recipe
 from streamstyle.training.synthetic_motion import Motion
@@ -61,7 +62,7 @@ class Training:
 
     Args:
         painting: (1, 3, H, W) in [0, 1]; None trains a base network, which reproduces photographs.
-        images: content images.
+        images: content images; of pairs, the painted ones are what the network learns to make of the others.
         features: network for the perceptual loss; it is copied.
         recipe: how to train.
         base: network to start from; it is not changed. By default the weights start at random.
@@ -89,6 +90,7 @@ class Training:
         device = device or torch.device("cpu")
         self.recipe, self.step = recipe, 0
         self.images = crop_source(images, device)
+        self.pairs = images if isinstance(images, Pairs) else None
         self.network = fresh_network(recipe.seed, base)
         self.network.to(device).to(memory_format=torch.channels_last).train()
         # A copy, as the caller may move the network to another device while the training still uses it.
@@ -140,10 +142,14 @@ class Training:
                 `step` the number of steps before it.
         """
         step = self.step + 1
-        photos = crops_of_step(self.images, self.recipe.crop, step, self.recipe)
+        painted: list[Tensor] = []
+        if self.pairs is None:
+            photos = crops_of_step(self.images, self.recipe.crop, step, self.recipe)
+        else:
+            photos, *painted = self.pairs.crops_of_step(step, self.recipe)
         corner, motion = random_choices(self.recipe.crop, np.random.default_rng((self.recipe.seed, 1, step)))
         try:
-            values = self.steps(learning_rate(step, self.recipe), photos, corner, *motion)
+            values = self.steps(learning_rate(step, self.recipe), photos, corner, *motion, *painted)
         except Diverged as exc:
             raise self._diverged(exc) from None
         self.step = step
@@ -163,8 +169,9 @@ class Training:
         except Diverged as exc:
             raise self._diverged(exc) from None
 
-    def _losses(self, photos: Tensor, corner: Tensor, *motion: Tensor) -> dict[str, Tensor]:
-        return self.perceptual_loss.losses(self.network, photos, corner, Motion(*motion))
+    def _losses(self, photos: Tensor, corner: Tensor, *others: Tensor) -> dict[str, Tensor]:
+        motion, painted = Motion(*others[: len(Motion._fields)]), others[len(Motion._fields) :]
+        return self.perceptual_loss.losses(self.network, photos, corner, motion, *painted)
 
     def _diverged(self, error: Diverged) -> Diverged:
         """The error with advice; the training is set back to the step before."""

@@ -32,6 +32,7 @@ from streamstyle.optical_flow import warp
 from streamstyle.training.recipe import CUT, Recipe
 from streamstyle.training.synthetic_motion import Motion, move, random_motion
 
+PAINTED_WEIGHT = 15.0  # of the mean absolute error, where the result is known
 PIXEL_WEIGHT = 20.0  # of the mean squared error, which is far below 1 for similar images
 
 
@@ -76,19 +77,30 @@ class PerceptualLoss:
             found: dict[str, Tensor] = self.features(image, layers)
         return {name: value.float() for name, value in found.items()}
 
-    def losses(self, network: nn.Module, photos: Tensor, corner: Tensor, motion: Motion) -> dict[str, Tensor]:
+    def losses(
+        self,
+        network: nn.Module,
+        photos: Tensor,
+        corner: Tensor,
+        motion: Motion,
+        painted: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Weighted losses by name; training minimizes their sum.
 
         Args:
             network: the style network.
             photos: (N, 3, crop, crop) in [0, 1]; the first one also gets synthetic motion.
             corner, motion: random, from `random_choices`; on the device of the photographs.
+            painted: what the results should be, (N, 3, crop, crop) in [0, 1], if that is known.
         """
         pair = move(photos[:1], motion, margin=CUT / 2)
         results = network(torch.cat((photos, pair.current)))
         side = photos.shape[-1] - CUT
         result, photo = square(results[:-1], corner, side), square(photos, corner, side)
-        losses = self.style(result, photo) if self.targets else self.reconstruction(result, photo)
+        if painted is not None:
+            losses = self.imitation(result, square(painted, corner, side))
+        else:
+            losses = self.style(result, photo) if self.targets else self.reconstruction(result, photo)
         losses["variation"] = self.recipe.variation_weight * total_variation(result)
         warped = warp(results[:1], pair.flow)
         temporal = temporal_loss(results[-1:], warped, pair.change, pair.confidence)
@@ -110,6 +122,23 @@ class PerceptualLoss:
             "content": self.recipe.content_weight * content_loss(found, expected, self.content_layers),
             "brightness": self.recipe.brightness_weight * brightness_loss(result, photo),
             "tone": self.recipe.tone_weight * tone_loss(result, photo, self.tones),
+        }
+
+    def imitation(self, result: Tensor, painted: Tensor) -> dict[str, Tensor]:
+        """Pixel, content and style losses against an image that is painted by hand."""
+        layers = (*self.style_layers, *self.content_layers)
+        with torch.no_grad():
+            expected = self.activations(painted, layers)
+            targets = {
+                name: style_of(expected[name], self.statistic, standardised=self.recipe.standardised)
+                for name in self.style_layers
+            }
+        found = self.activations(result, layers)
+        content = content_loss(found, expected, dict.fromkeys(layers, 1.0))
+        return {
+            "pixels": PAINTED_WEIGHT * (result - painted).abs().mean(),
+            "content": self.recipe.content_weight * content,
+            "style": self.recipe.style_weight * style_loss(found, targets, self.statistic),
         }
 
     def reconstruction(self, result: Tensor, photo: Tensor) -> dict[str, Tensor]:

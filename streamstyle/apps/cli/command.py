@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, get_origin
 
 import typer
@@ -18,6 +19,7 @@ from streamstyle.options import GivenValues, about, load_preset, range_of, witho
 REPORT = "Reporting"
 METAVARS = {int: "INTEGER", float: "NUMBER"}
 OUTPUT_FLAGS = ("-o", "--output")
+PAIR = "--pair"
 ARGUMENTS = "streamstyle.arguments"  # key of the context's `meta`
 
 Overwrite = Annotated[bool, typer.Option("-y", "--overwrite", help="Overwrite existing files.")]
@@ -169,4 +171,14 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[ARGUMENTS] = list(args)
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, list(repeated_for_each(args)))
+
+
+def repeated_for_each(arguments: Iterable[str]) -> Iterator[str]:
+    """The arguments with `--pair A B` as `--pair A --pair B`: Typer has no lists of pairs."""
+    waiting = deque(arguments)
+    while waiting:
+        argument = waiting.popleft()
+        yield argument
+        if argument == PAIR and len(waiting) > 1 and not waiting[1].startswith("-"):
+            yield from (waiting.popleft(), PAIR, waiting.popleft())

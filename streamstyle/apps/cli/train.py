@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from streamstyle.apps.cli.command import OUTPUT_FLAGS, Overwrite
+from streamstyle.apps.cli.command import OUTPUT_FLAGS, PAIR, Overwrite
 from streamstyle.apps.cli.reporting import Reporter, resume_hint
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import UsageError
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from streamstyle.training import Recipe
 
 TRAINING, DATA = "Training", "Training data"
+PAIR_OPTION = typer.Option(
+    PAIR,
+    metavar="FRAME PAINTED",
+    help="A frame of a video and its version painted by hand, to learn from; may be repeated.",
+    rich_help_panel=DATA,
+)
 
 
 class TrainSettings(BaseModel):
@@ -63,10 +69,13 @@ class TrainSettings(BaseModel):
 def train(
     reporter: Reporter,
     given: dict[str, Any],
-    painting: Annotated[Path, typer.Argument(metavar="PAINTING", help="The image whose style to learn.")],
+    painting: Annotated[
+        Path | None, typer.Argument(metavar="PAINTING", help="The image whose style to learn.")
+    ] = None,
+    pair: Annotated[list[Path] | None, PAIR_OPTION] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a style network from a painting.
+    """Train a style network from a painting, or from frames and their versions painted by hand.
 
     A sheet beside the output, NAME.preview.png, shows the progress. After an interruption,
     `streamstyle resume OUTPUT` continues.
@@ -74,6 +83,10 @@ def train(
     settings = make_settings(given, TrainSettings)
     if settings.minutes is not None and settings.steps is not None:
         raise UsageError("--minutes and --steps are both given; give only one")
+    pairs = pairs_of(pair or [])
+    painting = painting or next((painted for _, painted in pairs), None)
+    if painting is None:
+        raise UsageError("PAINTING is missing, or --pair FRAME PAINTED")
     output = Path(settings.output or f"{painting.stem}.safetensors")
     from streamstyle import training
     from streamstyle.files import sha256_of
@@ -91,6 +104,7 @@ def train(
         painting=str(painting),
         photos=settings.photos,
         video=settings.video,
+        pairs=tuple((str(frame), str(painted)) for frame, painted in pairs),
         features=settings.features,
         scratch=settings.scratch,
         device=settings.device,
@@ -101,6 +115,13 @@ def train(
             job, output, replace(recipe, **chosen), overwrite=overwrite, on_progress=reporter.training
         )
     finish(reporter, output, done)
+
+
+def pairs_of(files: list[Path]) -> list[tuple[Path, Path]]:
+    """Frames and their painted versions, which are given in turns."""
+    if len(files) % 2:
+        raise UsageError(f"{PAIR} {files[-1]}: expected two images, FRAME PAINTED")
+    return list(zip(files[::2], files[1::2], strict=True))
 
 
 def finish(reporter: Reporter, output: Path, recipe: Recipe) -> None:
