@@ -75,13 +75,15 @@ def matrices(source: Grids, target: Grids, sharp: bool = True) -> tuple[np.ndarr
     """
     smaller = [min(a.samples, b.samples) for a, b in zip(source, target, strict=True)]
     little = reduces_little([grid.samples for grid in source], smaller)
-    return matrix(source[0], target[0], sharp, little), matrix(source[1], target[1], sharp, little)
+    covered = all(covers(a, b) for a, b in zip(source, target, strict=True))
+    rows, columns = (matrix(a, b, sharp, little, covered) for a, b in zip(source, target, strict=True))
+    return rows, columns
 
 
 @lru_cache(maxsize=64)
-def matrix(source: Grid, target: Grid, sharp: bool, little: bool) -> np.ndarray:
-    """One of `matrices`; `little`: reduced by linear interpolation."""
-    if not covers(source, target):
+def matrix(source: Grid, target: Grid, sharp: bool, little: bool, covered: bool) -> np.ndarray:
+    """One of `matrices`; `little`: reduced by linear interpolation; `covered`: both sides, see `covers`."""
+    if not covered:
         factor, offset = target.seen_from(source)
         whole = _interpolation(factor * np.arange(target.samples) + offset, source.samples, ENLARGE, sharp)
         return whole.astype(np.float32)

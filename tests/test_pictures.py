@@ -175,6 +175,7 @@ def pairs_of_grids() -> list[tuple[Grids, Grids]]:
         (odd, small),
         (small, odd),
         (wide, small),
+        (chroma, chroma_grids((75, 128), (2, 2))),  # only its columns cover the same area
     ]
 
 
