@@ -32,6 +32,11 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
         pixels = image[0].detach().permute(1, 2, 0).numpy()
         warped = warped_pixels(pixels, flow[0].detach().permute(1, 2, 0).numpy(), mode)
         return torch.from_numpy(warped).permute(2, 0, 1)[None]
+    return sampled_along(image, flow, mode)
+
+
+def sampled_along(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+    """`warp` by torch, on any device."""
     height, width = image.shape[-2:]
     x, y = source_positions(flow)
     # Pixel centers in [-1, 1], where -1 and 1 are the outer edges of the outermost pixels.
