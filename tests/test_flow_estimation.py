@@ -255,6 +255,6 @@ def test_with_and_without_a_look_ahead_motion_is_the_same():
 
 
 def test_an_unknown_flow_is_named_with_the_known_ones():
-    with pytest.raises(UsageError, match="unknown flow slow; known: fast, medium, raft"):
+    with pytest.raises(UsageError, match="unknown flow slow; known: auto, fast, medium, dis, raft"):
         FlowEstimation("slow")
-    assert set(FLOWS) == {"fast", "medium", "raft"}
+    assert set(FLOWS) == {"fast", "medium", "dis", "raft"}

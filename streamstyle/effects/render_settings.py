@@ -89,12 +89,13 @@ def read_bit_rate(value: Any) -> Any:
 
 
 def read_flow_name(value: Any) -> Any:
-    """Checks for a name of FLOWS, none, or a folder."""
+    """Checks for auto, a name of FLOWS, none, or a folder."""
     from streamstyle.optical_flow import FLOWS
 
-    if value != "none" and value not in FLOWS and not os.path.isdir(str(value)):
-        hint = did_you_mean(str(value), FLOWS)
-        raise ValueError(f"no such flow{hint}; known are none, {', '.join(FLOWS)}, or a folder of flow files")
+    names = ["none", "auto", *FLOWS]
+    if value not in names and not os.path.isdir(str(value)):
+        hint = did_you_mean(str(value), names)
+        raise ValueError(f"no such flow{hint}; known are {', '.join(names)}, or a folder of flow files")
     return value
 
 
@@ -194,7 +195,7 @@ class RenderSettings(BaseModel):
     device: str = option("auto", "auto, cpu, cuda or cuda:N.", LOOK, environment="STREAMSTYLE_DEVICE")
 
     flow: FlowName = option(
-        "fast", "Optical flow: fast, medium, raft, none, or a folder of .flo or .npy files.", CONSISTENCY
+        "auto", "Optical flow: auto, fast, medium, dis, raft, none, or a folder of flow files.", CONSISTENCY
     )
     flow_size: int | None = option(
         None,
