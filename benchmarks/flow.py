@@ -10,8 +10,8 @@ Cost: milliseconds on one thread for each frame of the sample clip at two sizes:
 confidence masks, blending with the previous and the next result, and the style network. The last lines are
 flow with masks as a share of stylizing.
 
-With a CUDA device, `dis` is timed there, too, on frames of 1080 lines that lie on it: flow both ways alone, and
-with reduction and checks, in milliseconds a frame. `flow_dis_graphs` is 0 if it could not be captured.
+With a CUDA device, `dis` is timed there, too, on frames of 1080 lines that lie on it: flow both ways,
+alone and with reduction and checks, in milliseconds a frame. `flow_dis_graphs` is 0 if it was not captured.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def cost(size: tuple[int, int], flows: list[str], weights: Path | None) -> Itera
 
         def blend() -> None:
             stabilize = Stabilize(Precomputed(), 0.7)
-            for index, (_, since, following, forward_motion) in enumerate(moved):  # noqa: B023
+            for index, (_, since, following, forward_motion, _) in enumerate(moved):  # noqa: B023
                 coming = None
                 if following is not None and forward_motion is not None:
                     coming = NextFrame(images[index + 1], Moment(index + 1, 0.0), forward_motion)
