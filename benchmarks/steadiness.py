@@ -71,10 +71,10 @@ def measures(unsteady: str, steady: str, inertia: float, steadiness: float) -> d
     }
 
 
-def stylized(frames: list[Frame], effect: Effect) -> list[Frame]:
-    """The video, stylized."""
+def stylized(frames: list[Frame], effect: Effect, flow: str) -> list[Frame]:
+    """The video, stylized; results are blended along that flow."""
     sink = MemorySink()
-    run(MemorySource(frames), effect, [sink], motion=FlowEstimation("fast", device=choose()))
+    run(MemorySource(frames), effect, [sink], motion=FlowEstimation(flow, device=choose()))
     return sink.frames
 
 
@@ -106,7 +106,7 @@ def compare(name: str, frames: list[Frame], flow: Path | str, options: argparse.
     for what, (style, effect) in measures(
         options.unsteady, options.style, options.inertia, options.steady
     ).items():
-        results = stylized(frames, effect)
+        results = stylized(frames, effect, options.blend_flow)
         found = evaluate_frames(
             MemorySource(frames), MemorySource(results), FlowEstimation(flow, size=LARGEST)
         )
@@ -149,6 +149,7 @@ def main() -> None:
     parser.add_argument("--unsteady", default=str(ROOT / "benchmarks" / "starry_night_unsteady.safetensors"))
     parser.add_argument("--inertia", type=float, default=0.5)
     parser.add_argument("--steady", type=float, default=0.7)
+    parser.add_argument("--blend-flow", default="fast", help="flow along which results are blended")
     parser.add_argument("--painting", type=Path, help="painting of both styles")
     parser.add_argument("--sheet", type=Path, help="PNG for consecutive frames and their differences")
     parser.add_argument("--flow", type=Path, help="folder with the clip's flow; by default it is rendered")
