@@ -22,7 +22,7 @@ def choose(name: str = "auto") -> torch.device:
     """The device of that name; "auto" is the first CUDA device, or the CPU if there is none.
 
     Args:
-        name: "auto", "cpu", "cuda" or "cuda:N".
+        name: "auto", "cpu", "cuda" or "cuda:N"; "cuda:all" is the first one for what runs on one device.
 
     Raises:
         UsageError: there is no such device; the message lists the available ones.
@@ -31,10 +31,22 @@ def choose(name: str = "auto") -> torch.device:
     present = ["cpu", *(f"cuda:{index}" for index in range(count))]
     if name == "auto":
         return torch.device("cuda", 0) if count else torch.device("cpu")
-    normalized = "cuda:0" if name == "cuda" else re.sub(r"^cuda:0+(?=\d)", "cuda:", name)
+    normalized = "cuda:0" if name in ("cuda", "cuda:all") else re.sub(r"^cuda:0+(?=\d)", "cuda:", name)
     if normalized not in present:
         raise UsageError(f"device {name}: not available here; available: auto, {', '.join(present)}")
     return torch.device(normalized)
+
+
+def all_of(name: str) -> list[torch.device]:
+    """All devices that a name means: for "cuda:all" each CUDA device, else the one of `choose`.
+
+    Raises:
+        UsageError: as `choose`.
+    """
+    first = choose(name)
+    if name != "cuda:all":
+        return [first]
+    return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
 
 
 def on_host(where: Tensor | torch.device) -> bool:

@@ -121,6 +121,12 @@ class Composite:
                     result = result.with_bars_of(whole, self._bars)
         return result
 
+    def watch(self, picture: Picture, moment: Moment) -> None:
+        """Take note of the bars of a picture that is painted elsewhere; all else that lasts ends at cuts."""
+        if self.bars != "none" and self.keyframes.at(moment.seconds).without_none()[1]:
+            with torch.inference_mode():
+                self._bars = find_bars(picture, self._bars if self.bars == "video" else None, moment.cut)
+
     def without_bars(
         self, picture: Picture, following: Following | None, cut: bool
     ) -> tuple[Picture, Following | None]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from streamstyle.device import all_of
 from streamstyle.errors import UsageError
+from streamstyle.jobs.cards import render_on_all
 from streamstyle.jobs.spans import OnProgress, Span, VideoJob, render_span
 from streamstyle.pipeline import Result
 
@@ -12,8 +14,14 @@ Runner = Callable[[VideoJob, Sequence[Span], OnProgress], Result]
 
 
 def render_here(job: VideoJob, spans: Sequence[Span], on_progress: OnProgress = None) -> Result:
-    """Render the only span in this process, from the open input, since a pipe can be read only once."""
+    """Render the only span in this process, from the open input, since a pipe can be read only once.
+
+    If the settings name several devices, each renders a part of it in a process of its own.
+    """
     (span,) = spans
+    devices = all_of(job.opened.settings.device)
+    if len(devices) > 1:
+        return render_on_all(job, span, devices, on_progress)
     return render_span(job, span, on_progress)
 
 

@@ -33,12 +33,14 @@ class Span:
     Attributes:
         first: number of the first frame, from 0.
         end: number of the frame after the last one, which starts a new segment; None = the end of the video.
-        state: the effect's state before the first frame, from its checkpoint.
+        state: the effect's state before the first frame, from its checkpoint; or before `begin`.
+        begin: number of an earlier frame from which frames are processed, but not written; None = `first`.
     """
 
     first: int = 0
     end: int | None = None
     state: State = field(default_factory=dict)
+    begin: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class OpenRender:
         effect: on the device.
         motion: estimates the optical flow, or None if the effect needs none.
         device: where the effect runs.
+        name: of the input.
+        settings: of the render.
     """
 
     source: Source
@@ -58,6 +62,8 @@ class OpenRender:
     effect: Effect
     motion: FlowEstimation | None
     device: torch.device
+    name: str
+    settings: RenderSettings
 
     def run(self, sink: Sink, on_progress: OnProgress, span: Span | None = None) -> Result:
         """Send the frames of a span, by default all, through the effect into a sink.
@@ -75,6 +81,7 @@ class OpenRender:
             resume_at=span.first,
             stop_at=span.end,
             state=span.state,
+            begin_at=span.begin,
         )
 
 
@@ -103,7 +110,8 @@ def open_render(
     ):
         motion = open_flow(settings, source.info.kind)
         with cores_for(device, source.info.kind):
-            yield OpenRender(source, replace(source.info, provenance=provenance), effect, motion, device)
+            info = replace(source.info, provenance=provenance)
+            yield OpenRender(source, info, effect, motion, device, name, settings)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from streamstyle.frames import Checkpoint, Effect, Frame, Item, Packet, Progress
 from streamstyle.optical_flow import FlowEstimation, FlowItem
 from streamstyle.pipeline.buffer import Buffer
 from streamstyle.pipeline.reader import Reader
+from streamstyle.pipeline.segmentation import Segmentation
 from streamstyle.pipeline.step import Pixels, Step
 from streamstyle.pipeline.writer import Writer
 
@@ -67,6 +68,7 @@ def run(
     resume_at: int = 0,
     stop_at: int | None = None,
     state: Mapping[str, np.ndarray | float | int] | None = None,
+    begin_at: int | None = None,
 ) -> Result:
     """Send every frame of `source` through `effect` to all `sinks`, without dropping or adding any.
 
@@ -91,16 +93,19 @@ def run(
         stop_at: number of the frame to stop before; a checkpoint is written in its place. None for the end
             of the source.
         state: the effect's state after the frames already rendered, from their checkpoint.
+        begin_at: number of an earlier frame that the state belongs to. Frames from there on are processed,
+            but not written before `resume_at`.
 
     Raises:
         InputError: the source has no frame; the outputs are aborted, so nothing is left of them.
         StreamstyleError: whatever source, effect or sinks raise.
     """
     chosen = choose(device) if isinstance(device, str) else device
-    step = Step(effect, chosen, resume_at)
+    begin_at = resume_at if begin_at is None else begin_at
+    step = Step(effect, chosen, begin_at)
     if state:
         step.restore(state)
-    return _Run(source, step, sinks, motion, on_progress, resume_at, stop_at).run()
+    return _Run(source, step, sinks, motion, on_progress, begin_at, resume_at, stop_at).run()
 
 
 class _Run:
@@ -113,6 +118,7 @@ class _Run:
         sinks: Sequence[Sink],
         motion: FlowEstimation | None,
         on_progress: Callable[[Progress], None] | None,
+        begin_at: int,
         resume_at: int,
         stop_at: int | None,
     ) -> None:
@@ -121,15 +127,15 @@ class _Run:
         self._sinks = sinks
         self._motion = motion
         self._on_progress = on_progress
+        self._begin_at = begin_at
         self._resume_at = resume_at
         self._stop_at = stop_at
         self._seconds = {"read": 0.0, "effect": 0.0}
         self._frames_read = 0  # frames read from the source
         self._concealed = 0
-        self._segment_start: float | None = None
         self._started_frame: tuple[Frame, Callable[[], Pixels]] | None = None  # and what waits for its result
         intervals = [sink.checkpoint_seconds for sink in sinks if sink.checkpoint_seconds]
-        self._checkpoint_seconds = min(intervals, default=None)
+        self._segmentation = Segmentation(min(intervals, default=None))
         self._started = time.perf_counter()
         self._reported = self._started
 
@@ -141,7 +147,7 @@ class _Run:
         flow_items: Buffer[FlowItem] = Buffer(lambda flow_item: _capacity(_FLOW_FRAMES)(flow_item.item))
         readers: list[Reader[Any]] = [Reader(self._timed(), items.put, items.end)]
         if self._motion is not None:
-            flow = self._motion(items, self._resume_at)
+            flow = self._motion(items, self._begin_at)
             readers.append(Reader(flow, flow_items.put, flow_items.end, name="optical flow"))
         try:
             for flow_item in map(FlowItem, items) if self._motion is None else flow_items:
@@ -192,7 +198,7 @@ class _Run:
             except StopIteration:
                 return
             if isinstance(item, Frame):
-                if frames >= self._resume_at - _FLOW_FRAMES:  # the others are not looked at
+                if frames >= self._begin_at - _FLOW_FRAMES:  # the others are not looked at
                     item = self._step.uploaded(item)
                 frames += 1
             self._seconds["read"] += time.perf_counter() - begin
@@ -205,8 +211,8 @@ class _Run:
             return
         index = self._frames_read
         self._concealed += item.concealed
-        if index >= self._resume_at:
-            if self._ends_segment(item):
+        if index >= self._begin_at:
+            if index >= self._resume_at and self._segmentation.ends_before(item):
                 self._write_started(writer)
                 writer.put(Checkpoint(self._step.state()))
             begin = time.perf_counter()
@@ -220,7 +226,8 @@ class _Run:
                 next_motion=flow_item.next_motion,
             )
             self._write_started(writer)  # a device works on the new frame meanwhile
-            self._started_frame = item, finish
+            if index >= self._resume_at:
+                self._started_frame = item, finish
             if self._step.on_host:
                 self._write_started(writer)
             self._seconds["effect"] += time.perf_counter() - begin
@@ -233,15 +240,6 @@ class _Run:
         if started is not None:
             frame, finish = started
             writer.put(replace(frame, picture=finish()))
-
-    def _ends_segment(self, frame: Frame) -> bool:
-        """Whether a segment ends before `frame`; depends only on times, so that a resumed run agrees."""
-        if self._segment_start is None:
-            self._segment_start = frame.seconds
-        if self._checkpoint_seconds is None or frame.seconds - self._segment_start < self._checkpoint_seconds:
-            return False
-        self._segment_start = frame.seconds
-        return True
 
     def _report(self, writer: Writer, last: bool = False) -> None:
         now = time.perf_counter()

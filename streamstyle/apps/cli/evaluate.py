@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import RenderSettings
-from streamstyle.effects.render_settings import FlowName, Seconds
+from streamstyle.effects.setting_values import FlowName, Seconds
 from streamstyle.files import real_target, refuse_overwrite, refuse_same_file
 from streamstyle.options import make_settings, option, same
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from streamstyle.apps.cli.command import Overwrite
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import RenderSettings
-from streamstyle.effects.render_settings import Size
+from streamstyle.effects.setting_values import Size
 from streamstyle.options import make_settings, same
 
 

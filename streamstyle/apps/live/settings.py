@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from streamstyle.effects import RenderSettings, StylizeSettings
-from streamstyle.effects.render_settings import INPUT, LOOK, OUTPUT, Size
+from streamstyle.effects.render_settings import INPUT, LOOK, OUTPUT
+from streamstyle.effects.setting_values import Size
 from streamstyle.effects.stylize.settings import RunnerName
 from streamstyle.options import option, same
 

@@ -91,6 +91,10 @@ class StylizeSettings(RenderSettings):
         """`every` for a source of that kind; separate images are all painted."""
         return self.every if kind == "video" or self.steadiness(kind) > 0 else 1
 
+    def carries(self) -> bool:
+        """Whether the statistics of earlier frames are used."""
+        return self.inertia > 0
+
     def needs_flow(self, kind: str) -> bool:
         """Whether frames are stylized, and blended or warped along the flow."""
         uses_flow = self.steadiness(kind) > 0 or self.painted_every(kind) > 1

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import field_validator
 
 from streamstyle.effects.dream.settings import DreamSettings
-from streamstyle.effects.render_settings import EffectContext, is_pair
+from streamstyle.effects.render_settings import EffectContext
+from streamstyle.effects.setting_values import is_pair
 from streamstyle.options import option, same
 
 if TYPE_CHECKING:
