@@ -157,6 +157,9 @@ class RenderSettings(BaseModel):
         None, "Constant frame rate, such as 25 or 30000/1001; else every frame is kept.", INPUT, text=True
     )
     deinterlace: bool = option(True, "Deinterlace interlaced videos.", INPUT)
+    decoder: Literal["cpu", "nvdec"] = option(
+        "cpu", "Decode videos on the CPU, or by nvdec on an NVIDIA card, which hides damage.", INPUT
+    )
 
     format: str | None = option(None, "Container for pipes and URLs; matroska for stdout.", OUTPUT)
     codec: str = option(
@@ -263,6 +266,7 @@ class RenderSettings(BaseModel):
             length=self.length,
             fps=self.fps,
             deinterlace=self.deinterlace,
+            decoder=self.decoder,
             as_video=self.needs_flow("folder"),
         )
         return open_source(name, options)

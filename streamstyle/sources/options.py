@@ -16,6 +16,7 @@ class ReadOptions:
         start, length: part of a video to read, in seconds.
         fps: constant frame rate of a video, or images per second of a folder.
         deinterlace: deinterlace interlaced videos.
+        decoder: "cpu", or "nvdec" for that of an NVIDIA card, which hides damage.
         as_video: the images of a folder are consecutive frames of a video.
     """
 
@@ -25,4 +26,5 @@ class ReadOptions:
     length: float | None = None
     fps: Fraction | None = None
     deinterlace: bool = True
+    decoder: str = "cpu"
     as_video: bool = False

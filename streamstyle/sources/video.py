@@ -22,6 +22,7 @@ from streamstyle.video.color import BT709, is_wide, resolve_tags
 from streamstyle.video.completeness import is_cut_off, missing_seconds
 from streamstyle.video.decoding import Decoded, Decoder, PacketReader, decoding_threads
 from streamstyle.video.deinterlacing import Deinterlacer
+from streamstyle.video.nvdec import NVDEC, acceleration, check
 from streamstyle.video.opening import close_input, is_url, open_downloaded, open_input, reason
 from streamstyle.video.orientation import read_orientation
 from streamstyle.video.pictures import ToPicture
@@ -54,6 +55,7 @@ class VideoSource:
 
     Raises:
         InputError: the input cannot be opened or has no frame.
+        UsageError: the decoder is not available.
     """
 
     def __init__(self, name: str, options: ReadOptions | None = None) -> None:
@@ -74,11 +76,14 @@ class VideoSource:
 
     def _open(self, approach: Approach) -> bool:
         """Open the input and read its first frame; False if that leaves out the start of the part to read."""
-        container = open_downloaded(self._name) if approach.download else open_input(self._name)
+        on_card = self._options.decoder == NVDEC
+        hwaccel = acceleration() if on_card else None
+        opened = open_downloaded if approach.download else open_input
+        container = opened(self._name, hwaccel=hwaccel)
         if container is None:
             return False
         self._container, self._decoded_items = container, self._decode(approach)
-        several = not approach.download and self._path is not None and self._path.is_file()
+        several = not on_card and not approach.download and self._path is not None and self._path.is_file()
         self._threads = decoding_threads() if several else 1
         reaches = False
         try:
@@ -104,6 +109,8 @@ class VideoSource:
     def _start(self, approach: Approach) -> bool:
         """Prepare to decode the container; False if it cannot be read from the start of the part to read."""
         self._stream = choose_video(self._container, self._name)
+        if self._options.decoder == NVDEC:
+            check(self._stream)
         self._tracks = audio_and_subtitles(self._container)
         self._time_base = Fraction(self._stream.time_base or Fraction(1, 1000))
         self._rate = frame_rate(self._stream)

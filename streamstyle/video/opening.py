@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from streamstyle.errors import InputError
@@ -53,12 +54,13 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
-def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
+def open_input(name: str, *, low_delay: bool = False, hwaccel: HWAccel | None = None) -> InputContainer:
     """Open a video: a path, a URL or "-" for stdin.
 
     Args:
         name: what to open.
         low_delay: for URLs: no buffering, and short timeouts.
+        hwaccel: decodes on a device.
 
     Raises:
         InputError: the input is missing, not a regular file, not readable, or not a known video format.
@@ -68,17 +70,17 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
             raise InputError("-: stdin is closed")
         # Unbuffered: Python locks a buffer, and could not exit while a thread is blocked reading from it.
         pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
-        return _open(readable_in_one_pass(pipe, name), name, _FILE_FORMATS, "pipe,file")
+        return _open(readable_in_one_pass(pipe, name), name, _FILE_FORMATS, "pipe,file", hwaccel=hwaccel)
     if is_url(name):
         if low_delay:
             return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _SHORT_TIMEOUT_SECONDS, _LOW_DELAY)
-        return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _TIMEOUT_SECONDS)
+        return _open(name, name, _URL_FORMATS, _URL_PROTOCOLS, _TIMEOUT_SECONDS, hwaccel=hwaccel)
     if "://" in name and not os.path.exists(name):
         allowed = ", ".join(URL_SCHEMES)
         raise InputError(f"{name}: this kind of URL is not supported; use {allowed}")
     path = regular_file(name)
     try:
-        return _open(str(path), name, _FILE_FORMATS, "file")
+        return _open(str(path), name, _FILE_FORMATS, "file", hwaccel=hwaccel)
     except InputError as error:
         with suppress(OSError):
             if has_no_index(path):
@@ -88,7 +90,7 @@ def open_input(name: str, *, low_delay: bool = False) -> InputContainer:
         raise
 
 
-def open_downloaded(name: str) -> InputContainer | None:
+def open_downloaded(name: str, *, hwaccel: HWAccel | None = None) -> InputContainer | None:
     """Open an MP4 from a web server that cannot seek, by storing it in a temporary file.
 
     Returns:
@@ -100,7 +102,7 @@ def open_downloaded(name: str) -> InputContainer | None:
     if not name.lower().startswith(("http://", "https://")):
         return None
     file = download(name)
-    return None if file is None else _open(file, name, _FILE_FORMATS, "file")
+    return None if file is None else _open(file, name, _FILE_FORMATS, "file", hwaccel=hwaccel)
 
 
 def close_input(container: InputContainer, reading: Generator[Any, None, None]) -> None:
@@ -160,11 +162,17 @@ def _open(
     protocols: str,
     timeout: Any = None,
     more: Mapping[str, str] | None = None,
+    hwaccel: HWAccel | None = None,
 ) -> InputContainer:
     options = {"format_whitelist": formats, "protocol_whitelist": protocols, **(more or {})}
     try:
         container: InputContainer = av.open(
-            file, "r", container_options=options, metadata_errors="replace", timeout=timeout
+            file,
+            "r",
+            container_options=options,
+            metadata_errors="replace",
+            timeout=timeout,
+            hwaccel=hwaccel,
         )
     except MemoryError as error:
         raise InputError(f"{name}: its damaged header requires more memory than there is") from error

@@ -47,18 +47,33 @@ class ToPicture:
     def _planes(self, frame: av.VideoFrame) -> YCbCr | None:
         """The picture of the planes, not upright; None if they cannot be used."""
         tags = resolve_tags(frame)
-        if self._siting is None or frame.format.name not in PLANAR or is_wide(tags):
+        name = frame.format.name
+        if self._siting is None or name not in (*PLANAR, "nv12") or is_wide(tags):
             return None
         if any(plane.line_size <= 0 for plane in frame.planes):  # stored upside down
             return None
+        if name == "nv12":  # as NVDEC gives it: both chroma planes in one
+            whole, pairs = frame.planes
+            return YCbCr((samples(whole), *separated(pairs, frame.width)), tags, self._siting)
         luma, cb, cr = map(samples, frame.planes)
         return YCbCr((luma, cb, cr), tags, self._siting)
 
 
+def separated(plane: VideoPlane, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cb and Cr from a plane in which their samples alternate, for a picture of that width."""
+    pairs = lines_of(plane)[:, : 2 * -(-width // 2)]
+    return np.ascontiguousarray(pairs[:, 0::2]), np.ascontiguousarray(pairs[:, 1::2])
+
+
 def samples(plane: VideoPlane) -> np.ndarray:
     """(height, width) uint8, a view of the plane's memory."""
+    return lines_of(plane)[:, : plane.width]
+
+
+def lines_of(plane: VideoPlane) -> np.ndarray:
+    """(height, bytes of a line) uint8, a view of the plane's memory with its padding."""
     lines = np.frombuffer(memoryview(plane), np.uint8, plane.line_size * plane.height)
-    return lines.reshape(plane.height, plane.line_size)[:, : plane.width]
+    return lines.reshape(plane.height, plane.line_size)
 
 
 def to_video_frame(picture: YCbCr, pixel_format: str) -> av.VideoFrame:

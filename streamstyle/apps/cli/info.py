@@ -73,6 +73,7 @@ def doctor(reporter: Reporter) -> None:
         "threads": _threads,
         "runner": _runner,
         "encoders": _encoders,
+        "nvdec": _nvdec,
         "display": _display,
     }
     for topic, finding in findings.items():
@@ -125,6 +126,14 @@ def _encoders() -> str:
     from streamstyle.video.codecs import CODECS, works
 
     return " ".join(name for name in CODECS if works(name))
+
+
+def _nvdec() -> str:
+    if "cv2" not in sys.modules:
+        return "unknown without OpenCV"
+    from streamstyle.video.nvdec import works
+
+    return "decodes" if works() else "none: no card, driver or decoder that can be opened"
 
 
 def _display() -> str:
