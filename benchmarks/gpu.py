@@ -28,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ from streamstyle.device import choose, half, name_of
 from streamstyle.frames import Frame
 from streamstyle.networks import Johnson, StyleNet, StyleNetwork
 from streamstyle.optical_flow import FLOWS, FlowEstimation
+from streamstyle.pictures import YCbCr
+from streamstyle.pipeline.step import uploaded_planes
 from streamstyle.sources.options import ReadOptions
 from streamstyle.sources.video import VideoSource
 from streamstyle.video.codecs import works
@@ -130,7 +133,7 @@ def flow(folder: Path, device: str, frames: int) -> None:
     where = choose(device)
     film = scaled(folder / "flow.mp4", LINES, 24)
     with VideoSource(str(film)) as source:
-        pictures = [item for item in source if isinstance(item, Frame)]
+        pictures = [_on(where, item) for item in source if isinstance(item, Frame)]
     for name in FLOWS:
         if name == "raft":
             continue
@@ -142,6 +145,13 @@ def flow(folder: Path, device: str, frames: int) -> None:
         if where.type == "cuda":
             torch.cuda.synchronize(where)
         figure(f"flow_{name}_ms", 1000 * (time.perf_counter() - begin) / (count - len(pictures)))
+
+
+def _on(device: torch.device, frame: Frame) -> Frame:
+    """The frame as the pipeline hands it over: on the device, if it is not the CPU."""
+    if device.type == "cpu" or not isinstance(frame.picture, YCbCr):
+        return frame
+    return replace(frame, picture=uploaded_planes(frame.picture, device))
 
 
 def dreams(folder: Path, device: str, frames: int) -> None:
