@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from streamstyle import device as devices
 from streamstyle.cuda_graphs import WARM_UP
 from streamstyle.networks import Distilled, MobileNet
-from streamstyle.networks.features import TRUNK
+from streamstyle.networks.features import TRUNK, FeatureNetwork
 from streamstyle.training import distillation
-from streamstyle.training.distillation import Branched, Distillation
+from streamstyle.training.distillation import Distillation
 from streamstyle.training.optimization import REPORT_EVERY
+from streamstyle.training.pupil import Branched
 
 needs_cuda = pytest.mark.skipif(
     not torch.cuda.is_available() and os.environ.get("FAIL_WITHOUT_CUDA") != "1", reason="needs CUDA"
@@ -67,6 +69,39 @@ def test_the_same_seed_gives_the_same_plain_network(photos, teacher):
     for key, value in first.state_dict().items():
         assert torch.equal(again.state_dict()[key], value)
     assert len(seen) == 3 and seen[0].keys() == distillation.LAYER_PAIRS.keys()
+
+
+class Second(FeatureNetwork):
+    """Stands in for VGG-16: three layers of its names, at strides 2, 4 and 8."""
+
+    layers = ("relu2_2", "relu3_3", "relu4_3")
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.model = nn.ModuleList(nn.Conv2d(inputs, 6, 2, 2) for inputs in (3, 6, 6))
+
+    def normalized(self, image: Tensor) -> Tensor:
+        return image
+
+    def activations(self, x: Tensor, requested: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        for name, convolution in zip(self.layers, self.model, strict=True):
+            x = torch.relu(convolution(x))
+            yield name, x
+
+
+def test_a_second_teacher_shapes_the_trunk_and_leaves_nothing_else(photos, teacher):
+    seen: list[dict[str, float]] = []
+    recipe = replace(TINY, steps=12)
+    student = distillation.distill(
+        photos, teacher, recipe, lambda step, errors: seen.append(dict(errors)), second_teacher=Second()
+    )
+    assert seen[0].keys() == {*distillation.LAYER_PAIRS, *distillation.SECOND_PAIRS}
+    assert student.state_dict().keys() == Distilled().state_dict().keys()
+    alone = distillation.distill(photos, teacher, recipe)
+    assert not torch.equal(student.trunk["relu1_1"].weight, alone.trunk["relu1_1"].weight)
+    second = [sum(errors[name] for name in distillation.SECOND_PAIRS) for errors in seen]
+    assert second[-1] < second[0]
 
 
 def test_errors_are_0_for_the_truth_and_1_for_the_mean():
@@ -165,7 +200,8 @@ class Choices:
 def test_a_dream_moves_a_picture_up_the_features(teacher):
     torch.manual_seed(0)
     student, images = Distilled(), torch.rand(2, 3, 32, 32)
-    moved = distillation.Dreams(teacher, student)(images, Choices())
+    lessons = [distillation.lesson(teacher, distillation.LAYER_PAIRS, images)]
+    moved = distillation.Dreams(lessons, student)(images, Choices())
     before, after = (student(image, ["texture"])["texture"].square().mean() for image in (images, moved))
     assert after > 1.1 * before
     assert moved.min() >= 0 and moved.max() <= 1

@@ -1,12 +1,14 @@
 """Distillation of the bundled feature network: a small plain network learns the features of a deep one.
 
-`python -m streamstyle.training.distillation PHOTOS TEACHER RECIPE OUTPUT` trains it.
+`python -m streamstyle.training.distillation PHOTOS TEACHER RECIPE OUTPUT [--second-teacher VGG16]` trains it.
+The first teacher's layers become branches of the student, on which one can dream. The second one's are
+predicted from the trunk, by adapters that are thrown away: they shape the layers with which style is judged.
 A quarter of each batch are dreams: photographs after a few steps of gradient ascent on the features of
 teacher or student. Dreams leave the distribution of photographs, where a student trained only on
 photographs is undefined.
 
 Reference: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network; features instead of
-outputs after Romero et al. (2015), FitNets; identity branches after Ding et al. (2021), RepVGG.
+outputs after Romero et al. (2015), FitNets.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import logging
 import math
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,17 +27,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from streamstyle import device as devices
 from streamstyle.cuda_graphs import CapturedVariants
 from streamstyle.device import low_precision
+from streamstyle.files import sha256_of
 from streamstyle.images import Notices
 from streamstyle.networks import Distilled, MobileNet
-from streamstyle.networks.features import BRANCHES, TRUNK, FeatureNetwork
+from streamstyle.networks.features import FeatureNetwork
 from streamstyle.training.crops import CropSource, crop_source
 from streamstyle.training.data import photograph_files, read_rgb, split, to_tensor
 from streamstyle.training.optimization import steps_of
+from streamstyle.training.pupil import Pupil, new_student
 from streamstyle.transfers import upload
 from streamstyle.weights import load_features, save_features
 
@@ -45,6 +49,11 @@ LAYER_PAIRS = {
     "part": "14",
     "thing": "20",
 }  # student's branch -> teacher's layer
+SECOND_PAIRS = {
+    "relu1_1": "relu2_2",
+    "relu2_2": "relu3_3",
+    "relu3_2": "relu4_3",
+}  # layer of the student's trunk -> layer of VGG-16 at the same stride
 CEILING = 6.0  # the teacher's activations are clipped here (ReLU6)
 WARM_UP = 200  # steps until the learning rate is reached
 LARGEST_DREAM = 4  # steps of gradient ascent
@@ -75,47 +84,27 @@ class Distillation:
     seed: int = 0
 
 
-class Branched(nn.Module):
-    """A convolution with batch normalization, and a parallel identity branch where shapes allow.
+@dataclass(frozen=True)
+class Lesson:
+    """A teacher, and what the student learns from it.
 
-    Together they are equivalent to one convolution, which `folded` returns.
+    Attributes:
+        teacher: on the device of the training; its weights are not changed.
+        pairs: layer of the student, which is also the name of the error -> layer of the teacher.
+        ceiling: value at which the teacher's activations are clipped.
+        spread: variance, (1, C, 1, 1), of each channel of the teacher's layers.
     """
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        inputs, outputs = convolution.in_channels, convolution.out_channels
-        self.conv = copy.deepcopy(convolution)
-        self.conv.bias = None  # the normalization would remove it
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-        self.norm = nn.BatchNorm2d(outputs)
-        straight = inputs == outputs and convolution.stride == (1, 1)
-        self.identity = nn.BatchNorm2d(inputs) if straight else None
+    teacher: FeatureNetwork
+    pairs: Mapping[str, str]
+    ceiling: float
+    spread: Mapping[str, Tensor]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H', W')."""
-        y: Tensor = self.norm(self.conv(x))
-        return y if self.identity is None else y + self.identity(x)
-
-    @torch.no_grad()
-    def folded(self) -> nn.Conv2d:
-        """The single convolution that is equivalent to this module in evaluation mode."""
-        result = copy.deepcopy(self.conv)
-        scale, shift = scale_and_shift(self.norm)
-        weight, bias = self.conv.weight * scale[:, None, None, None], shift
-        if self.identity is not None:
-            scale, shift = scale_and_shift(self.identity)
-            middle = weight.shape[-1] // 2
-            weight[:, :, middle, middle] += torch.diag(scale)
-            bias = bias + shift
-        result.weight, result.bias = nn.Parameter(weight), nn.Parameter(bias)
-        return result
-
-
-def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Batch normalization in evaluation mode as scale and shift of each channel: x * scale + shift."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-    return scale, norm.bias - norm.running_mean * scale
+    def targets(self, images: Tensor) -> dict[str, Tensor]:
+        """What the student has to predict."""
+        with torch.no_grad(), low_precision(images.device):
+            found: dict[str, Tensor] = self.teacher(images, self.pairs.values())
+        return found
 
 
 def distill(
@@ -124,6 +113,7 @@ def distill(
     recipe: Distillation,
     on_step: Callable[[int, Mapping[str, float]], None] | None = None,
     device: torch.device | None = None,
+    second_teacher: FeatureNetwork | None = None,
 ) -> Distilled:
     """Trains the student.
 
@@ -136,6 +126,7 @@ def distill(
         on_step: called after each step with its number and the error of each branch, on CUDA that of one of
             the last steps.
         device: where to train, by default the CPU.
+        second_teacher: VGG-16, whose layers the student's trunk learns to foresee, too.
 
     Returns:
         The student, folded to plain convolutions, in evaluation mode, on the CPU.
@@ -146,23 +137,25 @@ def distill(
     device = device or torch.device("cpu")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        student = Distilled()
-        for name in TRUNK:
-            convolution = student.trunk[name]
-            assert isinstance(convolution, nn.Conv2d)
-            student.trunk[name] = Branched(convolution)
-    student = student.to(device).to(memory_format=torch.channels_last).train()
-    teacher = copy.deepcopy(teacher).to(device).to(memory_format=torch.channels_last).eval()
-    student.requires_grad_(True)
-    teacher.requires_grad_(False)
+        student = new_student()
     rng = np.random.default_rng(recipe.seed)
     notices = Notices()
     source = crop_source([read_rgb(path, notices) for path in photos], device)
-    batches, dreams = batches_of(source, recipe, rng), Dreams(teacher, student)
-    spread = variance_of(teacher, next(batches))
+    batches = batches_of(source, recipe, rng)
+    example = next(batches)
+    lessons = [lesson(teacher, LAYER_PAIRS, example, CEILING)]
+    if second_teacher is not None:
+        lessons.append(lesson(second_teacher, SECOND_PAIRS, example))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed + 1)
+        channels = {
+            pair[0]: each.spread[pair[1]].shape[1] for each in lessons[1:] for pair in each.pairs.items()
+        }
+        pupil = Pupil(student, channels).to(device).to(memory_format=torch.channels_last).train()
+    dreams = Dreams(lessons, student)
     steps = steps_of(
-        student,
-        lambda images: errors_of(student, teacher, images, spread),
+        pupil.requires_grad_(True),
+        lambda images: errors_of(pupil, lessons, images),
         torch.optim.AdamW,
         clip=2.0,
         weight_decay=1e-4,
@@ -178,44 +171,40 @@ def distill(
         if on_step is not None:
             on_step(step, errors)
     steps.finish()
-    student.cpu().eval()
-    for name in TRUNK:
-        branched = student.trunk[name]
-        assert isinstance(branched, Branched)
-        student.trunk[name] = branched.folded()
-    return student.to(memory_format=torch.contiguous_format).requires_grad_(False)
+    return pupil.folded()
 
 
-def errors_of(
-    student: Distilled, teacher: MobileNet, images: Tensor, spread: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Error of each branch of the student: squared error divided by variance, averaged over the channels."""
-    with torch.no_grad(), low_precision(images.device):
-        target = teacher(images, LAYER_PAIRS.values())
+def lesson(
+    teacher: FeatureNetwork, pairs: Mapping[str, str], images: Tensor, ceiling: float = math.inf
+) -> Lesson:
+    """What a copy of a teacher teaches; the variance of its channels is measured on these images."""
+    teacher = copy.deepcopy(teacher).to(images.device).to(memory_format=torch.channels_last).eval()
+    return Lesson(teacher.requires_grad_(False), pairs, ceiling, variance_of(teacher, pairs, images))
+
+
+def errors_of(pupil: Pupil, lessons: Sequence[Lesson], images: Tensor) -> dict[str, Tensor]:
+    """Error of each prediction: squared error divided by variance, averaged over the channels."""
+    targets = [each.targets(images) for each in lessons]
     with low_precision(images.device):
-        found = linear_outputs(student, images)
-    return {
-        branch: (channel_errors(found[branch].float(), target[layer].float()) / spread[layer]).mean()
-        for branch, layer in LAYER_PAIRS.items()
-    }
+        found = pupil(images)
+    errors = {}
+    for each, target in zip(lessons, targets, strict=True):
+        for name, layer in each.pairs.items():
+            error = channel_errors(found[name].float(), target[layer].float(), each.ceiling)
+            errors[name] = (error / each.spread[layer]).mean()
+    return errors
 
 
-def linear_outputs(student: Distilled, images: Tensor) -> dict[str, Tensor]:
-    """The student's branches before the ReLU, so that errors below zero have a gradient."""
-    trunk = student(images, BRANCHES)
-    return {branch: student.heads[branch](trunk[layer]) for layer, (branch, _) in BRANCHES.items()}
-
-
-def channel_errors(found: Tensor, target: Tensor) -> Tensor:
+def channel_errors(found: Tensor, target: Tensor, ceiling: float = CEILING) -> Tensor:
     """Mean squared error of each channel, (1, C, 1, 1); 0 beyond the values where the teacher is clipped."""
-    beyond = ((target <= 0) & (found < 0)) | ((target >= CEILING) & (found > CEILING))
+    beyond = ((target <= 0) & (found < 0)) | ((target >= ceiling) & (found > ceiling))
     return (found - target).masked_fill(beyond, 0).square().mean(dim=(0, 2, 3), keepdim=True)
 
 
 @torch.no_grad()
-def variance_of(teacher: MobileNet, images: Tensor) -> dict[str, Tensor]:
+def variance_of(teacher: FeatureNetwork, pairs: Mapping[str, str], images: Tensor) -> dict[str, Tensor]:
     """Variance, (1, C, 1, 1), of each channel of the teacher's layers."""
-    found = teacher(images, LAYER_PAIRS.values())
+    found = teacher(images, pairs.values())
     return {
         layer: value.var(dim=(0, 2, 3), keepdim=True).clamp_min(LEAST_VARIANCE)
         for layer, value in found.items()
@@ -252,19 +241,22 @@ def pixel_noise(batch: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 class Dreams:
-    """Images after a few steps of gradient ascent on a random layer of teacher or student."""
+    """Images after a few steps of gradient ascent on a random layer of a teacher or the student."""
 
-    def __init__(self, teacher: MobileNet, student: Distilled) -> None:
-        self.teacher, self.student = teacher, student
+    def __init__(self, lessons: Sequence[Lesson], student: Distilled) -> None:
+        self.student = student
+        self.pairs = [(each.teacher, *pair) for each in lessons for pair in each.pairs.items()]
         self._captured = CapturedVariants()
 
     def __call__(self, images: Tensor, rng: np.random.Generator) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same shape."""
-        branch = list(LAYER_PAIRS)[int(rng.integers(len(LAYER_PAIRS)))]
-        network, layer = (self.student, branch) if rng.random() < 0.5 else (self.teacher, LAYER_PAIRS[branch])
+        teacher, own, taught = self.pairs[int(rng.integers(len(self.pairs)))]
+        network, layer = (self.student, own) if rng.random() < 0.5 else (teacher, taught)
         length = upload(torch.tensor(rng.uniform(0.01, 0.05), dtype=torch.float32), images.device)
         for _ in range(int(rng.integers(1, LARGEST_DREAM + 1))):
-            images = self._captured(layer, partial(ascent, network, layer), images, length)["images"]
+            images = self._captured(
+                (network is teacher, layer), partial(ascent, network, layer), images, length
+            )["images"]
         return images
 
 
@@ -330,12 +322,14 @@ def main() -> None:
         ("output", "weights file to write"),
     ):
         parser.add_argument(name, type=Path, help=text)
+    parser.add_argument("--second-teacher", type=Path, metavar="FILE", help="weights of VGG-16")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe = Distillation(**tomllib.loads(options.recipe.read_text(encoding="utf-8")))
     teacher = load_features(options.teacher)
     assert isinstance(teacher, MobileNet)
+    second = None if options.second_teacher is None else load_features(options.second_teacher)
     training, held_back = split(photograph_files(options.photos), recipe.held_back)
     start = time.monotonic()
 
@@ -345,8 +339,10 @@ def main() -> None:
             values = " ".join(f"{name} {value:.3f}" for name, value in errors.items())
             LOG.info("step %d of %d, %.0f s: %s", step, recipe.steps, seconds, values)
 
-    student = distill(training, teacher, recipe, log, devices.choose(options.device))
-    save_features(options.output, student, {"recipe": options.recipe.read_text(encoding="utf-8")})
+    student = distill(training, teacher, recipe, log, devices.choose(options.device), second)
+    teachers = " ".join(map(sha256_of, filter(None, (options.teacher, options.second_teacher))))
+    recipe_text = options.recipe.read_text(encoding="utf-8")
+    save_features(options.output, student, {"recipe": recipe_text, "teachers_sha256": teachers})
     errors = errors_on(held_back, student, teacher)
     LOG.info("%d held-out photographs: %s", len(held_back), errors)
 
