@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import fields, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DREAM = "Dream"
 GUIDE_SIDE, TARGET_SIDE = 320, 1920  # pixels, of the longer side
+DEEPEST = 16  # steps at depth 1
 LIVE_STEPS = 2  # on the first frame, at each octave; the dream grows from frame to frame
 LIVE_COARSENESS = 2.0  # on the CPU, where a step costs as much as many frames of a style network
 
@@ -56,7 +58,12 @@ class DreamSettings(RenderSettings):
         None, "Number of octaves (sizes); 4, for zooms 3, or as many as fit.", DREAM, ge=1, le=12
     )
     octave_scale: float = option(1.4, "Ratio of one octave's size to the next.", DREAM, gt=1, le=4)
-    steps: int = option(12, "Gradient steps at each octave.", DREAM, ge=1, le=1000)
+    depth: float = option(
+        0.4, "How deep to dream: 0 = a breath, 1 = until little of the source is left.", DREAM, ge=0, le=1
+    )
+    steps: int | None = option(
+        None, "Gradient steps at each octave; by default 1 to 16, as --depth says.", DREAM, ge=1, le=1000
+    )
     later_steps: int | None = option(
         None, "Steps on later frames of a video; default 1.5 (1 - carry) steps.", DREAM, ge=0, le=1000
     )
@@ -110,11 +117,12 @@ class DreamSettings(RenderSettings):
         """The options of the gradient ascent."""
         from streamstyle.effects.dream.ascent import Ascent
 
-        own = {"size", "towards", "octaves", "fit"}
+        own = {"size", "towards", "octaves", "fit", "steps"}
         values = self.model_dump(include={entry.name for entry in fields(Ascent)} - own)
         return Ascent(
             octaves=self.octaves or self.OCTAVES,
             fit=self.octaves is None,
+            steps=self.steps or steps_at(self.depth),
             size=self.step_size,
             towards=self.towards_weight,
             **values,
@@ -122,9 +130,10 @@ class DreamSettings(RenderSettings):
 
     def live_ascent(self) -> Ascent:
         """Options with few enough steps for real time; the dream grows over the frames."""
-        steps = min(self.steps, LIVE_STEPS)
+        whole = self.ascent()
+        steps = min(whole.steps, LIVE_STEPS)
         later = min(self.later_steps if self.later_steps is not None else 1, steps)
-        return replace(self.ascent(), steps=steps, later_steps=later, limit=self.steps / steps, fit=True)
+        return replace(whole, steps=steps, later_steps=later, limit=whole.steps / steps, fit=True)
 
     def live_coarseness(self, device: torch.device) -> float:
         """On the CPU, dreams are computed at half the size."""
@@ -159,6 +168,11 @@ class DreamSettings(RenderSettings):
         if self.towards.startswith("#"):
             return torch.tensor(list(bytes.fromhex(self.towards[1:])))[:, None, None] / 255
         return image_tensor(self.towards, TARGET_SIDE)
+
+
+def steps_at(depth: float) -> int:
+    """The number of gradient steps for a depth from 0 to 1; what is seen changes evenly with it."""
+    return 1 + round((DEEPEST - 1) * depth * math.sqrt(depth))
 
 
 def image_tensor(name: str, side: int) -> Tensor:

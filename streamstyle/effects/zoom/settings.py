@@ -30,7 +30,7 @@ class ZoomSettings(DreamSettings):
     OMITTED: ClassVar[frozenset[str]] = frozenset(
         {
             *("mask", "mask_feather", "mask_invert", "keep_blank", "start", "length", "deinterlace", "audio"),
-            *("flow", "flow_size", "flow_weights", "carry", "later_steps"),
+            *("flow", "flow_size", "flow_weights", "carry", "depth", "later_steps"),
         }
     )
     LIVE: ClassVar[bool] = False
