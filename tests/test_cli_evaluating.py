@@ -82,7 +82,7 @@ def test_videos_that_do_not_match_are_told(videos: Path) -> None:
     unknown = call("evaluate", SAMPLE, videos / "still.mp4", "--flow", "slow")
     assert (
         unknown.exit_code == 2
-        and "--flow slow: no such flow; known are none, fast, medium, raft" in unknown.stderr
+        and "--flow slow: no such flow; known are none, auto, fast, medium, dis" in unknown.stderr
     )
 
 
@@ -104,7 +104,10 @@ def test_exact_flow_comes_from_a_folder(videos: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--steady", "1.5"], "--steady 1.5: expected 0 to 1"),
-        (["--flow", "slow"], "--flow slow: no such flow; known are none, fast, medium, raft, or a folder"),
+        (
+            ["--flow", "slow"],
+            "--flow slow: no such flow; known are none, auto, fast, medium, dis, raft, or a folder",
+        ),
         (["--inertia", "1"], "--inertia 1: expected 0 to below 1"),
         (["--flow-size", "4"], "--flow-size 4: expected 32 to 4096"),
     ],

@@ -41,10 +41,10 @@ def test_an_intact_video_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> Non
 def refuse_a_second_time(opener):  # type: ignore[no-untyped-def]
     opened = []
 
-    def open_once(name: str):  # type: ignore[no-untyped-def]
+    def open_once(name: str, **options: object):  # type: ignore[no-untyped-def]
         assert not opened
         opened.append(name)
-        return opener(name)
+        return opener(name, **options)
 
     return open_once
 
