@@ -32,7 +32,7 @@ def source() -> Iterator[VideoSource]:
         yield source
 
 
-def rendered(source: VideoSource, settings: RenderSettings, state: object = None) -> list[np.ndarray]:
+def rendered(source: VideoSource, settings: RenderSettings) -> list[np.ndarray]:
     sink = MemorySink()
     with open_effect(settings, "video") as effect:
         run(source, effect, [sink], motion=open_flow(settings, "video"), device="cpu")
