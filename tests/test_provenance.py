@@ -101,3 +101,11 @@ def test_painting_an_output_again_keeps_the_latest_recipe_only(tmp_path: Path):
     render(video, tmp_path / "a.mp4", SETTINGS)
     render(tmp_path / "a.mp4", tmp_path / "b.mp4", SETTINGS.model_copy(update={"keep_colors": 1.0}))
     assert settings_of_output(tmp_path / "b.mp4").keep_colors == 1
+
+
+def test_a_damaged_picture_is_refused_whatever_its_decoder_raises(tmp_path: Path):
+    picture = tmp_path / "picture.avif"
+    Image.new("RGB", (64, 48), "red").save(picture)
+    picture.write_bytes(picture.read_bytes().replace(b"av1C", b"xxxx"))
+    with pytest.raises(InputError, match=r"picture\.avif: cannot be read"):
+        read_provenance(picture)

@@ -56,7 +56,7 @@ def tag_texts(path: Path) -> list[str]:
             return [str(image.getexif().get(EXIF_DESCRIPTION, ""))]
     except UnidentifiedImageError:
         pass
-    except (OSError, Image.DecompressionBombError) as error:
+    except Exception as error:  # damage raises many kinds of exceptions, by format
         raise InputError(f"{path}: cannot be read: {error}") from error
     with open_input(str(path)) as video:
         return list(video.metadata.values())
