@@ -6,7 +6,7 @@ use NumPy arrays, effects use torch tensors; this module imports both for type c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
@@ -205,10 +205,12 @@ class OpticalFlow:
     Attributes:
         flow: (2, h, w) float, (x, y) displacements in pixels at (h, w); see `streamstyle.optical_flow`.
         confidence: (1, h, w) float in [0, 1]; 0 where the flow is unreliable, for example at occlusions.
+        mean_confidence: gives its mean without waiting for the device, where that is known.
     """
 
     flow: Tensor
     confidence: Tensor
+    mean_confidence: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Download:
 
     def __init__(self, tensor: Tensor) -> None:
         self._event: torch.cuda.Event | None = None
+        self._array: np.ndarray | None = None
         if tensor.device.type != "cuda":
             self._target = tensor
             return
@@ -45,10 +46,11 @@ class Download:
 
     def array(self) -> np.ndarray:
         """The tensor as an array of its own shape; waits until it has arrived, leaving the core to others."""
-        if self._event is not None:
-            self._event.synchronize()
-        result: np.ndarray = self._target.numpy()
-        return result
+        if self._array is None:
+            if self._event is not None:
+                self._event.synchronize()
+            self._array = self._target.numpy()
+        return self._array
 
 
 def start_download(tensor: Tensor) -> Download:

@@ -70,8 +70,11 @@ def test_a_device_gives_the_same_video(
     assert fake.replays >= 3 * (FRAMES - 6)  # reduced, stylized, repainted
 
 
-def test_nothing_in_a_frame_waits_for_the_device(source: VideoSource, fake_device: FakeDevice) -> None:
-    wanted = settings(keep_colors=0.3)
+@pytest.mark.parametrize("every", [1, 2])
+def test_nothing_in_a_frame_waits_for_the_device(
+    every: int, source: VideoSource, fake_device: FakeDevice
+) -> None:
+    wanted = settings(keep_colors=0.3, flow="dis", every=every)
     motion = open_flow(wanted, "video")
     assert motion is not None
     with open_effect(wanted, "video") as effect:

@@ -80,7 +80,7 @@ class Propagate:
         if parameters != self.parameters.at(moment.seconds):
             return None
         with torch.inference_mode():
-            if float(moment.motion.confidence.mean()) < 1 - UNRELIABLE:
+            if reliable_share(moment.motion) < 1 - UNRELIABLE:
                 return None
             result, confidence = warped_result(last, filled(moment.motion), image)
             following = None if moment.next is None else self.following(moment.next)
@@ -130,6 +130,12 @@ class Propagate:
         seconds = float(state.get("painted_seconds", 0.0))
         self._painted = (seconds, self.parameters.at(seconds)) if "painted_seconds" in state else None
         self.effect.restore(unnested(state))
+
+
+def reliable_share(motion: OpticalFlow) -> float:
+    """The share of the image with reliable flow."""
+    known = motion.mean_confidence
+    return float(motion.confidence.mean()) if known is None else known()
 
 
 def filled(motion: OpticalFlow) -> OpticalFlow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -62,18 +63,23 @@ class DeviceComparison:
 
         Returns:
             Flow from the current frame to the previous one, flow from the previous frame to the current one,
-            and the two numbers of `Similarity`, on their way to the host.
+            and numbers on their way to the host, of which the first two are those of `Similarity`.
         """
         with torch.no_grad():
             found = self._compare(current, previous)
+        numbers = start_download(found["numbers"])
+
+        def mean_confidence(place: int) -> float:
+            return float(numbers.array()[place])
+
         back, forth = (
-            OpticalFlow(flow, confidence)
-            for flow, confidence in zip(found["flow"], found["confidence"], strict=True)
+            OpticalFlow(found["flow"][way], found["confidence"][way], partial(mean_confidence, 2 + way))
+            for way in (0, 1)
         )
-        return back, forth, start_download(found["similarity"])
+        return back, forth, numbers
 
     def _compared(self, current: Tensor, previous: Tensor) -> dict[str, Tensor]:
-        """Flow, (2, 2, H, W), and confidence, (2, 1, H, W), in both directions; similarity, (2,)."""
+        """Flow, (2, 2, H, W), and confidence, (2, 1, H, W), in both directions, and the numbers, (4,)."""
         colors = torch.stack((current, previous)).permute(0, 3, 1, 2).float().contiguous()
         grays = gray_levels(colors)
         flow = self._both_ways(grays[:, 0])
@@ -81,7 +87,9 @@ class DeviceComparison:
         trusted = (stays > 0) & flow_consistent(flow, flow.flip(0))
         similar = similarity(grays, flow[:1], trusted[:1], stays[:1])
         trusted = trusted & color_consistent(colors, sampled_along(colors.flip(0), flow).round_())
-        return {"flow": flow, "confidence": soft_confidence(trusted), "similarity": similar}
+        confidence = soft_confidence(trusted)
+        numbers = torch.cat((similar, confidence.mean(dim=(1, 2, 3))))
+        return {"flow": flow, "confidence": confidence, "numbers": numbers}
 
 
 def arrays_both_ways(

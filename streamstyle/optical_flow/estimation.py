@@ -250,7 +250,7 @@ class FramePair:
         """The similarity of both frames; waits until it has come from the device."""
         if isinstance(self.compared, Similarity):
             return self.compared
-        continuity, histogram_change = self.compared.array().tolist()
+        continuity, histogram_change, *_ = self.compared.array().tolist()
         return Similarity(continuity, histogram_change)
 
 
