@@ -11,6 +11,7 @@ from streamstyle.optical_flow.warping import warped_pixels
 
 HEIGHT, WIDTH = 240, 320
 TICK = Fraction(1, 25)
+INNER = (slice(24, -24), slice(24, -24))  # away from the border, where nothing can be found
 
 
 def texture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
@@ -31,6 +32,20 @@ def affine(zoom: float = 1.0, degrees: float = 0.0, x: float = 0.0, y: float = 0
     columns, rows = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     places = np.stack((columns, rows, np.ones_like(rows)), axis=2) @ inverse.T
     return (places[..., :2] - np.stack((columns, rows), axis=2)).astype(np.float32)
+
+
+MOTIONS = {
+    "nothing": affine(),
+    "whole pixels": affine(x=3, y=-2),
+    "half a pixel": affine(x=0.5, y=0.5),
+    "far": affine(x=20, y=8),
+    "zoom": affine(zoom=1.03),
+    "rotation": affine(degrees=2),
+}
+
+
+def end_point_error(found: np.ndarray, true: np.ndarray) -> float:
+    return float(np.linalg.norm(found - true, axis=2)[INNER].mean())
 
 
 def moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:

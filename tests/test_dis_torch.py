@@ -8,21 +8,7 @@ from streamstyle.cuda_graphs import WARM_UP, Captured
 from streamstyle.optical_flow.dis import SMALLEST_SIDE, Dis
 from streamstyle.optical_flow.dis_torch import flow_both_ways, flow_to_previous
 from tests.device_fakes import FakeDevice
-from tests.motions import affine, moved, texture
-
-INNER = (slice(24, -24), slice(24, -24))  # away from the border, where nothing can be found
-MOTIONS = {
-    "nothing": affine(),
-    "whole pixels": affine(x=3, y=-2),
-    "half a pixel": affine(x=0.5, y=0.5),
-    "far": affine(x=20, y=8),
-    "zoom": affine(zoom=1.03),
-    "rotation": affine(degrees=2),
-}
-
-
-def end_point_error(found: np.ndarray, true: np.ndarray) -> float:
-    return float(np.linalg.norm(found - true, axis=2)[INNER].mean())
+from tests.motions import MOTIONS, affine, end_point_error, moved, texture
 
 
 def grays_of(*pictures: np.ndarray) -> torch.Tensor:

@@ -14,9 +14,7 @@ from streamstyle.optical_flow.dis import Dis
 from streamstyle.optical_flow.flow_files import FlowFolder
 from streamstyle.optical_flow.occlusion import color_consistent, flow_consistent, in_bounds, soft_confidence
 from streamstyle.optical_flow.warping import warped_pixels
-from tests.motions import HEIGHT, WIDTH, affine, moved, pan, texture, video
-
-INNER = (slice(24, -24), slice(24, -24))  # away from the border, where nothing can be found
+from tests.motions import HEIGHT, INNER, MOTIONS, WIDTH, end_point_error, moved, pan, texture, video
 
 
 def square_over_texture(step: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -36,20 +34,6 @@ def square_over_texture(step: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarr
     exposed = np.zeros((HEIGHT, WIDTH), bool)
     exposed[80:160, 100 : 100 + step] = True
     return frames[0], frames[1], flow, exposed
-
-
-MOTIONS = {
-    "nothing": affine(),
-    "whole pixels": affine(x=3, y=-2),
-    "half a pixel": affine(x=0.5, y=0.5),
-    "far": affine(x=20, y=8),
-    "zoom": affine(zoom=1.03),
-    "rotation": affine(degrees=2),
-}
-
-
-def end_point_error(found: np.ndarray, true: np.ndarray) -> float:
-    return float(np.linalg.norm(found - true, axis=2)[INNER].mean())
 
 
 @pytest.mark.parametrize("name", MOTIONS)

@@ -51,26 +51,10 @@ class Step:
         return replace(frame, picture=uploaded_planes(frame.picture, self._device))
 
     def __call__(
-        self,
-        pixels: Pixels,
-        seconds: float,
-        *,
-        cut: bool = False,
-        motion: OpticalFlow | None = None,
-        next_frame: Frame | None = None,
-        forward_motion: OpticalFlow | None = None,
-        next_motion: OpticalFlow | None = None,
+        self, pixels: Pixels, seconds: float, *, cut: bool = False, motion: OpticalFlow | None = None
     ) -> Pixels:
-        """The processed frame, in main memory; see `start`."""
-        return self.start(
-            pixels,
-            seconds,
-            cut=cut,
-            motion=motion,
-            next_frame=next_frame,
-            forward_motion=forward_motion,
-            next_motion=next_motion,
-        )()
+        """The processed frame, in main memory, where the next one is not known; see `start`."""
+        return self.start(pixels, seconds, cut=cut, motion=motion)()
 
     def start(
         self,

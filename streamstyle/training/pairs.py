@@ -2,7 +2,7 @@
 
 Reference: Texler et al. (2020), Interactive video stylization using few-shot patch-based training,
 https://arxiv.org/abs/2004.14489, section 3. Here the network starts as one that reproduces photographs, and
-instead of a discriminator the statistics of the painted patch make strokes crisp.
+a style loss against the painted patch takes the place of the discriminator.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ class DreamSettings(RenderSettings):
 
 
 def steps_at(depth: float) -> int:
-    """The number of gradient steps for a depth from 0 to 1; what is seen changes evenly with it."""
+    """The number of gradient steps for a depth from 0 to 1; it grows slowly at first."""
     return 1 + round((DEEPEST - 1) * depth * math.sqrt(depth))
 
 
