@@ -12,6 +12,7 @@ import torch
 from streamstyle.cuda_graphs import WARM_UP
 from streamstyle.frames import ColorTags, Frame
 from streamstyle.optical_flow import FLOWS, FlowEstimation, FlowItem, FlowSequence, comparison_torch
+from streamstyle.optical_flow.dis_torch import flow_both_ways
 from streamstyle.optical_flow.estimation import DEFAULTS, default_flow
 from streamstyle.pictures import YCbCr, each
 from streamstyle.pipeline.step import uploaded_planes
@@ -25,6 +26,7 @@ HARBOUR = str(Path(__file__).parents[1] / "samples/harbour.mp4")
 CPU = torch.device("cpu")
 FRAMES = 8
 TAGS = ColorTags(1, 1, 1)
+SIZES = (96, 128), (192, 256)
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +169,10 @@ def test_auto_is_the_method_that_suits_the_device():
     pictures = [Frame(pixels, index, TICK, 1, reset=index == 0) for index, pixels in enumerate(pan(3))]
     for one, other in zip(FlowEstimation("auto")(pictures), FlowEstimation("fast")(pictures), strict=True):
         assert one.motion is other.motion is None or torch.equal(one.motion.flow, other.motion.flow)
+
+
+def test_pictures_of_several_sizes_are_reduced_to_one(fake_device: FakeDevice) -> None:
+    comparison = comparison_torch.DeviceComparison(flow_both_ways, CPU)
+    small, large = (uploaded_planes(planes(texture(1, height, width)), CPU) for height, width in SIZES)
+    assert comparison.reduced(small, *SIZES[0]).shape == (*SIZES[0], 3)
+    assert comparison.reduced(large, *SIZES[0]).shape == (*SIZES[0], 3)

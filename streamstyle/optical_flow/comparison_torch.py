@@ -42,12 +42,14 @@ class DeviceComparison:
     def reduced(self, picture: YCbCr, height: int, width: int) -> Tensor:
         """A picture on the device, smaller or not: (height, width, 3) uint8 RGB."""
 
-        def pixels(*planes: Tensor) -> dict[str, Tensor]:
-            whole = YCbCr((planes[0], planes[1], planes[2]), picture.tags, picture.siting)
-            same = picture.size == (height, width)
+        tags, siting = picture.tags, picture.siting
+
+        def pixels(luma: Tensor, cb: Tensor, cr: Tensor) -> dict[str, Tensor]:
+            whole = YCbCr((luma, cb, cr), tags, siting)
+            same = whole.size == (height, width)
             return {"pixels": rgb(whole if same else whole.resized(height, width))}
 
-        key = picture.tags, picture.siting, height, width
+        key = tags, siting, height, width
         with torch.no_grad():
             return self._reduce(key, pixels, *picture.planes)["pixels"]
 

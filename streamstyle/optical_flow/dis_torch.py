@@ -3,8 +3,7 @@
 All patches of a level search at the same time, by a fixed number of operations without a question to the
 device, so that it can be captured as a CUDA graph. OpenCV's search, in `streamstyle.optical_flow.dis`, lets a
 patch begin where the one before it ended; here a patch begins at the best of its own, its neighbors' and no
-displacement. Computed in single precision: half has too few digits for positions in an image, and the time
-goes into launching small kernels, not into their arithmetic.
+displacement. Computed in single precision, as half has too few digits for positions in an image.
 
 Reference: Kroeger et al. (2016), Fast optical flow using dense inverse search,
 https://arxiv.org/abs/1603.03590. Departures: patches overlap by half at every level, up to full resolution;

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from streamstyle.cuda_graphs import Captured
+from streamstyle.transfers import upload
 
 LENGTH_INERTIA = 0.9  # of the moving average that normalizes gradients; without it the strength would pulse
 UNKNOWN = -1.0  # in place of a mean length, before the first one
@@ -98,7 +99,7 @@ class DeviceSteps:
         if values not in self._uploaded:
             while len(self._uploaded) >= 1024:  # weights may be others in every frame
                 del self._uploaded[next(iter(self._uploaded))]
-            self._uploaded[values] = torch.tensor(values, dtype=torch.float32).to(like.device)
+            self._uploaded[values] = upload(torch.tensor(values, dtype=torch.float32), like.device)
         return self._uploaded[values]
 
 
