@@ -1,4 +1,4 @@
-"""Techniques as style images, one scene each: stained glass, ink, woodcut and pointillism.
+"""Techniques as style images, one scene each: stained glass, ink, woodcut, pointillism and others.
 
 Each function takes an (h, w, 3) RGB image in [0, 1] and returns one of the same size.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from canvas import Array, blend, noise, rgb, smoothstep
+from canvas import Array, blend, noise, ramp, rgb, smoothstep
 
 
 def stained_glass(picture: Array, *, seed: int = 5) -> Array:
@@ -107,6 +107,148 @@ def pointillism(picture: Array, *, seed: int = 7) -> Array:
     return np.clip(canvas, 0, 1)
 
 
+def comic(picture: Array) -> Array:
+    """Print of a comic: flat colors, dots of color for the mid-tones, solid black shadows and outlines."""
+    height, width = picture.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    smooth = np.float32(picture)
+    for _ in range(6):
+        smooth = cv2.bilateralFilter(smooth, 9, 0.12, 5)
+    tone = _tone(smooth)
+    grey = smooth.mean(axis=-1, keepdims=True)
+    vivid = np.clip(grey + 1.7 * (smooth - grey), 0, 1)
+    ink = np.clip(np.round(vivid * 2.4) / 2.4 * 1.1 + 0.06, 0, 1).astype(np.float32)  # few inks
+    paper = np.float32(rgb("fbf3dc"))
+    u, v = (x + y) / 7.0, (x - y) / 7.0  # a screen at 45 degrees
+    off = np.hypot(u - np.round(u), v - np.round(v))
+    dots = smoothstep(0.06, -0.06, off - 0.62 * np.sqrt(np.clip(1.12 - tone, 0, 1)))
+    full = smoothstep(0.52, 0.46, tone)
+    page = blend(
+        np.broadcast_to(paper, picture.shape), ink, np.maximum(dots * smoothstep(0.93, 0.84, tone), full)
+    )
+    black = np.maximum(smoothstep(0.17, 0.13, tone), smoothstep(0.25, 0.6, _contours(tone, 0.022)))
+    return blend(page, rgb("0c0a10"), cv2.GaussianBlur(black, (0, 0), 0.7))
+
+
+def mosaic(picture: Array, *, seed: int = 4) -> Array:
+    """Small squares of stone and glass, laid in rows along the forms, with dark joints between them."""
+    height, width = picture.shape[:2]
+    rng = np.random.default_rng(seed)
+    angle = _directions(_tone(picture))
+    side = 10.0
+    points = rng.random((round(height * width / side**2), 2)) * (width, height)
+    for _ in range(12):  # Lloyd's steps, each tile a square turned along the forms (Hausner 2001)
+        labels, off = _tiles(points, angle, height, width, side)
+        rows, columns = np.nonzero(labels >= 0)
+        chosen = labels[rows, columns]
+        counts = np.maximum(np.bincount(chosen, minlength=len(points)), 1)
+        for axis, places in ((0, columns), (1, rows)):
+            means = np.bincount(chosen, places, len(points)) / counts
+            points[:, axis] = np.where(counts > 1, means, points[:, axis])
+    where = np.clip(np.round(points), 0, (width - 1, height - 1)).astype(int)
+    blurred = cv2.GaussianBlur(picture, (0, 0), 2)
+    colour = np.clip(1.35 * blurred[where[:, 1], where[:, 0]] - 0.12, 0.03, 1)
+    colour = np.clip(
+        colour + rng.normal(0, 0.05, (len(points), 1)) + rng.normal(0, 0.025, colour.shape), 0, 1
+    )
+    gold = rng.random(len(points)) < 0.05
+    colour[gold] = np.float32(rgb("d9b24a"))
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    stone = colour[labels] * (0.9 + 0.2 * noise(x, y, cell=5, seed=13, octaves=2))[..., None]
+    tile = smoothstep(0.47 * side, 0.37 * side, off) * (labels >= 0)
+    return np.clip(blend(rgb("2b2622"), stone.astype(np.float32), tile), 0, 1)
+
+
+def _directions(tone: Array) -> Array:
+    """Angle (h, w) in radians along the nearest forms: the structure tensor's, across the gradient."""
+    fine = cv2.GaussianBlur(tone, (0, 0), 2.0)
+    across, down = cv2.Sobel(fine, cv2.CV_32F, 1, 0), cv2.Sobel(fine, cv2.CV_32F, 0, 1)
+    xx, yy, xy = (cv2.GaussianBlur(v, (0, 0), 14) for v in (across * across, down * down, across * down))
+    result: Array = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
+    return result
+
+
+def _tiles(points: Array, angle: Array, height: int, width: int, side: float) -> tuple[Array, Array]:
+    """Number of each pixel's tile, -1 = none, and how far it is from the tile's middle, in squares."""
+    best = np.full((height, width), np.inf, np.float32)
+    labels = np.full((height, width), -1, np.int32)
+    reach = round(1.5 * side)
+    for number, (px, py) in enumerate(points):
+        x0, x1 = max(int(px) - reach, 0), min(int(px) + reach + 1, width)
+        y0, y1 = max(int(py) - reach, 0), min(int(py) + reach + 1, height)
+        turn = angle[min(max(int(py), 0), height - 1), min(max(int(px), 0), width - 1)]
+        dx, dy = np.meshgrid(np.arange(x0, x1) - px, np.arange(y0, y1) - py)
+        along, over = np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
+        off = np.maximum(np.abs(along), np.abs(over)).astype(np.float32)
+        nearer = off < best[y0:y1, x0:x1]
+        best[y0:y1, x0:x1][nearer], labels[y0:y1, x0:x1][nearer] = off[nearer], number
+    return labels, best
+
+
+def neon(picture: Array) -> Array:
+    """Glowing tubes along the contours of a dark scene at night, pink, blue and orange, with their haze."""
+    height, width = picture.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    tone = cv2.GaussianBlur(_tone(picture), (0, 0), 1.6)
+    night = ramp(
+        0.8 * tone + 0.2 * noise(x, y, cell=70, seed=3, octaves=3),
+        [(0, "05040f"), (0.45, "150b36"), (0.8, "2c1560"), (1, "5a2a8c")],
+    )
+    lines = np.zeros((height, width), np.float32)
+    for level in (0.28, 0.5, 0.72):
+        relief = cv2.GaussianBlur(tone, (0, 0), 2.5)
+        slope = np.hypot(cv2.Sobel(relief, cv2.CV_32F, 1, 0), cv2.Sobel(relief, cv2.CV_32F, 0, 1)) / 8
+        distance = np.abs(relief - level) / np.maximum(slope, 0.004)
+        lines = np.maximum(lines, smoothstep(2.4, 1.0, distance) * smoothstep(0.004, 0.012, slope))
+    hue = noise(x, y, cell=110, seed=21, octaves=2)
+    tube = ramp(
+        hue,
+        [
+            (0.2, "ff2fa0"),
+            (0.42, "ff4fd8"),
+            (0.5, "35d6ff"),
+            (0.62, "3a7bff"),
+            (0.72, "ff8a2a"),
+            (0.9, "ffd24a"),
+        ],
+    )
+    light = night
+    for radius, strength in ((18, 1.1), (7, 0.9), (2.5, 0.9)):
+        haze = (
+            cv2.GaussianBlur(lines[..., None] * tube, (0, 0), radius)
+            * strength
+            * (1.6 if radius > 2.5 else 1)
+        )
+        light = 1 - (1 - light) * (1 - np.clip(haze, 0, 1))
+    core = cv2.GaussianBlur(lines, (0, 0), 0.8)
+    return np.clip(blend(light.astype(np.float32), 0.45 * tube + 0.55, core), 0, 1)
+
+
+def watercolour(picture: Array) -> Array:
+    """Transparent washes on white, rough paper: pale lights, darker rims where a wash dried, blooms."""
+    height, width = picture.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    bend = [14 * (noise(x, y, cell=46, seed=seed, octaves=3) - 0.5) for seed in (31, 32)]
+    bent = cv2.remap(
+        np.float32(picture), x + bend[0], y + bend[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    page = np.ones_like(bent)
+    for radius, levels, share in ((9, 3, 0.55), (3.5, 5, 0.6)):
+        wash = cv2.GaussianBlur(bent, (0, 0), radius)
+        tone = _tone(wash) + 0.07 * (noise(x, y, cell=34, seed=int(radius), octaves=4) - 0.5)
+        step = np.floor(tone * levels) / (levels - 1)
+        grey = wash.mean(axis=-1, keepdims=True)
+        tint = np.clip(0.95 * (wash - grey) + np.clip(0.4 + 0.64 * step, 0, 1)[..., None], 0, 1)
+        inside = tone * levels - np.floor(tone * levels)
+        rim = 0.16 * smoothstep(0.12, 0.0, np.minimum(inside, 1 - inside))
+        tint = np.clip(tint - rim[..., None] * (1.2 - tint), 0, 1)
+        page = page * (1 - share + share * tint)
+    grain = noise(x, y, cell=3.2, seed=40, octaves=2) - 0.5
+    bloom = noise(x, y, cell=80, seed=44, octaves=4) - 0.5
+    page = 1 - (1 - page) * (0.95 + 0.9 * bloom + 0.4 * grain)[..., None]
+    return np.clip(page, 0, 1).astype(np.float32)
+
+
 def _tone(picture: Array) -> Array:
     """Lightness (h, w), stretched to the whole range."""
     tone = picture @ np.float32((0.2126, 0.7152, 0.0722))
@@ -125,4 +267,8 @@ TECHNIQUES: dict[str, tuple[Callable[[Array], Array], str]] = {  # function, and
     "ink": (ink, "still_life"),
     "woodcut": (woodcut, "lighthouse"),
     "pointillism": (pointillism, "landscape"),
+    "comic": (comic, "landscape"),
+    "mosaic": (mosaic, "landscape"),
+    "neon": (neon, "lighthouse"),
+    "watercolour": (watercolour, "landscape"),
 }
