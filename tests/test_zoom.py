@@ -72,6 +72,18 @@ def test_a_zoom_that_changes_its_speed_is_the_same_at_every_rate():
         torch.testing.assert_close(slow[index], fast[round(index * 60 / 24)], atol=2e-3, rtol=0)
 
 
+def test_a_zoom_begins_from_rest_and_reaches_its_speed():
+    eased = zoom(speed=2, rotate=30, ease=1.0, pan=(0.2, 0.0))
+    first, second = eased.motion(0.0, 0.1), eased.motion(0.1, 0.2)
+    assert 0 < math.log(first[0]) < math.log(second[0]) < 0.1 * math.log(2)
+    scale, angle, shift = eased.motion(0.0, 1.0)  # as far as half a second at full speed
+    assert (scale, angle, shift[0]) == pytest.approx((2**0.5, math.radians(15), 0.1))
+    assert eased.motion(1.0, 2.0)[0] == pytest.approx(2)
+    changing = zoom(speed=2, ease=1.0, at=["0.5s=speed:4"])
+    halves = changing.motion(0.0, 0.7), changing.motion(0.7, 1.5)
+    assert halves[0][0] * halves[1][0] == pytest.approx(changing.motion(0.0, 1.5)[0], rel=0.02)
+
+
 def test_the_first_frame_is_the_image_and_things_become_larger():
     frames = video(zoom(speed=2, dreams=0.5), 1.0, 10)
     assert torch.equal(frames[0], picture())

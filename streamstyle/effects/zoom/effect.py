@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -35,11 +36,13 @@ class ZoomPath:
         pan: movement of the content to the left and up per second, as shares of width and height.
         dreams: per second.
         loop: seconds after which the first image appears again; None: never.
+        ease: seconds in which the motion begins, from rest to its speed.
     """
 
     pan: tuple[float, float] = (0.0, 0.0)
     dreams: float = 8.0
     loop: float | None = None
+    ease: float = 0.0
 
 
 class Zoom:
@@ -85,23 +88,37 @@ class Zoom:
 
     def motion(self, begin: float, end: float) -> tuple[float, float, tuple[float, float]]:
         """Scale, angle in radians and shift accumulated between two times."""
-        seconds, samples = self.samples(begin, end)
         scale = math.exp(self.log_scale(begin, end))
-        angle = math.radians(seconds * sum(parameters.rotate for parameters in samples))
-        pan = self.path.pan
-        return scale, angle, (pan[0] * (end - begin), pan[1] * (end - begin))
+        angle = math.radians(sum(moved * now.rotate for moved, now in self.samples(begin, end)))
+        moved = self.moved(end) - self.moved(begin)
+        return scale, angle, (self.path.pan[0] * moved, self.path.pan[1] * moved)
 
     def log_scale(self, begin: float, end: float) -> float:
         """Logarithm of the scale accumulated between two times."""
-        seconds, samples = self.samples(begin, end)
-        return seconds * sum(math.log(parameters.speed) for parameters in samples)
+        return sum(moved * math.log(now.speed) for moved, now in self.samples(begin, end))
 
-    def samples(self, begin: float, end: float) -> tuple[float, list[Parameters]]:
-        """The step in seconds, and the parameters at even steps between two times; one step if constant."""
+    def samples(self, begin: float, end: float) -> list[tuple[float, Parameters]]:
+        """The parameters at even steps between two times, one step if they are constant; and, for each, how
+        many seconds of motion at full speed the step is worth.
+        """
         varies = any({"speed", "rotate"} & set(keyframe.values) for keyframe in self.keyframes.changes)
         steps = max(math.ceil((end - begin) * SAMPLE_RATE), 1) if varies else 1
-        seconds = (end - begin) / steps
-        return seconds, [self.keyframes.at(begin + (step + 0.5) * seconds) for step in range(steps)]
+        times = [begin + (end - begin) * step / steps for step in range(steps + 1)]
+        return [
+            (self.moved(after) - self.moved(before), self.keyframes.at((before + after) / 2))
+            for before, after in pairwise(times)
+        ]
+
+    def moved(self, seconds: float) -> float:
+        """How many seconds of motion at full speed the motion until then is worth.
+
+        While it begins, the speed follows 3 s^2 - 2 s^3, where s is the share of `ease` that has passed.
+        """
+        ease = self.path.ease
+        if seconds >= ease:
+            return seconds - ease / 2
+        share = seconds / ease
+        return ease * (share**3 - share**4 / 2)
 
     def with_loop_inset(self, view: Tensor, seconds: float) -> Tensor:
         """The view with the first image as an inset, which grows to fill the view at the end of the loop."""

@@ -47,6 +47,13 @@ class ZoomSettings(DreamSettings):
         (0.0, 0.0), "Movement per second, in shares of width and height.", ZOOM, metavar="X,Y", text=True
     )
     dreams: float = option(8.0, "Dreams per second.", ZOOM, gt=0, le=240)
+    ease: float = option(
+        1.0,
+        "Seconds in which the motion begins; 0 = at full speed from the start, as in a loop.",
+        ZOOM,
+        ge=0,
+        le=60,
+    )
     loop: bool = option(False, "Make the last frame lead into the first.", ZOOM)
     sound: str | None = option(
         None,
@@ -95,7 +102,8 @@ class ZoomSettings(DreamSettings):
 
         dream = Composite(self.dream(context), context.parameters, colors=self.keep_colors_by)
         loop = self.seconds if self.loop else None
-        return Zoom(dream, self.keyframes(), ZoomPath(self.pan, self.dreams, loop))
+        ease = 0.0 if self.loop else self.ease  # the last frame of a loop is in full motion
+        return Zoom(dream, self.keyframes(), ZoomPath(self.pan, self.dreams, loop, ease))
 
     def compose(self, context: EffectContext) -> Effect:
         """The zoom alone: masks and colors of the still source do not apply to its frames."""
