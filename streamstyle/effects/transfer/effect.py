@@ -24,7 +24,7 @@ from torch import Tensor
 
 from streamstyle import device as devices
 from streamstyle.cuda_graphs import Captured
-from streamstyle.effects.resizing import blurred, padded_to
+from streamstyle.effects.resizing import blurred, padded_to, resized
 from streamstyle.effects.stabilize import warped_result
 from streamstyle.effects.transfer.lbfgs import LBFGS
 from streamstyle.effects.transfer.loss import Optimization, StyleTarget, TransferLoss, mask_tensor
@@ -33,6 +33,9 @@ from streamstyle.keyframes import ParametersOverTime
 from streamstyle.losses import StyleStatistics, masked_covariance, style_of
 from streamstyle.weights import load_features
 
+# Longer side in pixels to which smaller images are enlarged before, at most twofold, and reduced again after: in
+# few pixels the statistics of a painting are met best by colored noise.
+WORKING_SIDE = 512
 SMALLEST_SIDE = 64  # shorter side in pixels of the smallest size that is optimized
 BLUR = 0.8  # standard deviation in pixels; the finest remaining strokes are two pixels wide
 HISTORY = 20  # number of gradients that L-BFGS stores, each as large as the image
@@ -107,7 +110,10 @@ class Transfer:
             devices.deterministic(),
             devices.out_of_memory(*image.shape[:0:-1]),
         ):
-            source = padded_to(image.clone()[None].float(), 1, SMALLEST_SIDE)
+            shape, (height, width) = image.shape[1:], working_size(*image.shape[1:])
+            photo = image.clone().float()
+            enlarged = photo if shape == (height, width) else resized(photo, height, width)
+            source = padded_to(enlarged[None], 1, SMALLEST_SIDE)
             if not devices.on_host(source):  # as checkpoints restore it: the layout affects rounding of sums
                 source = source.contiguous()
             shares = {name: share / sum(shares.values()) for name, share in shares.items()}
@@ -122,8 +128,9 @@ class Transfer:
                 start = torch.lerp(source, warped, confidence)
                 result = self.optimized(start, loss, steps, self.reporter(moment.index, steps))
             self._last = result[0]
-            result = torch.lerp(source, result, strength)[0, :, : image.shape[1], : image.shape[2]]
-            return result.to(image.dtype)
+            painted = result[0, :, :height, :width]
+            painted = painted if shape == (height, width) else resized(painted, *shape)
+            return torch.lerp(photo, painted, strength).to(image.dtype)
 
     def coarse_to_fine(self, source: Tensor, shares: Mapping[str, float], moment: Moment) -> Tensor:
         """(1, 3, H, W), stylized at growing sizes, each starting from the result at the one before."""
@@ -259,6 +266,12 @@ def evaluation(loss: TransferLoss, pixels: Tensor, *tensors: Tensor) -> dict[str
     (gradient,) = torch.autograd.grad(total, leaf)
     own = {"total": total, "gradient": gradient, "image": image}
     return {name: value.detach() for name, value in (losses | own).items()}
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """The size at which an image of that size is optimized."""
+    scale = min(max(WORKING_SIDE / max(height, width), 1.0), 2.0)
+    return round(height * scale), round(width * scale)
 
 
 def sharpened(image: Tensor) -> Tensor:
