@@ -1,7 +1,7 @@
-"""`train --pair` beside painting each frame by `transfer`: `python benchmarks/pairs.py PAINTING VIDEO … -o DIR`.
+"""`train --pair` beside `transfer` of each frame: `python benchmarks/pairs.py PAINTING VIDEO … -o DIR`.
 
-From each video's beginning, PAIRS frames taken evenly are painted by `transfer`, instead of by an artist; from
-them a style is trained for a few minutes, and the video is stylized with it. Beside it the video is
+From each video's beginning, PAIRS frames taken evenly are painted by `transfer`, instead of by an artist.
+From them a style is trained for a few minutes, and the video is stylized with it. Beside it the video is
 painted by `transfer`, each frame from the one before. Printed for both: the style loss against the painting,
 mean of every tenth frame (that of the video itself is about 1), and the warp error that `evaluate` measures.
 DIR keeps the videos, and a sheet for each: source, transfer and the trained style at four times.
