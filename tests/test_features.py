@@ -18,6 +18,7 @@ from streamstyle.networks import (
     MobileNet,
     Pretrained,
 )
+from streamstyle.networks.features import DEPTHS
 from streamstyle.networks.mobilenet import same_padding
 from streamstyle.training.data import read_rgb, to_tensor
 from streamstyle.weights import load_features
@@ -145,6 +146,18 @@ def test_layers_have_the_names_and_shapes_that_users_know(name, layer, shape):
     with torch.device("meta"):  # shapes only
         found = Pretrained(name).eval()(torch.empty(1, 3, 128, 128), [layer])
     assert tuple(found[layer].shape[1:]) == shape
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+@torch.no_grad()
+def test_every_network_has_the_layers_of_the_bundled_one_from_fine_to_coarse(name):
+    with torch.device("meta"):
+        network = Pretrained(name).eval()
+        image = torch.empty(1, 3, 128, 128)
+        layers = [network.depths[depth] for depth in DEPTHS]
+        sides = [network(image, [layer])[layer].shape[-1] for layer in layers]
+    assert len(set(layers)) == 4
+    assert sides == sorted(sides, reverse=True) and sides[0] > sides[-1]
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

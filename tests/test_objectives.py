@@ -1,9 +1,12 @@
 """What a dream can look for: each kind grows with what it names, and what does not exist is named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from streamstyle.effects.dream.natural_images import natural_noise, with_natural_colors
 from streamstyle.effects.dream.objectives import (
     Dreamt,
     Objective,
@@ -12,6 +15,7 @@ from streamstyle.effects.dream.objectives import (
     weighted,
 )
 from streamstyle.errors import InputError, UsageError
+from streamstyle.networks import FeatureNetwork, MobileNet
 from streamstyle.weights import load_features
 
 
@@ -91,3 +95,50 @@ def test_a_direction_that_does_not_fit_is_named(network, tmp_path, values):
         read_objective(f"part:{tmp_path}/d.npy", network)
     with pytest.raises(InputError, match="absent"):
         read_objective(f"part:{tmp_path}/absent.npy", network)
+
+
+class Uneven(FeatureNetwork):
+    """The image itself, and the same a hundred times as strong in red."""
+
+    layers = ("image",)
+
+    def normalized(self, image):
+        return image
+
+    def activations(self, x, requested):
+        yield "image", x * torch.tensor([100.0, 1.0, 1.0])[:, None, None]
+
+
+def test_channels_count_alike_however_strong_they_are():
+    objective = read_objective("image", Uneven())
+    red, green = (torch.zeros(1, 3, 8, 8) for _ in range(2))
+    red[:, 0], green[:, 1] = 100.0, 1.0
+    raw = replace(objective, strengths=None)
+    ratios = [float(each.value(red) / each.value(green)) for each in (raw, objective)]
+    assert ratios[0] == pytest.approx(1e4)
+    assert ratios[1] < 1e3  # no channel is raised by more than LEAST allows
+    assert read_objective("-image", Uneven()).value(red) == -objective.value(red)
+
+
+def test_the_bundled_network_needs_no_evening_out(network):
+    assert read_objective("part", network).strengths is None
+
+
+def test_the_names_of_the_bundled_layers_stand_for_layers_of_other_networks(network):
+    assert read_objective("thing", network).layer == "thing"
+    assert read_objective("-thing", MobileNet()).layer == "20"
+
+
+def test_natural_noise_has_the_colors_of_photographs_and_no_grain():
+    noise = natural_noise()
+    assert torch.equal(noise, natural_noise()) and noise.min() >= 0 and noise.max() <= 1
+    red, green, blue = noise[0].flatten(1)
+    assert torch.corrcoef(torch.stack((red, green, blue))).min() > 0.7
+    coarse = torch.nn.functional.avg_pool2d(noise, 8)
+    assert coarse.std() > 0.7 * noise.std()  # of white noise an eighth would be left
+
+
+def test_colors_of_a_step_are_probable_ones():
+    colors = torch.tensor([[1.0, 1.0, 1.0], [1.0, -2.0, 1.0]])[..., None, None]
+    kept = [with_natural_colors(each[None]).norm() / each.norm() for each in colors]
+    assert kept[0] > 0.95 and 0.05 < kept[1] < 0.3

@@ -14,6 +14,8 @@ from types import MappingProxyType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+DEPTHS = ("texture", "pattern", "part", "thing")  # from fine to coarse, what a layer shows when dreamed on
+
 
 class FeatureNetwork(nn.Module, ABC):
     """Base of all feature networks.
@@ -22,12 +24,16 @@ class FeatureNetwork(nn.Module, ABC):
         layers: names of all layers, in the order of computation.
         style_layers: layers whose statistics describe a style.
         content_layers: layers that describe the content, each with its weight.
+        depths: DEPTHS -> layer, so that one can dream on them in any network.
+        even: the channels of each layer are about equally strong, as dreams need it.
         narrow: activations and gradients of dreams are far from the limit of float16.
     """
 
     layers: tuple[str, ...]
     style_layers: tuple[str, ...]
     content_layers: Mapping[str, float]
+    depths: Mapping[str, str] = MappingProxyType({})
+    even: bool = False
     narrow: bool = False
 
     def forward(self, image: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
@@ -98,6 +104,8 @@ class Distilled(FeatureNetwork):
     )
     style_layers = ("relu1_1", "relu2_2", "relu3_2", "relu4_2")
     content_layers: Mapping[str, float] = MappingProxyType({"relu3_2": 1.0})
+    depths: Mapping[str, str] = MappingProxyType(dict(zip(DEPTHS, DEPTHS, strict=True)))
+    even = True
     narrow = True
 
     def __init__(self) -> None:

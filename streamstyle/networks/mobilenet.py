@@ -23,6 +23,9 @@ class MobileNet(FeatureNetwork):
     layers = tuple(str(index) for index in range(27))
     style_layers = ("0", "2", "4", "6", "8", "10", "14")
     content_layers: Mapping[str, float] = MappingProxyType({"4": 0.3, "10": 1.0})
+    depths: Mapping[str, str] = MappingProxyType(
+        {"texture": "6", "pattern": "10", "part": "14", "thing": "20"}
+    )
 
     channels = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)  # of even layers
     strided = (0, 3, 7, 11, 23)

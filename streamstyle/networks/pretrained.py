@@ -16,7 +16,7 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
-from streamstyle.networks.features import FeatureNetwork
+from streamstyle.networks.features import DEPTHS, FeatureNetwork
 
 HEADS = ("avgpool", "dropout", "classifier", "fc", "AuxLogits", "aux1", "aux2")
 NAMING = ("classifier", "fc")  # those of them that classify
@@ -36,6 +36,7 @@ class TorchvisionNetwork:
         url: of its weights; the part of the file name after the dash is the beginning of its SHA-256.
         parts: splits the network into layers.
         style_layers, content_layers: see `FeatureNetwork`.
+        dream_layers: those called texture, pattern, part and thing; see `FeatureNetwork`.
         scale: mean and standard deviation for normalizing the image.
         options: arguments of the function.
     """
@@ -45,6 +46,7 @@ class TorchvisionNetwork:
     parts: Callable[[nn.Module], Parts]
     style_layers: tuple[str, ...]
     content_layers: Mapping[str, float]
+    dream_layers: tuple[str, str, str, str]
     scale: tuple[tuple[float, float, float], tuple[float, float, float]] = IMAGENET
     options: Mapping[str, bool] = field(default_factory=dict)
 
@@ -68,6 +70,7 @@ class Pretrained(FeatureNetwork):
         super().__init__()
         network = PRETRAINED[name]
         self.style_layers, self.content_layers = network.style_layers, network.content_layers
+        self.depths = dict(zip(DEPTHS, network.dream_layers, strict=True))
         self.mean, self.deviation = network.scale
         self.model = network.build()
         self.parts = network.parts(self.model)
@@ -171,6 +174,7 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
         vgg_parts,
         ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
         {"relu3_3": 1.0},
+        ("relu2_2", "relu3_3", "relu4_3", "relu5_2"),
     ),
     # Layers of Gatys et al. (2016)
     "vgg19": TorchvisionNetwork(
@@ -179,6 +183,7 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
         vgg_parts,
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
         {"relu4_2": 1.0},
+        ("relu2_2", "relu3_4", "relu4_4", "relu5_4"),
     ),
     # For the following networks: strides 2 to 16 for style and 8 for content, close to those of VGG-16
     "googlenet": TorchvisionNetwork(
@@ -187,6 +192,7 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
         named_parts,
         ("conv1", "conv3", "inception3b", "inception4c"),
         {"inception3b": 1.0},
+        ("conv3", "inception3b", "inception4c", "inception4e"),
         SYMMETRIC,
         _WITHOUT_HEADS,
     ),
@@ -196,6 +202,7 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
         named_parts,
         ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6b"),
         {"Mixed_5d": 1.0},
+        ("Conv2d_4a_3x3", "Mixed_5d", "Mixed_6a", "Mixed_6c"),
         SYMMETRIC,
         _WITHOUT_HEADS,
     ),
@@ -205,6 +212,7 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
         resnet_parts,
         ("conv1", "layer1.2", "layer2.3", "layer3.2"),
         {"layer2.3": 1.0},
+        ("layer1.2", "layer2.3", "layer3.2", "layer3.5"),
     ),
     "squeezenet": TorchvisionNetwork(
         "squeezenet1_1",
@@ -212,6 +220,7 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
         squeezenet_parts,
         ("conv1", "fire3", "fire5", "fire7"),
         {"fire5": 1.0},
+        ("fire3", "fire5", "fire7", "fire9"),
     ),
     "mobilenet_v2": TorchvisionNetwork(
         "mobilenet_v2",
@@ -219,5 +228,6 @@ PRETRAINED: dict[str, TorchvisionNetwork] = {
         mobilenet_v2_parts,
         ("features.1", "features.3", "features.6", "features.13"),
         {"features.6": 1.0},
+        ("features.3", "features.6", "features.10", "features.13"),
     ),
 }

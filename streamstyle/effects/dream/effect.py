@@ -18,6 +18,7 @@ from torch import Tensor
 from streamstyle import device as devices
 from streamstyle.effects.dream.ascent import Ascent, jitter_shift, octave_size, octaves_of
 from streamstyle.effects.dream.device_steps import LENGTH_INERTIA, DeviceSteps
+from streamstyle.effects.dream.natural_images import with_natural_colors
 from streamstyle.effects.dream.objectives import Dreamt, read_objective, weighted
 from streamstyle.effects.resizing import padded_to
 from streamstyle.errors import UsageError
@@ -73,6 +74,7 @@ class Dream:
             head = any(name.removeprefix("-").startswith(HEAD) for name in names)
             network = load_features(features, head=head).requires_grad_(False)
             objectives = {name: read_objective(name, network) for name in names}
+            self.natural = not network.even
             network.to(self.device).to(memory_format=torch.channels_last)
             images = {name: guide.clone()[None].to(self.device) for name, guide in (guides or {}).items()}
             self.objective_gradients = Dreamt(network, objectives, images)
@@ -206,7 +208,8 @@ class Dream:
         # in the last bit a millionfold.
         blocks = padded_to(image, BLOCK, BLOCK)
         found = self.gradients(blocks, tuple(weights))
-        return smoothed(weighted(found, weights)[:, :, :height, :width])
+        gradient = smoothed(weighted(found, weights)[:, :, :height, :width])
+        return with_natural_colors(gradient) if self.natural else gradient
 
     def gradients(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
         """The gradient of each objective, (1, 3, H, W), computed in tiles if `Ascent.tile` says so."""

@@ -22,6 +22,7 @@ from torch import Tensor
 from streamstyle.arrays import read_array
 from streamstyle.cuda_graphs import Captured
 from streamstyle.device import low_precision
+from streamstyle.effects.dream.natural_images import channel_strengths
 from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.keyframes import layer_and_file
 from streamstyle.networks.features import FeatureNetwork
@@ -38,16 +39,20 @@ class Objective:
         sign: 1 = maximize, -1 = minimize.
         direction: (C,), weights of the layer's channels, or None for the whole layer.
         place: position (x, y) as shares of width and height, or None for everywhere.
+        strengths: (C,), by which the channels of a whole layer are divided, so that they count alike.
     """
 
     layer: str
     sign: float = 1.0
     direction: Tensor | None = None
     place: tuple[float, float] | None = None
+    strengths: Tensor | None = None
 
     def on(self, device: torch.device) -> Objective:
-        """The same objective with its direction on that device."""
-        return self if self.direction is None else replace(self, direction=self.direction.to(device))
+        """The same objective with its tensors on that device."""
+        held = (self.direction, self.strengths)
+        direction, strengths = (None if tensor is None else tensor.to(device) for tensor in held)
+        return replace(self, direction=direction, strengths=strengths)
 
     def value(self, activations: Tensor, guide: Tensor | None = None) -> Tensor:
         """The value to maximize, a scalar.
@@ -65,6 +70,8 @@ class Objective:
             return self.sign * (activations * direction[:, None, None]).sum(dim=1).mean()
         if guide is not None:
             return self.sign * guided_similarity(activations, guide)
+        if self.strengths is not None:
+            activations = activations / self.strengths.to(activations)[:, None, None]
         return self.sign * activations.square().mean()
 
 
@@ -93,13 +100,15 @@ def read_objective(text: str, network: FeatureNetwork) -> Objective:
     """
     sign = -1.0 if text.startswith("-") else 1.0
     layer, separator, part = layer_and_file(text.removeprefix("-"))
+    layer = network.depths.get(layer, layer)
     if layer not in network.layers:
         near = difflib.get_close_matches(layer, network.layers, 3, 0.3)
         rest = [name for name in network.layers if name not in near]
         hint = did_you_mean(layer, network.layers)
         raise UsageError(f"no layer {layer!r}{hint}; there are {', '.join([*near, *rest])}")
     if separator != ":":
-        return Objective(layer, sign)
+        whole = separator != "~" and not network.even
+        return Objective(layer, sign, strengths=channel_strengths(network, layer) if whole else None)
     if "~" in part and not part.endswith(".npy"):
         raise UsageError(f"{text!r}: a guide needs a whole layer, expected {layer}~GUIDE")
     with torch.no_grad():

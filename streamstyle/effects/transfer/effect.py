@@ -33,8 +33,8 @@ from streamstyle.keyframes import ParametersOverTime
 from streamstyle.losses import StyleStatistics, masked_covariance, style_of
 from streamstyle.weights import load_features
 
-# Longer side in pixels to which smaller images are enlarged before, at most twofold, and reduced again after: in
-# few pixels the statistics of a painting are met best by colored noise.
+# Longer side in pixels to which smaller images are enlarged before, at most twofold, and reduced again after:
+# in few pixels the statistics of a painting are met best by colored noise.
 WORKING_SIDE = 512
 SMALLEST_SIDE = 64  # shorter side in pixels of the smallest size that is optimized
 BLUR = 0.8  # standard deviation in pixels; the finest remaining strokes are two pixels wide
