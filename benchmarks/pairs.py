@@ -1,10 +1,11 @@
 """`train --pair` beside `transfer` of each frame: `python benchmarks/pairs.py PAINTING VIDEO … -o DIR`.
 
 From each video's beginning, PAIRS frames taken evenly are painted by `transfer`, instead of by an artist.
-From them a style is trained for a few minutes, and the video is stylized with it. Beside it the video is
+From them a style is trained in some minutes, and the video is stylized with it. Beside it the video is
 painted by `transfer`, each frame from the one before. Printed for both: the style loss against the painting,
 mean of every tenth frame (that of the video itself is about 1), and the warp error that `evaluate` measures.
-DIR keeps the videos, and a sheet for each: source, transfer and the trained style at four times.
+DIR keeps the videos, the painted frames, which are used again, and a sheet for each: source, transfer and the
+trained style at four times.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def painted_pairs(painting: Path, frames: list[np.ndarray], folder: Path) -> lis
     for index in np.linspace(0, len(frames) - 1, PAIRS).round().astype(int):
         frame, painted = folder / f"frame_{index}.png", folder / f"painted_{index}.png"
         Image.fromarray(frames[index]).save(frame)
-        run("transfer", frame, painting, painted, "-y")
+        if not painted.exists():
+            run("transfer", frame, painting, painted)
         words += ["--pair", frame, painted]
     return words
 
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each video")
-    parser.add_argument("--minutes", type=float, default=4.0, help="of training")
+    parser.add_argument("--steps", type=int, default=800, help="of training")
     options = parser.parse_args()
     for video in options.videos:
         folder = options.output / video.stem
@@ -82,7 +84,7 @@ def main() -> None:
         frames = frames_of(video, options.seconds)
         style = folder / "style.safetensors"
         pairs = painted_pairs(options.painting, frames, folder)
-        run("train", *pairs, "-o", style, "--minutes", options.minutes, "-y")
+        run("train", *pairs, "-o", style, "--steps", options.steps, "-y")
         common = ("--max-size", SIDE, "-t", options.seconds, "-y")
         run("stylize", video, folder / "pairs.mp4", "--style", style, *common)
         run("transfer", video, options.painting, folder / "transfer.mp4", *common)
