@@ -48,7 +48,7 @@ def lower_priority() -> None:
 
 def _quotas() -> Iterator[float]:
     """The CPU quotas of all groups that the process is in, in cores."""
-    for group in _groups():
+    for group in groups():
         try:
             if (group / "cpu.max").exists():  # version 2: "50000 100000", or "max 100000"
                 quota, period = (group / "cpu.max").read_text().split()
@@ -61,8 +61,8 @@ def _quotas() -> Iterator[float]:
             continue  # this group sets no limit
 
 
-def _groups() -> Iterator[Path]:
-    """Folders of the process's groups and of their parents.
+def groups(controller: str = "cpu") -> Iterator[Path]:
+    """Folders of the process's control groups and of their parents, for a controller: "cpu" or "memory".
 
     A container may see the host's group names, but only its own group, as the root; then some folders do not
     exist.
@@ -73,7 +73,7 @@ def _groups() -> Iterator[Path]:
         return
     for line in lines:
         _, controllers, name = line.split(":", 2)  # "0::/user.slice", or "4:cpu,cpuacct:/docker/1f2e"
-        if not controllers or "cpu" in controllers.split(","):
+        if not controllers or controller in controllers.split(","):
             root = CGROUPS / controllers
             group = root / name.lstrip("/")
             yield from (group, *(above for above in group.parents if above.is_relative_to(root)))

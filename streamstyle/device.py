@@ -6,6 +6,7 @@ converted to floats on the device. They keep the memory order (H, W, 3), which t
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,26 @@ def all_of(name: str) -> list[torch.device]:
     if name != "cuda:all":
         return [first]
     return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+
+
+def visible_cards(name: str) -> list[str]:
+    """The CUDA devices that a name stands for where each gets a process, as in CUDA_VISIBLE_DEVICES.
+
+    Args:
+        name: as for `choose`; "auto", "cuda" and "cuda:all" are every device.
+
+    Returns:
+        An entry for each device; none for the CPU.
+
+    Raises:
+        UsageError: as `choose`.
+    """
+    device = choose(name)
+    if device.type != "cuda":
+        return []
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    cards = hidden.split(",") if hidden else [str(card) for card in range(torch.cuda.device_count())]
+    return cards if name in ("auto", "cuda", "cuda:all") else [cards[device.index]]
 
 
 def on_host(where: Tensor | torch.device) -> bool:

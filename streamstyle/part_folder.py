@@ -27,12 +27,17 @@ VERSION = 1  # of the manifest's format
 _log = logging.getLogger("streamstyle")
 
 
+class Busy(OutputError):
+    """Another process is writing the output."""
+
+
 class PartFolder:
     """The folder of an unfinished run. The constructor only computes its path.
 
     Args:
         output: path of the output, as the user entered it.
         manifest: file name of the manifest.
+        ending: of the folder's name.
 
     Attributes:
         output: as passed in.
@@ -43,10 +48,10 @@ class PartFolder:
         UsageError, OutputError: as `ordinary_target`.
     """
 
-    def __init__(self, output: Path, manifest: str) -> None:
+    def __init__(self, output: Path, manifest: str, ending: str = ".part") -> None:
         self.output = output
         self.target = ordinary_target(output)
-        self.path = self.target.with_name(self.target.name + ".part")
+        self.path = self.target.with_name(self.target.name + ending)
         self._manifest = manifest
         self._lock = FileLock(self.path / "lock", timeout=0)
 
@@ -119,12 +124,13 @@ class PartFolder:
         """Lock the existing folder.
 
         Raises:
-            OutputError: another run has locked it.
+            Busy: another run has locked it.
+            OutputError: it cannot be locked.
         """
         try:
             self._lock.acquire()
         except Timeout as error:
-            raise OutputError(f"{self.output}: another run is writing it") from error
+            raise Busy(f"{self.output}: another run is writing it") from error
         except OSError as error:
             raise self.unwritable(error) from error
 

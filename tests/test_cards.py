@@ -12,9 +12,11 @@ import torch
 from streamstyle import device as devices
 from streamstyle.effects import DreamSettings, RenderSettings, StylizeSettings
 from streamstyle.errors import OutOfMemoryError, UsageError
-from streamstyle.jobs import render as jobs, runners, span_process
-from streamstyle.jobs.cards import SpanSearch
+from streamstyle.jobs import render as jobs, runners, task_process
 from streamstyle.jobs.render import render, resume
+from streamstyle.jobs.span_search import SpanSearch
+from streamstyle.jobs.spans import Part
+from streamstyle.jobs.task_process import Run, TaskProcess
 from tests.videos import hashes_of, make_video, sound_of
 
 CPU = torch.device("cpu")
@@ -47,20 +49,20 @@ def two_cards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> list[span_process.Part]:
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[Part]:
     """The parts that were given to processes."""
-    given: list[span_process.Part] = []
-    begin = span_process.SpanProcess.__init__
+    given: list[Part] = []
+    start = TaskProcess.start
 
-    def noted(self: span_process.SpanProcess, part: span_process.Part) -> None:
+    def noted(self: TaskProcess, part: Part) -> Run:
         given.append(part)
-        begin(self, part)
+        return start(self, part)
 
-    monkeypatch.setattr(span_process.SpanProcess, "__init__", noted)
+    monkeypatch.setattr(TaskProcess, "start", noted)
     return given
 
 
-def spans(parts: list[span_process.Part]) -> list[tuple[int, int | None, int | None]]:
+def spans(parts: list[Part]) -> list[tuple[int, int | None, int | None]]:
     return [(part.span.first, part.span.end, part.span.begin) for part in parts]
 
 
@@ -120,7 +122,7 @@ def test_an_error_in_a_process_is_that_of_the_render_and_the_rest_can_be_resumed
 ) -> None:
     render(video, tmp_path / "whole.mp4", STYLIZE)
     with monkeypatch.context() as patch:
-        patch.setattr(span_process, "COMMAND", [span_process.COMMAND[0], "-c", FAILING])
+        patch.setattr(task_process, "COMMAND", [task_process.COMMAND[0], "-c", FAILING])
         with pytest.raises(OutOfMemoryError, match=r"^too large$"):
             render(video, tmp_path / "out.mp4", STYLIZE)
     assert {path.name for path in tmp_path.iterdir()} == {"video.mp4", "whole.mp4", "out.mp4.part"}
@@ -131,8 +133,8 @@ def test_an_error_in_a_process_is_that_of_the_render_and_the_rest_can_be_resumed
 FAILING = """
 import time
 from streamstyle.errors import OutOfMemoryError
-from streamstyle.jobs import span_process
-render_span = span_process.render_span
+from streamstyle.jobs import spans, task_process
+render_span = spans.render_span
 
 def failing(job, span, on_progress):
     if span.first == 0:
@@ -142,20 +144,20 @@ def failing(job, span, on_progress):
         time.sleep(0.02)
     raise OutOfMemoryError("too large")
 
-span_process.render_span = failing
-span_process.main()
+spans.render_span = failing
+task_process.main()
 """
 
 
 def test_a_process_that_is_killed_is_said(video: Path, tmp_path: Path, two_cards, monkeypatch) -> None:
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    monkeypatch.setattr(span_process, "COMMAND", [span_process.COMMAND[0], "-c", killed])
+    monkeypatch.setattr(task_process, "COMMAND", [task_process.COMMAND[0], "-c", killed])
     with pytest.raises(Exception, match="cpu: its process ended too early"):
         render(video, tmp_path / "out.mp4", STYLIZE)
 
 
 def test_no_process_outlives_the_render(video: Path, tmp_path: Path, two_cards, monkeypatch) -> None:
-    started: list[span_process.SpanProcess] = []
+    started: list[TaskProcess] = []
     advance = SpanSearch._watch
 
     def interrupted(self: SpanSearch, frame, moment) -> None:
@@ -163,18 +165,18 @@ def test_no_process_outlives_the_render(video: Path, tmp_path: Path, two_cards, 
             raise KeyboardInterrupt
         advance(self, frame, moment)
 
-    begin = span_process.SpanProcess.__init__
+    begin = TaskProcess.__init__
 
-    def noted(self: span_process.SpanProcess, part: span_process.Part) -> None:
+    def noted(self: TaskProcess) -> None:
         started.append(self)
-        begin(self, part)
+        begin(self)
 
-    monkeypatch.setattr(span_process.SpanProcess, "__init__", noted)
+    monkeypatch.setattr(TaskProcess, "__init__", noted)
     monkeypatch.setattr(SpanSearch, "_watch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         render(video, tmp_path / "out.mp4", STYLIZE)
     assert len(started) == 1
-    assert not started[0].running
+    assert not started[0].alive
 
 
 def test_avi_is_left_to_one_device_and_that_is_said(

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [  # highest first; a module may import its own layer and those below
     {"__main__"},
     {"apps"},
+    {"batch"},
     {"preview"},
     {"jobs"},
     {"pipeline", "training", "evaluation"},
@@ -32,7 +33,9 @@ LAYERS = [  # highest first; a module may import its own layer and those below
 ]
 APPS = ["cli", "web", "live"]  # highest first, too
 EDGES = {"sources", "sinks", "video"}  # beside the layers, built on the lowest of them
-MAY_BUILD_EDGES = {*("__main__", "apps", "preview", "jobs", "pipeline", "training", "evaluation", "effects")}
+MAY_BUILD_EDGES = {
+    *("__main__", "apps", "batch", "preview", "jobs", "pipeline", "training", "evaluation", "effects")
+}
 LOWEST = {"images", "image_recognition", "pictures", "frames", "files", "errors"}
 EDGES_MAY_IMPORT = {
     "sources": {"sources", "video"} | LOWEST,

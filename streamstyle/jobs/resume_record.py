@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -21,7 +21,8 @@ from streamstyle.files import places_after_move
 from streamstyle.inference import described
 from streamstyle.jobs.provenance import file_hashes, hash_of, name_of_effect
 from streamstyle.options import make_settings
-from streamstyle.video.job_folder import MANIFEST, JobFolder, identity_of_files
+from streamstyle.video.identity import identity_of_files
+from streamstyle.video.job_folder import MANIFEST
 
 _log = logging.getLogger("streamstyle")
 
@@ -53,6 +54,17 @@ class Record:
 
 
 _RECORD = TypeAdapter(Record)
+
+
+class Recorded(Protocol):
+    """A folder whose manifest begins with a record: a `JobFolder` or `SpanFolder`."""
+
+    @property
+    def output(self) -> Path: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def head(self) -> Mapping[str, Any]: ...
 
 
 def record_of(
@@ -92,8 +104,12 @@ def warn_of_rounding(record: Record, output: Path, settings: RenderSettings, dev
         )
 
 
-def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
+def read_record(folder: Recorded, *, any_device: bool = False) -> tuple[Record, RenderSettings]:
     """The record of the first run, and its settings.
+
+    Args:
+        folder: of the unfinished run.
+        any_device: accept another kind of device, where nothing is left to be computed.
 
     Raises:
         UsageError: the record is damaged; or something that determines the result is missing or has changed:
@@ -113,7 +129,7 @@ def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
         raise UsageError(f"{manifest}: unknown effect {record.effect}; known are {known}")
     record = _with_moved_files(record, folder)
     settings = make_settings(record.settings, EFFECTS[record.effect], str(manifest))
-    device = choose(settings.device).type
+    device = record.device if any_device else choose(settings.device).type
     if device != record.device:
         raise UsageError(f"{output}: was started on {record.device}, but would resume on {device}")
     if changed := _first_difference(record.files, file_hashes(settings)):
@@ -121,7 +137,7 @@ def read_record(folder: JobFolder) -> tuple[Record, RenderSettings]:
     return record, settings
 
 
-def input_of(record: Record, folder: JobFolder) -> str:
+def input_of(record: Record, folder: Recorded) -> str:
     """Where the input is now: at its former place, or moved along with the job folder.
 
     Raises:
@@ -138,7 +154,7 @@ def input_of(record: Record, folder: JobFolder) -> str:
     raise InputError(f"{record.input}: no such file; if it was moved, name it with --input FILE")
 
 
-def _with_moved_files(record: Record, folder: JobFolder) -> Record:
+def _with_moved_files(record: Record, folder: Recorded) -> Record:
     """The record with the present paths of files that were moved along with the job folder.
 
     Raises:
@@ -168,7 +184,7 @@ def _with_moved_files(record: Record, folder: JobFolder) -> Record:
     )
 
 
-def _existing(file: str, record: Record, folder: JobFolder) -> list[Path]:
+def _existing(file: str, record: Record, folder: Recorded) -> list[Path]:
     """The places of `places_after_move` that exist."""
     return [
         place for place in places_after_move(file, record.folder, folder.path.parent) if os.path.exists(place)

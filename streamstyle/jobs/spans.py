@@ -6,22 +6,25 @@ Its segments are byte for byte those that one run over the whole video writes.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 
 from streamstyle.device import choose
 from streamstyle.effects import RenderSettings
-from streamstyle.frames import Effect, OptimizationStep, Progress, Sink, Source, StreamInfo
+from streamstyle.frames import Effect, OptimizationStep, Packet, Progress, Sink, Source, StreamInfo
 from streamstyle.jobs.build import cores_for, open_effect, open_flow
 from streamstyle.optical_flow import FlowEstimation
 from streamstyle.pipeline import Result, run
 from streamstyle.sinks.video import SegmentSink
 from streamstyle.video.job_folder import JobFolder, State
 from streamstyle.video.packet_log import PacketLog
-from streamstyle.video.video_format import VideoFormat
+from streamstyle.video.video_format import VideoFormat, choose_format
 
 OnProgress = Callable[[Progress], None] | None
 
@@ -130,6 +133,11 @@ class VideoJob:
     folder: JobFolder
     log: PacketLog | None = None
 
+    def keep(self, packet: Packet) -> None:
+        """Store a packet of another track, if the output has that track and there is a log."""
+        if self.log is not None and packet.track in self.video.track_modes:
+            self.log.append(packet)
+
 
 def plan(folder: JobFolder) -> list[Span]:
     """The spans left to render: one, from the first missing frame to the end.
@@ -153,3 +161,94 @@ def render_span(job: VideoJob, span: Span, on_progress: OnProgress = None) -> Re
     """
     log = job.log if span.end is None else None
     return job.opened.run(SegmentSink(job.folder, job.video, first=span.first, log=log), on_progress, span)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A span of a video, with what another process needs to know; a `Task`.
+
+    Attributes:
+        source: name of the input.
+        settings: of the render, with the device of this span.
+        provenance: of the output, for its metadata.
+        output: path of the whole video.
+        own: path whose job folder receives the segments; what is there already is gone on with.
+        span: the frames to render.
+    """
+
+    source: str
+    settings: RenderSettings
+    provenance: str
+    output: Path
+    own: Path
+    span: Span
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.settings.device
+
+    def __call__(self, on_progress: OnProgress) -> Result:
+        """Render it.
+
+        Raises:
+            StreamstyleError: as `render_span`; finished segments stay in the own folder.
+        """
+        with open_render(self.source, self.settings, self.provenance) as opened:
+            options = self.settings.write_options()
+            video = choose_format(self.output, opened.info, options.encoding, options.audio)
+            with own_folder(self.own, opened.info) as folder:
+                return render_span(VideoJob(opened, video, folder), rest_of(self.span, folder), on_progress)
+
+
+def own_folder(own: Path, info: StreamInfo) -> JobFolder:
+    """The job folder of a span, new or as it was left.
+
+    Raises:
+        InputError: the input has changed since.
+        StreamstyleError: as `JobFolder.reopen`.
+    """
+    if not own.with_name(f"{own.name}.part").is_dir():
+        return JobFolder.start(own, info, {})
+    folder = JobFolder.reopen(own)
+    try:
+        folder.check_source(info)
+    except BaseException:
+        folder.leave()
+        raise
+    return folder
+
+
+def rest_of(span: Span, folder: JobFolder) -> Span:
+    """What a folder lacks of a span."""
+    if not folder.segments:
+        return span
+    return Span(span.first + folder.frames, span.end, folder.state())
+
+
+def adopt(folder: JobFolder, output: Path) -> None:
+    """Take the finished segments of another job, which follow those of a folder, into that folder.
+
+    They stay in the other one as well, so that a crash loses none.
+
+    Args:
+        folder: receives them.
+        output: of the other job, which nobody is writing any more; it may not have begun.
+    """
+    if not output.with_name(f"{output.name}.part").is_dir():
+        return
+    with JobFolder.reopen(output) as other:
+        for number, segment in enumerate(other.segments, 1):
+            file = other.path / segment.file
+            unfinished = folder.unfinished(file.suffix.removeprefix("."))
+            _copy(file, unfinished)
+            folder.add(replace(segment, file=unfinished.name), folder.frames, other.state(number))
+
+
+def _copy(file: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the system has no links."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)

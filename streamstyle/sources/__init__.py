@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
 from streamstyle.errors import InputError
-from streamstyle.frames import Frame, Source
+from streamstyle.frames import Frame, Packet, Source
 from streamstyle.sources.images import AnimationSource, FolderSource, StillSource
 from streamstyle.sources.options import ReadOptions
 from streamstyle.sources.video import VideoSource
 
-__all__ = ["SOURCES", "NamedSource", "ReadOptions", "first_frame", "open_source"]
+__all__ = ["SOURCES", "NamedSource", "ReadOptions", "first_frame", "open_source", "packets_of"]
 
 
 class NamedSource(Source, Protocol):
@@ -63,3 +64,15 @@ def first_frame(name: str | Path, *, max_size: int | None = None) -> Frame:
             if isinstance(item, Frame):
                 return item
     raise InputError(f"{name}: contains no image")
+
+
+def packets_of(source: Source) -> Iterator[Packet]:
+    """The packets of a source without its frames; a video is not decoded for that.
+
+    Raises:
+        InputError: the source cannot be read.
+    """
+    if isinstance(source, VideoSource):
+        yield from source.packets()
+    else:
+        yield from (item for item in source if isinstance(item, Packet))

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -62,6 +63,7 @@ class VideoSource:
         self._name = name
         self._options = options = options or ReadOptions()
         self._fps = options.fps
+        self._skips_frames = False
         self._retired = ExitStack()  # containers that are read no more, but whose tracks may be in use
         self._path = None if name == "-" or is_url(name) else Path(name)
         failure: InputError | None = None
@@ -144,6 +146,13 @@ class VideoSource:
         items = self._items()
         return at_constant_rate(items, self._fps) if self._fps else items
 
+    def packets(self) -> Iterator[Packet]:
+        """The packets of the other tracks, as `__iter__` yields them. No frame is decoded any more."""
+        self._skips_frames = True
+        for item in chain(self._head, self._decoded_items):
+            if isinstance(item, Packet):
+                yield item
+
     def _select_range(self, approach: Approach) -> bool:
         """Set the range of presentation times to read, and go to its start; False if that is impossible."""
         base, start, length = self._time_base, Fraction(self._options.start), self._options.length
@@ -191,7 +200,8 @@ class VideoSource:
                 if in_range(packet, begin, end):
                     yield Packet(index, packet)
                 continue
-            yield from self._deinterlaced(self._decoder.decode(packet))
+            if not self._skips_frames:
+                yield from self._deinterlaced(self._decoder.decode(packet))
             if self._is_past_end(packet.dts):
                 break
         else:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -25,6 +25,8 @@ from streamstyle.errors import InputError, OutputError, UsageError
 from streamstyle.files import refuse_overwrite, sha256_of, sync
 from streamstyle.frames import StreamInfo
 from streamstyle.part_folder import PartFolder, head_line, is_file_name
+from streamstyle.video.identity import identity
+from streamstyle.video.job_lines import LINE, Line, StoredState, files_named_in
 from streamstyle.video.opening import reason
 from streamstyle.video.segments import Segment
 
@@ -36,34 +38,6 @@ _UNFINISHED = "unfinished", "unfinished2"  # names of the segments that are bein
 _MUXERS = ("mp4", "mov", "nut", "avi")  # of segments
 
 _log = logging.getLogger("streamstyle")
-
-
-@dataclass(frozen=True)
-class StoredState:
-    """The effect's state at the end of a segment.
-
-    Attributes:
-        numbers: the values that are not arrays.
-        file: name of the file with the arrays, in the folder; "" if there are none.
-        sha256: of that file.
-    """
-
-    numbers: dict[str, int | float]
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class _Line:
-    segment: Segment
-    state: StoredState
-
-    @property
-    def files(self) -> list[str]:
-        return [self.segment.file, *([self.state.file] if self.state.file else [])]
-
-
-_LINE = TypeAdapter(_Line)
 
 
 class JobFolder:
@@ -80,7 +54,7 @@ class JobFolder:
         self.path = part.path
         self.head = head
         self._part = part
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
         self._outdated: set[str] | None = None  # files of an earlier run, which `begin` deletes
         self.started = False  # something was to be written, perhaps sound before the first frame
         self._begun = False
@@ -117,7 +91,7 @@ class JobFolder:
             raise UsageError(
                 f"{output}: has an unfinished run; `streamstyle resume` continues it, -y starts over"
             )
-        folder._outdated = _files_named_in(lines)
+        folder._outdated = files_named_in(lines)
         return folder
 
     @classmethod
@@ -135,7 +109,7 @@ class JobFolder:
         try:
             head, *lines = part.lines()
             folder = cls(part, head)
-            folder._outdated = _files_named_in(lines)
+            folder._outdated = files_named_in(lines)
             folder._lines = folder._usable([folder._read(line) for line in lines])
             folder._outdated -= {name for line in folder._lines for name in line.files}
         except BaseException:
@@ -223,7 +197,7 @@ class JobFolder:
         unfinished = self.path / segment.file
         name = self._free_name(f"{first_frame:06d}", unfinished.suffix, segment.sha256)
         try:
-            line = _Line(replace(segment, file=name), self._store(state, f"{first_frame:06d}"))
+            line = Line(replace(segment, file=name), self._store(state, f"{first_frame:06d}"))
             self._part.append(asdict(line))
             unfinished.replace(self.path / name)
             if line.state.file:
@@ -264,6 +238,11 @@ class JobFolder:
         self._finished = True
         self._part.remove(self._own_files())
 
+    def discard(self) -> None:
+        """Remove the folder with all that it has of this job."""
+        self._finished = True
+        self._part.remove(self._own_files() | (self._outdated or set()))
+
     def leave(self) -> None:
         """Release the lock. The folder is kept for `resume` if this run or an earlier one has begun."""
         if self._finished:
@@ -289,9 +268,9 @@ class JobFolder:
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written ({reason(error)})") from error
 
-    def _read(self, line: Any) -> _Line:
+    def _read(self, line: Any) -> Line:
         try:
-            read = _LINE.validate_python(line)
+            read = LINE.validate_python(line)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise UsageError(
@@ -301,7 +280,7 @@ class JobFolder:
             raise UsageError(f"{self.path / MANIFEST}: {read.segment.file!r} is no segment; -y starts over")
         return read
 
-    def _usable(self, lines: list[_Line]) -> list[_Line]:
+    def _usable(self, lines: list[Line]) -> list[Line]:
         """The leading intact segments, up to the last one whose state is intact too."""
         damaged, count = "", 0
         for line in lines:
@@ -369,29 +348,22 @@ def unfinished_video(output: Path) -> Path | None:
     return part.path if segments and again else None
 
 
-def identity(info: StreamInfo) -> dict[str, Any]:
-    """What identifies an input: the hash of a file or of each file of a folder, else the name."""
-    if not info.replayable or not (Path(info.name).is_dir() or info.bytes is not None):
-        return {"name": info.name}
-    return identity_of_files(Path(info.name))
-
-
-def identity_of_files(path: Path) -> dict[str, Any]:
-    """What identifies a file, or a folder with its visible files.
+def finished_frames(output: Path) -> int:
+    """Number of frames in the finished segments of an unfinished job, which may be in use; 0 without one.
 
     Raises:
-        InputError: a file cannot be read.
+        UsageError, OutputError: as `PartFolder.is_there`.
     """
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        return {"files": {file.name: sha256_of(file) for file in files}}
-    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
-def _files_named_in(lines: Iterable[Any]) -> set[str]:
-    """Names of the files listed in a manifest; invalid lines are skipped."""
-    names: set[str] = set()
-    for line in lines:
-        with suppress(ValidationError):
-            names.update(_LINE.validate_python(line).files)
-    return set(filter(is_file_name, names))
+    part = PartFolder(output, MANIFEST)
+    if not part.is_there():
+        return 0
+    frames = 0
+    for value in part.lines()[1:]:
+        try:
+            line = LINE.validate_python(value)
+        except ValidationError:
+            break
+        if not all(os.path.isfile(part.path / name) for name in line.files):
+            break
+        frames += line.segment.frames + line.segment.left_out
+    return frames

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import typer
 
 from streamstyle import __version__
+from streamstyle.apps.cli.batch import add_batch, join
 from streamstyle.apps.cli.command import command
 from streamstyle.apps.cli.evaluate import EvaluateSettings, evaluate
 from streamstyle.apps.cli.export import ExportSettings, export
@@ -39,6 +40,8 @@ def program() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     add_effects(app)
+    add_batch(app)
+    command(app, "join")(join)
     command(app, "live", LiveSettings)(live)
     command(app, "studio", PageSettings)(studio)
     command(app, "layers", LayersSettings)(layers)

@@ -21,6 +21,7 @@ from streamstyle.errors import Interrupted, OutOfMemoryError, OutputError, Strea
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar, TaskID
 
+    from streamstyle.batch.schedule import BatchProgress
     from streamstyle.frames import Progress
     from streamstyle.training import TrainingProgress
 
@@ -81,6 +82,29 @@ class Reporter:
         self._show(
             "frames", progress.frames, total, progress.eta_seconds, f"{progress.fps:.1f} fps ({stages})"
         )
+
+    def batch(self, progress: BatchProgress) -> None:
+        """Show the progress of a batch."""
+        now = time.monotonic()
+        if self._events and now - self._last_event >= 1:
+            self._last_event = now
+            eta = progress.eta_seconds
+            self.event(
+                "progress",
+                films=progress.films,
+                total_films=progress.total_films,
+                failed=progress.failed,
+                running=progress.running,
+                frames=progress.frames,
+                total=progress.total_frames,
+                fps=round(progress.fps, 2),
+                eta_seconds=None if eta is None else round(eta, 1),
+            )
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        films = f"{progress.films} of {progress.total_films} films{failed}"
+        details = f"{films}, {progress.running} at once, {progress.fps:.1f} fps"
+        total = None if progress.total_frames is None else max(progress.total_frames, progress.frames)
+        self._show("frames", progress.frames, total, progress.eta_seconds, details)
 
     def live(self, frames: int, status: Mapping[str, float | int | str]) -> None:
         """Show the status of a live session."""
