@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from streamstyle.batch.division import spans_aimed_at
 from streamstyle.batch.films import Film
 from streamstyle.batch.report import Report
-from streamstyle.batch.schedule import Batch, BatchOptions, BatchProgress, spans_aimed_at
+from streamstyle.batch.schedule import Batch, BatchOptions, BatchProgress
 from streamstyle.batch.tasks import FindSpans, JoinSpans, RenderFilm, RenderSpan
 from streamstyle.effects import StylizeSettings
 from streamstyle.errors import Interrupted, UsageError

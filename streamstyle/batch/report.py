@@ -19,7 +19,7 @@ from streamstyle.batch.films import Film
 from streamstyle.errors import UsageError
 from streamstyle.files import write_whole
 
-Status = Literal["waiting", "running", "done", "damaged", "existed", "failed"]
+Status = Literal["waiting", "running", "in spans", "done", "damaged", "existed", "failed"]
 SHARE_OF_TIME = 20  # saving the report may take a twentieth of the time
 
 
@@ -31,7 +31,7 @@ class Entry:
         input, output, effect: of the film.
         settings: that are not the defaults.
         status: "damaged" is done, but frames of the input were repeated or are missing; "existed": the output
-            was there before.
+            was there before; "in spans": the spans of this shard are done, and `join` is needed.
         seconds: that its tasks have taken, one after the other.
         frames: of the output.
         concealed, lost: see `Result`.

@@ -6,31 +6,24 @@ This process starts tasks and takes notes; it holds no frames.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from streamstyle.batch.addresses import is_address
+from streamstyle.batch.division import Steps, size_of, spans_aimed_at, steps_of
 from streamstyle.batch.films import Film
-from streamstyle.batch.pools import Pool
+from streamstyle.batch.pool import Pool
 from streamstyle.batch.report import Entry, Report, output_exists
-from streamstyle.batch.tasks import FindSpans, JoinSpans, OpenEffect, RenderFilm, RenderSpan, spans_of
+from streamstyle.batch.shards import Shard
+from streamstyle.batch.tasks import OpenEffect, RenderFilm, RenderSpan, spans_of
 from streamstyle.errors import StreamstyleError
-from streamstyle.jobs.span_folder import ENDING
 from streamstyle.jobs.task_process import Died, Outcome, Run, Task
 from streamstyle.pipeline import Result
-from streamstyle.sinks import sink_for
-from streamstyle.video.job_folder import unfinished_video
 
-SPANS_OF_A_SLOT = 2  # as many for each slot of a pool, so that they end at about the same time
 TRIES = 3  # of a task whose process dies
 WAIT_SECONDS, REPORT_SECONDS = 0.02, 0.25
-
-Steps = Generator[Sequence[Task], list[Any], Result]
 
 _log = logging.getLogger("streamstyle")
 
@@ -43,11 +36,13 @@ class BatchOptions:
         overwrite: render films whose output exists.
         retry: only films that failed, or whose output is missing.
         overlap: see `SpanSearch`.
+        shard: the share that is done here; None for all.
     """
 
     overwrite: bool = False
     retry: bool = False
     overlap: int = 0
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,6 @@ class _Work:
 
     film: Film
     steps: Steps
-    overwrite: bool
     waiting: int = 0  # tasks of this step that have not ended
     values: dict[int, Any] = field(default_factory=dict)  # of the tasks of this step, by number
     tries: dict[int, int] = field(default_factory=dict)
@@ -106,61 +100,6 @@ class _Queued:
     work: _Work
     number: int
     task: Task
-
-
-def steps_of(film: Film, count: int, options: BatchOptions, overwrite: bool) -> Steps:
-    """The tasks of a film, step by step; those of a step may run at once.
-
-    Args:
-        film: what to render.
-        count: number of spans to aim at.
-        options: of the batch.
-        overwrite: replace what is there.
-
-    Yields:
-        Tasks; their values are sent back.
-
-    Returns:
-        What was done.
-    """
-    if _is_divided(film, count):
-        (number,) = yield [FindSpans(film, count, options.overlap, overwrite)]
-        if number > 1:
-            missing = spans_of(film.output).missing()
-            yield [RenderSpan(film.output, place) for place in missing]
-            (result,) = yield [JoinSpans(film.output, overwrite)]
-            return cast(Result, result)
-    (result,) = yield [RenderFilm(film, overwrite)]
-    return cast(Result, result)
-
-
-def _is_divided(film: Film, count: int) -> bool:
-    """Whether a film is rendered in spans: it was begun so, or is long and was not begun as a whole."""
-    if is_address(film.source) or is_address(film.output) or not sink_for(film.output).SEGMENTED:
-        return False
-    if os.path.isdir(film.output + ENDING):
-        return True
-    return count > 1 and unfinished_video(Path(film.output)) is None
-
-
-def spans_aimed_at(films: Sequence[Film], slots: int) -> dict[str, int]:
-    """By output, the number of spans to divide a film into, by its share of the bytes of all inputs.
-
-    Where films are many and alike, each is one task: that is the least work. A long one is divided, so that
-    no slot is idle at the end.
-    """
-    sizes = {film.output: _size(film.source) for film in films}
-    total = sum(sizes.values())
-    return {
-        output: int(SPANS_OF_A_SLOT * slots * size / total) if total else 1 for output, size in sizes.items()
-    }
-
-
-def _size(source: str) -> int:
-    try:
-        return Path(source).stat().st_size
-    except (OSError, ValueError):
-        return 0
 
 
 def check_settings(films: Sequence[Film], pool: Pool) -> None:
@@ -204,9 +143,16 @@ class Batch:
         self._pool, self._report = pool, report
         self._options = options or BatchOptions()
         self._on_progress, self._on_film = on_progress, on_film
-        self._total_films = len(films)
-        self._aims = spans_aimed_at(films, pool.slots)
-        self._new = deque(sorted(films, key=lambda film: -_size(film.source)))  # a large one must not be last
+        if shard := self._options.shard:
+            self._aims = spans_aimed_at(films, shard.count)
+            own = shard.films(films, self._aims)
+        else:
+            self._aims = spans_aimed_at(films, pool.slots)
+            own = sorted(
+                enumerate(films), key=lambda entry: -size_of(entry[1].source)
+            )  # a large one must not be last
+        self._new = deque(own)
+        self._total_films = len(own)
         self._queue: deque[_Queued] = deque()
         self._running: list[tuple[_Queued, Run]] = []
         self._begun: dict[str, _Work] = {}  # that have not ended, by output
@@ -242,11 +188,11 @@ class Batch:
                     run = entry.work.runs[entry.number] = self._pool.start(entry.task)
                     self._running.append((entry, run))
             elif self._new:
-                self._begin(self._new.popleft())
+                self._begin(*self._new.popleft())
             else:
                 return
 
-    def _begin(self, film: Film) -> None:
+    def _begin(self, number: int, film: Film) -> None:
         """Begin a film, unless there is nothing to do."""
         entry, exists = self._report.entries[film.output], output_exists(film)
         done = entry.status in ("done", "damaged")
@@ -262,7 +208,12 @@ class Batch:
             return
         overwrite = self._options.overwrite or self._options.retry
         self._report.set(film, **_NOTHING_YET, status="running")
-        work = _Work(film, steps_of(film, self._aims[film.output], self._options, overwrite), overwrite)
+        count, shard = self._aims[film.output], self._options.shard
+        if shard is None:
+            steps = steps_of(film, count, self._options.overlap, overwrite)
+        else:
+            steps = shard.steps(number, film, count, self._options.overlap, overwrite)
+        work = _Work(film, steps)
         self._begun[film.output] = work
         self._next(work, None)
 
@@ -325,7 +276,11 @@ class Batch:
         if not work.waiting and not work.failed:
             self._next(work, [work.values[place] for place in sorted(work.values)])
 
-    def _finish(self, work: _Work, result: Result) -> None:
+    def _finish(self, work: _Work, result: Result | int) -> None:
+        if isinstance(result, int):  # spans of a shard
+            self._report.set(work.film, status="in spans", frames=result)
+            self._leave(work.film, result)
+            return
         whole = not (result.concealed or result.lost)
         self._report.set(
             work.film,

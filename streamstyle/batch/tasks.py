@@ -35,7 +35,9 @@ from streamstyle.video.joining import finish
 from streamstyle.video.packet_log import PacketLog
 from streamstyle.video.video_format import choose_format
 
-BUSY_SECONDS, ASK_SECONDS = 30.0, 0.5  # how long to wait for the process of a lost machine to end
+BUSY_SECONDS = 30.0  # to wait for the process of a lost machine to end
+SEARCH_SECONDS = 3600.0  # to wait for another run that searches the same film
+ASK_SECONDS = 0.5
 SHORTEST_SECONDS = 8.0  # of a span of a video, at least
 UNLIMITED = 1_000_000
 
@@ -139,12 +141,14 @@ class FindSpans:
         count: about how many spans.
         overlap: see `SpanSearch`.
         overwrite: replace an output, and spans that were found with other settings.
+        shared: several runs ask, so one of them waits for another; and they keep the list of a single span.
     """
 
     film: Film
     count: int
     overlap: int = 0
     overwrite: bool = False
+    shared: bool = False
 
     @property
     def name(self) -> str:
@@ -152,7 +156,7 @@ class FindSpans:
         return self.film.source
 
     def __call__(self, on_progress: OnProgress) -> int:
-        """Find them; returns how many there are: 1 if the film is to be rendered as a whole.
+        """Find them; returns how many there are: 0 if the film is to be rendered as a whole.
 
         Raises:
             StreamstyleError: the film cannot be read, or its output cannot be written.
@@ -162,8 +166,8 @@ class FindSpans:
         refuse_overwrite(output, self.overwrite)
         refuse_same_file(self.film.source, output)
         if not sink_for(output).SEGMENTED:
-            return 1
-        return patiently(lambda: self._found(output))
+            return 0
+        return patiently(lambda: self._found(output), SEARCH_SECONDS if self.shared else BUSY_SECONDS)
 
     def _found(self, output: Path) -> int:
         film = self.film
@@ -173,7 +177,7 @@ class FindSpans:
             video = choose_format(output, opened.info, options.encoding, options.audio)
             count = min(self.count, longest_count(opened.info))
             if count < 2 or video.container.muxer == "avi" or not can_be_divided(opened, self.overlap):
-                return 1
+                return 0
             folder_name = ordinary_target(output).parent
             record = asdict(record_of(film.source, folder_name, settings, provenance, opened.device))
             with self._folder(output, opened, record) as folder:
@@ -181,9 +185,10 @@ class FindSpans:
                     search = SpanSearch(opened, Span(), count, overlap=self.overlap)
                     spans = [span for span in search if span is not None]
                     folder.write(spans, Search(search.frames, search.concealed, opened.source.lost))
-                if len(folder.spans) == 1:
+                if len(folder.spans) == 1 and not self.shared:
                     folder.remove()
-                return max(len(folder.spans), 1)
+                    return 0
+                return len(folder.spans)
 
     def _folder(self, output: Path, opened: OpenRender, record: dict[str, Any]) -> SpanFolder:
         try:
@@ -345,13 +350,13 @@ def spans_of(output: str) -> SpanFolder:
     return folder
 
 
-def patiently(action: Callable[[], T]) -> T:
+def patiently(action: Callable[[], T], seconds: float = BUSY_SECONDS) -> T:
     """Try again for a while if another process has the output, as that of a lost machine may live on.
 
     Raises:
         StreamstyleError: as the action; `Busy` after a while.
     """
-    due = time.monotonic() + BUSY_SECONDS
+    due = time.monotonic() + seconds
     while True:
         try:
             return action()

@@ -15,14 +15,15 @@ from pydantic import BaseModel, ConfigDict, create_model
 from streamstyle.apps.cli.command import Overwrite, command
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import EFFECTS, RenderSettings
-from streamstyle.errors import Interrupted, UsageError
+from streamstyle.errors import Interrupted, StreamstyleError, UsageError
 from streamstyle.options import about, make_settings, option
 
 if TYPE_CHECKING:
     from streamstyle.batch.films import Film
-    from streamstyle.batch.pools import Pool
+    from streamstyle.batch.pool import Pool
     from streamstyle.batch.report import Entry, Report
     from streamstyle.batch.schedule import BatchOptions
+    from streamstyle.batch.shards import Shard
 
 FILMS, MACHINES = "Films", "Machines"
 
@@ -51,11 +52,23 @@ class BatchSettings(BaseModel):
     report: str | None = option(
         None, "JSON file of what became of each film; OUTFOLDER/report.json.", FILMS, metavar="FILE"
     )
+    shard: str | None = option(
+        None, "Do the share I of N only; afterwards `streamstyle join OUTFOLDER`.", MACHINES, metavar="I/N"
+    )
     workers: int | None = option(
         None, "Tasks at once; as many as cores, memory and cards carry.", MACHINES, ge=1, le=100_000
     )
     task_cores: int = option(1, "Cores that a task computes with.", MACHINES, ge=1, le=256)
     per_card: int = option(1, "Tasks at once on a CUDA device.", MACHINES, ge=1, le=64)
+    cluster: str | None = option(
+        None,
+        "Ray cluster: auto (this machine is part of one), ray://HOST:PORT, or local.",
+        MACHINES,
+        metavar="ADDRESS",
+    )
+    task_memory: float | None = option(
+        None, "Gigabytes that a task is given on a cluster.", MACHINES, gt=0, le=4096
+    )
     overlap: int = option(
         0,
         "Divide long shots, too, with a run-in of so many frames; nearly, not exactly, the same result.",
@@ -105,20 +118,19 @@ def batch(reporter: Reporter, effect: str, given: dict[str, Any], paths: list[st
     settings = make_settings(own, BatchSettings)
     *inputs, folder = paths or [""]
     films = _films(settings, effect, given, inputs, folder)
-    from streamstyle.batch.pools import POOLS, PoolOptions
+    from streamstyle.batch.division import own_films
     from streamstyle.batch.report import Report
     from streamstyle.batch.schedule import BatchOptions
+    from streamstyle.batch.shards import Shard
 
     if settings.overlap:
         reporter.warn(
             "--overlap: long shots are divided; their frames are nearly those of one run, not exactly"
         )
-    report = Report(_report_path(settings, folder), films)
-    options = BatchOptions(overwrite, settings.retry, settings.overlap)
-    machine = PoolOptions(
-        device=_device(films), workers=settings.workers, per_card=settings.per_card, cores=settings.task_cores
-    )
-    with _closing(POOLS["local"](machine)) as pool:
+    shard = None if settings.shard is None else Shard.read(settings.shard)
+    options = BatchOptions(overwrite, settings.retry, settings.overlap, shard)
+    report = Report(_report_path(settings, folder, shard), own_films(films, shard))
+    with _opened_pool(settings, films) as pool:
         _run(reporter, films, pool, report, options)
     finish(reporter, report)
 
@@ -144,14 +156,14 @@ def _films(
     return films
 
 
-def _report_path(settings: BatchSettings, folder: str) -> Path:
+def _report_path(settings: BatchSettings, folder: str, shard: Shard | None) -> Path:
     if settings.report is not None:
         return Path(settings.report)
     from streamstyle.batch.addresses import is_address
 
     if not folder or is_address(folder):
         raise UsageError("--report: name the file for the report, as there is no OUTFOLDER on this machine")
-    return Path(folder) / "report.json"
+    return Path(folder) / ("report.json" if shard is None else f"report.{shard.index}of{shard.count}.json")
 
 
 def _device(films: list[Film]) -> str:
@@ -162,7 +174,20 @@ def _device(films: list[Film]) -> str:
 
 
 @contextmanager
-def _closing(pool: Pool) -> Iterator[Pool]:
+def _opened_pool(settings: BatchSettings, films: list[Film]) -> Iterator[Pool]:
+    from streamstyle.batch.pool import PoolOptions
+    from streamstyle.batch.pools import POOLS
+
+    memory = settings.task_memory
+    options = PoolOptions(
+        device=_device(films),
+        workers=settings.workers,
+        per_card=settings.per_card,
+        cores=settings.task_cores,
+        memory=None if memory is None else round(memory * 1e9),
+        address=settings.cluster or "",
+    )
+    pool = POOLS["local" if settings.cluster is None else "ray"](options)
     try:
         yield pool
     finally:
@@ -178,7 +203,10 @@ def _run(reporter: Reporter, films: list[Film], pool: Pool, report: Report, opti
             reporter.note(f"failed: {entry.output}: {entry.error}")
 
     try:
-        check_settings([film for film in films if report.entries[film.output].status != "done"], pool)
+        new = [
+            film for film in films if (entry := report.entries.get(film.output)) and entry.status != "done"
+        ]
+        check_settings(new, pool)
         Batch(films, pool, report, options, reporter.batch, on_film).run()
     except Interrupted as error:
         ended = len(films) - report.counts["running"] - report.counts["waiting"]
@@ -211,10 +239,19 @@ def join(
     from streamstyle.batch.tasks import JoinSpans
     from streamstyle.jobs.span_folder import spans_in
 
-    found = spans_in(outputs)
+    found, failed = spans_in(outputs), False
     for output in found:
-        result = JoinSpans(str(output), overwrite)(lambda progress: None)
+        try:
+            result = JoinSpans(str(output), overwrite)(lambda progress: None)
+        except StreamstyleError as error:
+            if len(found) == 1 or isinstance(error, Interrupted):
+                raise
+            failed = True
+            reporter.warn(f"failed: {error}")
+            continue
         reporter.event("joined", output=str(output), frames=result.frames_out)
         reporter.note(f"{result.frames_out} frames: {output}")
     if not found:
         reporter.note("nothing to join: no output here has spans")
+    if failed:
+        raise typer.Exit(5)
