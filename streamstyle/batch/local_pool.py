@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from streamstyle.jobs.task_process import Run, Task, TaskProcess
 
 UNKNOWN_BYTES = 1_500_000_000  # that a process may need, until one has shown what it needs
 RESERVE = 1.2  # share of what the largest process has needed that must be left for another one
+LOOK_SECONDS = 0.5  # between looks at their memory
 TASKS_OF_A_PROCESS = 100  # until it is replaced, in case a library leaks
 
 
@@ -43,6 +45,7 @@ class LocalPool:
     def __post_init__(self) -> None:
         self._slots = [_Slot(environment) for environment in environments(self.options)]
         self._peak = 0
+        self._looked = 0.0
 
     @property
     def slots(self) -> int:
@@ -73,6 +76,9 @@ class LocalPool:
 
     def update(self) -> None:
         """Take note of the memory that processes use."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
         for slot in self._slots:
             if slot.process is not None:
                 self._peak = max(self._peak, used_bytes(slot.process.pid)[1])

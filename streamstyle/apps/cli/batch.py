@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -49,6 +50,9 @@ class BatchSettings(BaseModel):
         None, "Name of outputs: {stem} {style} {effect} {number} {suffix}.", FILMS, metavar="TEMPLATE"
     )
     retry: bool = option(False, "Only what failed or is missing.", FILMS, flags=("--retry",))
+    plan: bool = option(
+        False, "Only tell the tasks, the time and the space that it would take.", FILMS, flags=("--plan",)
+    )
     report: str | None = option(
         None, "JSON file of what became of each film; OUTFOLDER/report.json.", FILMS, metavar="FILE"
     )
@@ -127,12 +131,41 @@ def batch(reporter: Reporter, effect: str, given: dict[str, Any], paths: list[st
         reporter.warn(
             "--overlap: long shots are divided; their frames are nearly those of one run, not exactly"
         )
+    if settings.plan:
+        with _opened_pool(settings, films) as pool:
+            show_plan(reporter, films, pool, overwrite, folder)
+        return
     shard = None if settings.shard is None else Shard.read(settings.shard)
     options = BatchOptions(overwrite, settings.retry, settings.overlap, shard)
     report = Report(_report_path(settings, folder, shard), own_films(films, shard))
     with _opened_pool(settings, films) as pool:
         _run(reporter, films, pool, report, options)
     finish(reporter, report)
+
+
+def show_plan(reporter: Reporter, films: list[Film], pool: Pool, overwrite: bool, folder: str) -> None:
+    """Print what a batch would take."""
+    from streamstyle.batch.plan import as_values, plan
+    from streamstyle.preview.video import readable_time
+
+    made = plan(films, pool, overwrite=overwrite)
+    lines = [
+        f"{made.films} films to render, {made.existing} exist; {made.frames} frames in {made.tasks} tasks"
+    ]
+    lines += [f"cannot be read: {why}" for why in made.unreadable.values()]
+    for look, cost in made.costs.items():
+        lines.append(
+            f"{look}: {1000 * cost.render_seconds:.1f} ms a frame, {cost.open_seconds:.1f} s to open "
+            f"(measured on {cost.frames} frames of {cost.source})"
+        )
+    for workers, found in made.forecasts.items():
+        here = " (here)" if workers == pool.slots else ""
+        share = f"{100 * found.efficiency:.0f} % of their time used"
+        lines.append(f"{workers} at once{here}: about {readable_time(found.seconds)}, {share}")
+    space = f"disk space: about {made.bytes / 1e6:.0f} MB, and {made.most_bytes / 1e6:.0f} MB meanwhile"
+    place = next((path for path in (Path(folder), *Path(folder).absolute().parents) if path.is_dir()), None)
+    free = "" if place is None else f"; {shutil.disk_usage(place).free / 1e6:.0f} MB are free"
+    reporter.report({"event": "plan", **as_values(made)}, "\n".join([*lines, space + free]))
 
 
 def _films(
