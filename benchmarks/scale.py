@@ -189,4 +189,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # The processes of a pool import this file to know its task.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    import scale
+
+    scale.main()

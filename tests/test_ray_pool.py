@@ -129,7 +129,7 @@ def test_what_a_lost_machine_did_is_to_be_tried_again(ray: FakeRay) -> None:
     pool = RayPool(PoolOptions(address="auto"))
     run, ray.lost = pool.start(Square(3)), 1
     pool.update()
-    with pytest.raises(Died, match=r"square: lost on the cluster \(RayError: the node died\)"):
+    with pytest.raises(Died, match=r"square: lost on the cluster \(the node died\)"):
         run.check()
 
 

@@ -83,6 +83,7 @@ def test_every_long_option_of_the_readme_exists() -> None:
         known += CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["studio", "--help"], env={"COLUMNS": "200"}).stdout
+    known += CliRunner().invoke(app, ["batch", "stylize", "--help"], env={"COLUMNS": "200"}).stdout
     known += CliRunner().invoke(app, ["styles", "--help"], env={"COLUMNS": "200"}).stdout
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--torch-backend"}
     assert used and not [option for option in used if option not in known]

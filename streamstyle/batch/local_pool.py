@@ -15,7 +15,7 @@ from streamstyle.jobs.task_process import Run, Task, TaskProcess
 UNKNOWN_BYTES = 1_500_000_000  # that a process may need, until one has shown what it needs
 RESERVE = 1.2  # share of what the largest process has needed that must be left for another one
 LOOK_SECONDS = 0.5  # between looks at their memory
-TASKS_OF_A_PROCESS = 100  # until it is replaced, in case a library leaks
+TASKS_OF_A_PROCESS = 1000  # until it is replaced, in case a library leaks
 
 
 @dataclass

@@ -20,6 +20,7 @@ from streamstyle.batch.forecast import FilmSteps, Forecast, Machines, simulate
 from streamstyle.batch.pool import Pool
 from streamstyle.batch.report import output_exists
 from streamstyle.batch.tasks import SHORTEST_SECONDS
+from streamstyle.device import choose
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame
 from streamstyle.jobs.render import render
@@ -50,6 +51,8 @@ class Size:
 @dataclass(frozen=True)
 class Costs:
     """What was measured on a part of a film, for each frame of it.
+
+    On CPUs it is the time of the processor, of all threads, as each task has one core where all are busy.
 
     Attributes:
         source: its name.
@@ -89,10 +92,10 @@ class ReadSize:
         """
         with self.film.settings.open_source(self.film.source) as source:
             info = source.info
-            known = info.frames or (
-                round((info.length or 0) * (info.rate or 25)) if info.kind == "video" else 1
-            )
-            return Size(max(known, 1), info.width * info.height)
+            frames = info.frames or 1
+            if info.frames is None and info.kind == "video":
+                frames = round((info.length or 0) * (info.rate or 25))
+            return Size(max(frames, 1), info.width * info.height, float(info.length or 0))
 
 
 @dataclass(frozen=True)
@@ -113,28 +116,29 @@ class Measure:
             StreamstyleError: it cannot be rendered.
         """
         film = self.film
+        clock = time.process_time if choose(film.settings.device).type == "cpu" else time.perf_counter
         length = min(film.settings.length or MEASURED_SECONDS, MEASURED_SECONDS)
         settings = film.settings.absolute().model_copy(update={"length": length})
         with tempfile.TemporaryDirectory(prefix="streamstyle.") as folder:
             output = Path(folder) / film.output.rpartition("/")[2]
-            begin = time.perf_counter()
+            begin, opening = clock(), time.perf_counter()
             result = render(film.source, output, settings)
-            whole, size = time.perf_counter() - begin, output.stat().st_size
+            opening = max(time.perf_counter() - opening - result.seconds, 0.0)
+            rendering, size = clock() - begin, output.stat().st_size
         with open_render(film.source, settings, "") as opened:
-            begin, video = time.perf_counter(), opened.info.kind == "video"
+            begin, video = clock(), opened.info.kind == "video"
             frames = sum(isinstance(item, Frame) for item in opened.source)
-            read = time.perf_counter() - begin
+            reading = searching = clock() - begin
             pixels = opened.info.width * opened.info.height
-        search = read
         if video:
             with open_render(film.source, settings, "") as opened:
-                begin = time.perf_counter()
+                begin = clock()
                 list(SpanSearch(opened, Span(), 1))
-                search = time.perf_counter() - begin
+                searching = clock() - begin
         each = 1 / max(frames, 1)
         return Costs(
-            film.source, frames, pixels, max(whole - result.seconds, 0.0),
-            result.seconds * each, read * each, search * each, size * each,
+            film.source, frames, pixels, opening,
+            rendering * each, reading * each, searching * each, size * each,
         )  # fmt: skip
 
 

@@ -97,10 +97,9 @@ class RayPool:
         try:
             outcome: Outcome = pickle.loads(self._ray.get(reference))
         except self._ray.exceptions.RayError as error:
-            why = str(error).strip().splitlines() or [type(error).__name__]
-            return Outcome(
-                error=Died(f"{task.name}: lost on the cluster ({type(error).__name__}: {why[-1]})")
-            )
+            *_, why = [type(error).__name__, *str(error).strip().splitlines()]
+            lost = f"lost on the cluster ({why.partition('. ')[0].rstrip('.')})"
+            return Outcome(error=Died(f"{task.name}: {lost}"))
         return outcome
 
     def _refresh(self) -> None:
@@ -181,6 +180,7 @@ def _connected(options: PoolOptions) -> Any:
     with _own_signals():
         try:
             if options.address == HERE:
+                os.environ.setdefault("RAY_worker_niceness", "0")  # else its processes yield to all others
                 cores = options.workers or usable_cores()
                 ray.init(
                     num_cpus=cores * options.cores,

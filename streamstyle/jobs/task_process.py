@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -250,7 +251,12 @@ def main() -> None:
 def _read_tasks(tasks: queue.SimpleQueue[Task]) -> None:
     """Put tasks into the queue; end the process with its input."""
     # Not sys.stdin: a thread that waits in Python's own reader would block the end of the process.
-    with os.fdopen(os.dup(0), "rb") as file, suppress(EOFError):
-        while True:
-            tasks.put(pickle.load(file))
-    os._exit(1)
+    with os.fdopen(os.dup(0), "rb") as file:
+        try:
+            while True:
+                tasks.put(pickle.load(file))
+        except EOFError:
+            pass
+        except Exception:  # a task of another version, say; else this process would wait for ever
+            traceback.print_exc()
+        os._exit(1)
