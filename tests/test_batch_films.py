@@ -44,6 +44,8 @@ def test_folders_patterns_and_names(folder: Path) -> None:
     for name in ("in/*.gif", "in/deep/*/*"):
         with pytest.raises(UsageError, match="matches no file"):
             relative(folder, name)
+    with pytest.raises(UsageError, match="cannot read stdin"):
+        find_inputs(["-"])
     (folder / "empty").mkdir()
     with pytest.raises(UsageError, match="no video or image in this folder; --recursive"):
         relative(folder, "empty")
@@ -60,6 +62,8 @@ def test_names_of_outputs(folder: Path) -> None:
     assert several[::4] == ["out/a_ink.mov", "out/a_0.6xink+0.4xnone.mov"]
     assert outputs(folder, Naming("out", "{number}-{effect}.mkv"))[2] == "out/deep/3-stylize.mkv"
     assert outputs(folder, Naming("memory://bucket/", "{stem}{suffix}"))[2] == "memory://bucket/deep/c.mkv"
+    photo = find_inputs([str(folder / "in" / "photo.png")])
+    assert [film.output for film in films_of(photo, {}, "zoom", Naming("out"))] == ["out/photo.mp4"]
     with pytest.raises(
         UsageError, match=r"--name \{steam\}: unknown \{steam\} \(did you mean stem\?\); known"
     ):

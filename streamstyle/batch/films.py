@@ -82,7 +82,7 @@ class Naming:
             stem=path.stem,
             style=in_a_name(settings.mixture) if settings.MIXTURE else effect,
             effect=effect,
-            suffix=output_suffix(found),
+            suffix=output_suffix(found, settings),
             number=found.number,
         )
         above = path.parent.as_posix()
@@ -119,9 +119,11 @@ def in_a_name(mixture: str) -> str:
     return re.sub(r"[^\w.+-]", "-", "+".join(stems)) or "mixture"
 
 
-def output_suffix(found: Found) -> str:
+def output_suffix(found: Found, settings: RenderSettings) -> str:
     """The input's suffix if it can be written, else that of the most common format."""
     suffix = Path(found.relative).suffix.lower()
+    if settings.ANIMATES:
+        return ".mp4"
     if suffix in _WRITABLE | _IMAGES:
         return suffix
     return ".png" if not is_address(found.source) and is_image(Path(found.source)) else ".mp4"
@@ -148,6 +150,8 @@ def find_inputs(names: Iterable[str], *, recursive: bool = False) -> list[Found]
 
 def _inputs_of(name: str, recursive: bool) -> Iterator[tuple[str, str]]:
     """(source, relative path) of each input that a name stands for."""
+    if name == "-":
+        raise UsageError("-: a batch cannot read stdin; use the command of the effect")
     if is_address(name):
         yield from matching(name)
     elif "://" in name or (os.path.exists(name) and not os.path.isdir(name)):

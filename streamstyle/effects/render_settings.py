@@ -80,6 +80,7 @@ class RenderSettings(BaseModel):
         PRESETS: subfolder of configs/ with the effect's presets.
         CONTINUES: each frame continues the result of the last frame, even if nothing moves.
         LIVE: the effect can be applied to a camera.
+        ANIMATES: a video is made of an image.
         LOSSES: names of the losses that an optimization reports after each step; empty for other effects.
     """
 
@@ -91,6 +92,7 @@ class RenderSettings(BaseModel):
     PRESETS: ClassVar[str] = ""
     CONTINUES: ClassVar[bool] = False
     LIVE: ClassVar[bool] = True
+    ANIMATES: ClassVar[bool] = False
     LOSSES: ClassVar[tuple[str, ...]] = ()
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 

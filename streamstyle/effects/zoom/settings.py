@@ -34,6 +34,7 @@ class ZoomSettings(DreamSettings):
         }
     )
     LIVE: ClassVar[bool] = False
+    ANIMATES: ClassVar[bool] = True
     OCTAVES: ClassVar[int] = 3
 
     layer: str = same(DreamSettings, "layer", default="thing")
