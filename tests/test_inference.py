@@ -340,3 +340,20 @@ def test_an_unknown_runner_is_refused_on_the_command_line(monkeypatch: pytest.Mo
 def test_live_sessions_take_the_runner() -> None:
     assert getattr(chosen_effect(LiveSettings(runner="torch")), "runner") == "torch"  # noqa: B009
     assert not hasattr(chosen_effect(LiveSettings(runner="torch", effect="dream")), "runner")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is forked there")
+def test_openvino_reports_its_use_to_nobody() -> None:
+    """Its package for that sends a message from a process that it forks, at each import."""
+    pytest.importorskip("openvino")
+    code = (
+        "import sys\n"
+        "sys.addaudithook(lambda name, _: print(name) if name in ('os.fork', 'socket.connect') else None)\n"
+        "from streamstyle.inference.openvino import _runtime\n"
+        "_runtime()\n"
+        "import openvino.tools.ovc, time\n"
+        "time.sleep(0.5)\n"
+        "print('openvino_telemetry.main' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -9,6 +9,7 @@ images keep the memory order (H, W, 3) inside and outside.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -25,6 +26,15 @@ Node = Any  # of OpenVINO's graph
 TO_CHANNELS_FIRST, TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
+def _openvino() -> Any:
+    """The package, without what reports each import of it to a server on the internet."""
+    # It does so from a process that it forks; where it finds no such module, it does without.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
 class OpenVino:
     """Compiles our style network with OpenVINO."""
 
@@ -36,8 +46,7 @@ class OpenVino:
 
     def compile(self, network: StyleNetwork, height: int, width: int, threads: int) -> Compiled:
         """See `NetworkRunner.compile`."""
-        import openvino
-
+        openvino = _openvino()
         assert isinstance(network, StyleNet)
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",  # by default bfloat16 where there is some: visibly inexact
@@ -194,6 +203,5 @@ class Graph:
 @cache
 def _runtime() -> Any:
     """OpenVINO itself; loading its CPU plugin takes a moment."""
-    import openvino
-
+    openvino = _openvino()
     return openvino.Core()
