@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +31,12 @@ def _seeds() -> None:
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What programs keep between runs goes to a folder of the tests."""
+    os.environ["STREAMSTYLE_STATE"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture
 def media() -> Path:
     """The folder of real videos that STREAMSTYLE_TEST_MEDIA names."""
@@ -50,6 +58,15 @@ def device(request: pytest.FixtureRequest) -> str:
             pytest.fail("FAIL_WITHOUT_CUDA=1, and no CUDA device is there")
         pytest.skip("no CUDA device")
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium with a camera and a microphone; tests skip where there is none."""
+    from tests.browsers import chromium
+
+    with chromium(tmp_path_factory.mktemp("camera")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -26,10 +26,23 @@ def test_it_prints_the_link_and_ends_cleanly() -> None:
         assert started.stderr.read() == "the page is stopped\n"
 
 
+def test_the_link_stays_the_same_from_start_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that open tabs go on after a restart."""
+    monkeypatch.setattr(Studio, "wait", lambda _: None)
+    links = []
+    for options in [(), (), ("--token", "my own key")]:
+        arguments = ["studio", "--no-open", "--port", "0", "--style", "ink", *options]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.stderr
+        links.append(result.stdout.strip().partition("?")[2])
+    assert links[0] == links[1] != links[2] and links[2] == "token=my%20own%20key"
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
         (("--style", "monet"), "error: unknown style 'monet'"),
+        (("--token", "short"), "error: token: expected at least 8 characters"),
         (("--port", "99999"), "error: port is 99999, expected 0 to 65535"),
         (("--host", "192.0.2.7"), "error: host '192.0.2.7': this machine has no such address"),
         (("--device", "tpu"), "error: "),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from streamstyle.apps.web import studio as studios
+from streamstyle.apps.web.key import kept_key, state_folder
 from streamstyle.apps.web.site import FILES
 from streamstyle.apps.web.studio import Studio
 from streamstyle.errors import UsageError
@@ -208,3 +210,32 @@ def test_a_stopped_studio_leaves_port_and_folder_free(
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", made.port))
+
+
+def test_the_key_is_kept_for_its_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMSTYLE_STATE", str(tmp_path / "state"))
+    key = kept_key()
+    file = tmp_path / "state" / "page-key"
+    assert kept_key() == key and len(key) >= 20
+    if sys.platform != "win32":
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.chmod(0o644)
+        assert kept_key() != key, "others may have read it"
+        assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("short\n")
+    assert len(kept_key()) >= 20
+
+
+def test_where_no_key_can_be_kept_each_start_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STREAMSTYLE_STATE", str(tmp_path / "file" / "state"))
+    assert kept_key() != kept_key()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system has other folders")
+def test_state_lies_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STREAMSTYLE_STATE")
+    monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
+    assert state_folder() == Path("/somewhere/streamstyle")

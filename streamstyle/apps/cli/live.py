@@ -119,11 +119,13 @@ def page(reporter: Reporter, session: Live, settings: LiveSettings, effect: Rend
     Raises:
         UsageError: the extra is missing, or the address is in use.
     """
+    from streamstyle.apps.web.key import kept_key
     from streamstyle.apps.web.studio import Studio
 
     with Studio(
         settings.host,
         settings.port,
+        settings.token or kept_key(),
         machine=session,
         styles=session.styles if effect.choices() else (),
         effect=effect,

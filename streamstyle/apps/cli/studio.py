@@ -23,11 +23,13 @@ def studio(reporter: Reporter, given: dict[str, Any], open_browser: Open = None)
     """Stylize your camera, videos and images on a web page."""
     settings = make_settings(given, PageSettings)
     from streamstyle.apps.live.setup import chosen_effect
+    from streamstyle.apps.web.key import kept_key
     from streamstyle.apps.web.studio import Studio
 
     served = Studio(
         settings.host,
         settings.port,
+        settings.token or kept_key(),
         styles=settings.style,
         effect=chosen_effect(settings),
         device=settings.device,

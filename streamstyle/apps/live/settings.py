@@ -43,6 +43,12 @@ class PageSettings(BaseModel):
     allow_host: tuple[str, ...] = option(
         (), "Also accept requests for this host name, such as an https proxy's. Repeatable.", PAGE
     )
+    token: str | None = option(
+        None,
+        "Key in the page's link, 8 characters or more; by default one that is kept for you.",
+        PAGE,
+        environment="STREAMSTYLE_TOKEN",
+    )
 
     @property
     def target(self) -> float | None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
 
 from streamstyle.errors import UsageError
 
@@ -71,8 +72,10 @@ class Studio:
             raise UsageError(f"the page needs {', '.join(missing)}: pip install 'streamstyle[web]'")
         if not 0 <= port <= 65535:
             raise UsageError(f"port is {port}, expected 0 to 65535")
-        if token is not None and len(token) < 8:
-            raise UsageError("token: expected at least 8 characters")
+        from streamstyle.apps.web.key import LEAST_CHARACTERS
+
+        if token is not None and len(token) < LEAST_CHARACTERS:
+            raise UsageError(f"token: expected at least {LEAST_CHARACTERS} characters")
         from streamstyle.apps.web.gallery import Gallery
         from streamstyle.effects import StylizeSettings
 
@@ -86,6 +89,8 @@ class Studio:
         self.port: int = self._socket.getsockname()[1]
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        # In place of Thread.join: if a signal interrupts that, Python 3.11 takes the thread for ended.
+        self._ended = threading.Event()
 
     @property
     def url(self) -> str:
@@ -101,7 +106,7 @@ class Studio:
         host = self.host
         if host in _EVERYWHERE:
             host = _own_address()
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{path}?token={self.token}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{path}?token={quote(self.token)}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -114,7 +119,7 @@ class Studio:
         """Start serving in a thread."""
         self._warn()
         begun = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(begun,), name="page", daemon=True)
+        self._thread = threading.Thread(target=self._serve, args=(begun,), name="page", daemon=True)
         self._thread.start()
         if not begun.wait(START_SECONDS):
             raise UsageError(f"the page did not start within {START_SECONDS:g} seconds")
@@ -124,13 +129,20 @@ class Studio:
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
+            self._ended.wait(STOP_SECONDS)
             self._thread.join(STOP_SECONDS)
         self._socket.close()
 
     def wait(self) -> None:
         """Block while the page is served, or until a signal handler raises an exception."""
-        while self._thread is not None and self._thread.is_alive():
-            self._thread.join(0.5)
+        while self._thread is not None and not self._ended.wait(0.5):
+            pass
+
+    def _serve(self, begun: threading.Event) -> None:
+        try:
+            self._run(begun)
+        finally:
+            self._ended.set()
 
     def _run(self, begun: threading.Event) -> None:
         import uvicorn
