@@ -75,7 +75,10 @@ def soon(condition) -> bool:
 def test_a_video_plays_painted_beside_its_source(served) -> None:
     with Visitor(served) as visitor:
         status, about = visitor.upload(VIDEO)
-        assert (status, about) == (200, {"kind": "video", "width": 640, "height": 360, "fps": 24.0})
+        assert status == 200 and about == {
+            "kind": "video", "format": "", "width": 640, "height": 360, "fps": 24.0, "seconds": 5.0,
+            "has_sound": True, "warning": "",
+        }  # fmt: skip
         visitor.say(input="clip")
         assert visitor.hear("input") == "clip"
         sources = []
@@ -104,9 +107,13 @@ def test_a_clip_is_played_at_its_own_rate_and_an_image_at_the_best_quality(kind,
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
 def test_pictures_are_taken_and_scaled_down(tmp_path: Path, kind: str) -> None:
     with Clip(stored(still(kind, (1200, 600)), tmp_path)) as clip:
-        assert clip.about == {"kind": "picture", "width": 960, "height": 480, "fps": 0.0}
+        assert clip.about == {
+            "kind": "picture", "format": kind.upper(), "width": 960, "height": 480, "fps": 0.0,
+            "seconds": 0.0, "has_sound": False, "warning": "",
+        }  # fmt: skip
         for _ in range(2):
-            pixels = clip.next()
+            pixels, seconds = clip.next()
+            assert seconds == 0
             assert pixels.shape == (480, 960, 3) and np.abs(pixels.astype(int) - (90, 120, 30)).max() < 8
 
 
@@ -126,7 +133,7 @@ def test_a_video_of_high_dynamic_range_is_mapped(tmp_path: Path) -> None:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with Clip(stored(path.read_bytes(), tmp_path)) as clip:
-        grey = clip.next()
+        grey, _ = clip.next()
     assert np.ptp(grey) < 3 and 60 < grey.mean() < 120
 
 
@@ -137,8 +144,9 @@ def test_a_clip_begins_anew_when_it_ends(tmp_path: Path) -> None:
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=20, loop=0)
     with Clip(stored(file.getvalue(), tmp_path)) as clip:
         assert clip.about["kind"] == "video"
-        seen = [int(clip.next().mean().round(-2)) for _ in range(8)]
-    assert seen.count(0) >= 2 and seen.count(200) >= 2
+        frames = [clip.next() for _ in range(10)]
+    seen = [(int(pixels.mean().round(-2)), round(seconds, 2)) for pixels, seconds in frames]
+    assert seen.count((0, 0.0)) >= 2 and seen.count((200, 0.04)) >= 2
 
 
 @pytest.mark.parametrize(
@@ -218,7 +226,7 @@ def test_the_process_is_killed_and_the_file_gone_when_the_browser_goes(served, o
         visitor.say(ready=True)
         visitor.see()
     assert soon(lambda: not is_running(opened[0]))
-    assert soon(lambda: opened[0]._store._file.closed)
+    assert soon(lambda: opened[0].store._file.closed)
 
 
 def test_a_new_clip_takes_the_place_of_the_old_one(served, opened: list[Clip]) -> None:
@@ -284,7 +292,7 @@ def test_a_clip_that_needs_too_much_memory_is_refused_and_another_is_not(tmp_pat
     with pytest.raises(InputError, match="memory"):
         Clip(stored(large, tmp_path), memory_bytes=700 << 20)
     with Clip(stored(still("PNG"), tmp_path), memory_bytes=700 << 20) as clip:
-        assert clip.next().shape == (48, 64, 3)
+        assert clip.next()[0].shape == (48, 64, 3)
 
 
 def test_a_video_of_enormous_pictures_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -302,7 +310,7 @@ def test_a_video_of_enormous_pictures_is_refused_by_its_header(tmp_path: Path) -
 def test_where_files_need_names_they_are_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips_module, "_DESCRIPTORS", tmp_path / "no such folder")
     with Clip(stored(still("PNG"), tmp_path)) as clip:
-        assert clip.next().shape == (48, 64, 3) and len(list(tmp_path.iterdir())) == 1
+        assert clip.next()[0].shape == (48, 64, 3) and len(list(tmp_path.iterdir())) == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -1,68 +1,22 @@
-"""The page in a real browser with a camera that is a file: seen, clicked, dragged, typed.
-
-Needs playwright and Chromium; STREAMSTYLE_TEST_CHROMIUM names the latter where it lies elsewhere.
-"""
+"""The page in a real browser with a camera that is a file: seen, clicked, dragged, typed."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 from streamstyle.apps.web.studio import Studio
+from tests.browsers import LEFT, RIGHT, choose, is_like, opened, pixels, start_camera, style, until
 from tests.webs import COLORS, TOKEN, Camera
 
-CHROMIUM = os.environ.get("STREAMSTYLE_TEST_CHROMIUM", "/usr/bin/chromium")
 SAMPLES = Path(__file__).parents[1] / "samples"
 STYLES = ["starry_night", "great_wave", "ink"]
-LEFT, RIGHT = (40, 90, 200), (220, 120, 60)  # of what the camera sees
 
 pytestmark = pytest.mark.browser
-sync_api = pytest.importorskip("playwright.sync_api")
-if not Path(CHROMIUM).exists():
-    pytest.skip(f"{CHROMIUM} is not there", allow_module_level=True)
-
-
-def camera_sees(index: int) -> np.ndarray:
-    """Two colors side by side, and a bar that moves over them."""
-    pixels = np.full((240, 320, 3), LEFT, np.uint8)
-    pixels[:, 160:] = RIGHT
-    pixels[200:, (8 * index) % 300 : (8 * index) % 300 + 20] = 255
-    return pixels
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("camera")
-    video = write_y4m(folder / "camera.y4m")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={video}",
-            ],
-        )
-        yield chromium
-        chromium.close()
-
-
-def write_y4m(path: Path) -> Path:
-    """What the camera sees, as Chromium wants it."""
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W320 H240 F25:1 Ip A1:1 C420jpeg\n")
-        for index in range(25):
-            file.write(b"FRAME\n" + cv2.cvtColor(camera_sees(index), cv2.COLOR_RGB2YUV_I420).tobytes())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -77,73 +31,11 @@ def page(browser, studio: Studio):
         yield made
 
 
-@contextmanager
-def opened(browser: Any, url: str, script: str = "", **options: Any) -> Iterator[Any]:
-    """A page; at the end nothing must have been complained of in its console."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-    made = context.new_page()
-    made.set_default_timeout(15_000)
-    complaints: list[str] = []
-    made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    made.on("pageerror", lambda error: complaints.append(str(error)))
-    if script:
-        made.add_init_script(script)
-    made.goto(url)
-    made.wait_for_selector("#thumbnails input")
-    yield made
-    context.close()
-    network = ("Failed to load resource", "ERR_CONNECTION_REFUSED")  # which the browser notes by itself
-    assert not [text for text in complaints if not any(part in text for part in network)]
-
-
-def pixels(page: Any, canvas: str, x: float, y: float = 0.4) -> np.ndarray:
-    """Mean RGB of a small square of a canvas, around a place in shares of width and height."""
-    return np.array(
-        page.evaluate(
-            """([id, x, y]) => {
-                const canvas = document.getElementById(id), side = 16;
-                const data = canvas.getContext("2d").getImageData(
-                    x * canvas.width - side / 2, y * canvas.height - side / 2, side, side).data;
-                const sum = (channel) => data.filter((_, i) => i % 4 === channel).reduce((a, b) => a + b);
-                return [0, 1, 2].map((channel) => sum(channel) / side / side);
-            }""",
-            [canvas, x, y],
-        )
-    )
-
-
-def until(condition: Any, seconds: float = 15.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
-def choose(page: Any, name: str) -> None:
-    page.click(f"#inputs label:has(input[value={name}])")
-
-
-def style(page: Any, name: str) -> None:
-    page.click(f"#thumbnails label:has(input[value={name}])")
-
-
-def is_like(found: np.ndarray, color: Any, tolerance: float = 14) -> bool:
-    return bool(np.abs(found - np.array(color)).max() < tolerance)
-
-
-def start_camera(page: Any) -> None:
-    choose(page, "camera")
-    until(lambda: is_like(pixels(page, "source", 0.2), RIGHT))  # mirrored, as people see themselves
-
-
 def test_the_sample_is_painted_before_anything_is_allowed(page) -> None:
     until(lambda: not is_like(pixels(page, "result", 0.1, 0.1), pixels(page, "source", 0.1, 0.1), 20))
-    assert page.locator("#thumbnails input").count() == len(STYLES)
-    until(
-        lambda: page.evaluate(
-            "[...document.querySelectorAll('#thumbnails img')].every((i) => i.naturalWidth)"
-        )
-    )
+    assert page.locator("#thumbnails label:not([hidden]) input").count() == len(STYLES)
+    listed = "[...document.querySelectorAll('#thumbnails label:not([hidden]) img')]"
+    until(lambda: page.evaluate(f"{listed}.every((image) => image.naturalWidth)"))
     assert TOKEN not in page.url and page.evaluate("document.cookie") == ""
 
 
@@ -237,19 +129,29 @@ def test_refused_uploads_are_said_on_the_page(page, data: bytes, sentence: str) 
     assert page.is_hidden("#uploading")
 
 
-def test_snapshot_and_recording_are_downloads(page) -> None:
+def test_a_snapshot_of_the_camera_is_a_download(page) -> None:
     start_camera(page)
     with page.expect_download() as snapshot:
         page.click("#snapshot")
     assert snapshot.value.suggested_filename.endswith(".png")
     assert Path(snapshot.value.path()).read_bytes().startswith(b"\x89PNG")
-    page.click("#record")
-    page.wait_for_selector("#recording:not([hidden])")
-    time.sleep(0.6)
-    with page.expect_download() as video:
-        page.click("#record")
-    assert video.value.suggested_filename.endswith(".webm") and page.is_hidden("#recording")
-    assert Path(video.value.path()).stat().st_size > 1000
+
+
+def test_images_become_smaller_where_the_rate_is_not_held_and_larger_again(page) -> None:
+    sizes = page.evaluate(
+        """async () => {
+            const { AutoSize } = await import("/size.js");
+            const auto = new AutoSize(), sizes = [];
+            for (let seconds = 0; seconds < 60; seconds += 0.5) {
+                const isSlow = seconds < 10;
+                auto.update(isSlow ? 10 : 24, 24, isSlow, seconds);
+                sizes.push([seconds, auto.size, auto.lowered]);
+            }
+            return sizes;
+        }"""
+    )
+    changes = [after for before, after in pairwise(sizes) if before[1] != after[1]]
+    assert changes == [[4, 480, "480 px"], [8.5, 320, "320 px"], [20, 480, "480 px"], [30.5, 640, ""]]
 
 
 def test_a_refused_camera_is_said(browser, studio: Studio) -> None:
@@ -281,6 +183,7 @@ def test_a_lost_connection_is_said_and_made_again(browser) -> None:
             until(lambda: pixels(page, "result", 0.5).std() < 8)
             first.stop()
             until(lambda: "The connection is lost" in page.inner_text("#trouble"))
+            assert page.is_disabled("#download") and page.evaluate("document.getElementById('styles').inert")
             with Studio(port=first.port, token=TOKEN, styles=STYLES):
                 until(lambda: page.is_hidden("#trouble"))
                 until(lambda: pixels(page, "result", 0.5).std() < 8)

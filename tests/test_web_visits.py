@@ -47,7 +47,9 @@ def test_a_picture_comes_back_painted_at_its_size(visitor: Visitor) -> None:
 
 def test_the_welcome_says_all_that_the_page_shows(visitor: Visitor) -> None:
     welcome = visitor.hear("welcome")
-    assert [style["name"] for style in welcome["styles"]] == list(COLORS)
+    assert [style["name"] for style in welcome["styles"] if style["kind"] == "style"] == list(COLORS)
+    dreams = {style["name"]: style for style in welcome["styles"] if style["kind"] == "dream"}
+    assert dreams["dream-dogs"]["label"] == "Dogs" and "animals" in dreams["dream-dogs"]["note"]
     assert welcome["styles"][0]["label"] == "Great wave" and "Hokusai" in welcome["styles"][0]["note"]
     assert welcome["machine"] is True and welcome["device"] == "cpu"
     assert visitor.hear("wanted")["style"] == {"great_wave": 1.0}
@@ -376,6 +378,6 @@ def test_the_parts_of_a_mixture_are_offered() -> None:
 def test_the_page_offers_whatever_runs_live():
     """Another effect than `stylize` brings its own choices."""
     gallery = Gallery(["pattern"], "cpu", DreamSettings(layer="pattern", octaves=1, steps=1))
-    assert gallery.cards() == [{"name": "pattern", "label": "Pattern", "note": ""}]
+    assert gallery.cards() == [{"kind": "style", "name": "pattern", "label": "Pattern", "note": ""}]
     given = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
     assert (gallery.stylizer()(given, 0.0) != given).any()

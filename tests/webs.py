@@ -17,7 +17,7 @@ from PIL import Image
 
 from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.web.studio import Studio
-from streamstyle.apps.web.visits import SOURCE_BYTES
+from streamstyle.apps.web.visits import IMAGE_HEADER
 
 connect = pytest.importorskip("websockets.sync.client").connect  # without it all tests of the page skip
 InvalidStatus = pytest.importorskip("websockets.exceptions").InvalidStatus
@@ -133,8 +133,8 @@ class Visitor:
         """Source, if it is sent, and result of the next image."""
         while isinstance(data := self.socket.recv(timeout=20), str):
             pass
-        (length,) = SOURCE_BYTES.unpack_from(data)
-        parts = data[SOURCE_BYTES.size :][:length], data[SOURCE_BYTES.size + length :]
+        length, _ = IMAGE_HEADER.unpack_from(data)
+        parts = data[IMAGE_HEADER.size :][:length], data[IMAGE_HEADER.size + length :]
         source, result = (np.array(Image.open(io.BytesIO(part))) if part else None for part in parts)
         assert result is not None
         return source, result

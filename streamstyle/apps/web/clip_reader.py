@@ -3,7 +3,8 @@
 Videos and images are decoded by large C libraries. Uploads are decoded here, with limited memory and hardly
 any space for files, so that no upload can crash the server.
 
-Each byte on stdin requests a frame; the answer on stdout is a HEADER and its data.
+Each REQUEST on stdin is a kind and a number. NEXT is answered on stdout with a HEADER and the frame that is
+due; PAUSE (1, or 0 to play on) and SEEK (seconds) are not answered.
 """
 
 from __future__ import annotations
@@ -13,23 +14,21 @@ import json
 import os
 import struct
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from streamstyle.errors import InputError, StreamstyleError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from streamstyle.frames import Source
 
-HEADER = struct.Struct("<cIII")  # kind, width, height, number of bytes that follow
-OPENED, FRAME, REFUSED = b"o", b"p", b"r"
+REQUEST = struct.Struct("<cd")  # kind, number
+NEXT, PAUSE, SEEK = b"n", b"p", b"s"
+HEADER = struct.Struct("<cIIId")  # kind, width, height, number of bytes that follow, time in seconds
+OPENED, FRAME, REFUSED = b"o", b"f", b"r"
 
 MAX_SIDE = 960  # pixels of the longer side; larger clips are scaled down
 MAX_FILE_BYTES = 8_000_000  # the table of tone mapping is a temporary file
 MAX_PIXELS = 4096 * 2304  # of a video's frame
-PATIENCE_SECONDS = 0.25  # longest wait for the next frame
-LATE_SECONDS = 0.04  # a frame later than this is skipped,
-MOST_SKIPPED = 4  # but no more than this many in a row
 
 
 def main() -> None:
@@ -69,40 +68,65 @@ def _limit(memory_bytes: int) -> None:
 
 
 def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Describe the clip, then answer each byte of `requests` with the frame that is due.
+    """Describe the clip, then answer requests until there are no more.
 
     Raises:
         InputError: the clip cannot be read or is too large.
     """
-    from streamstyle.sources.pacing import paced
+    from streamstyle.apps.web.playback import Playback
 
-    about, frames = opened(path)
+    about = description(path)
     _answer(answers, OPENED, json.dumps(about).encode(), int(about["width"]), int(about["height"]))
-    due = paced(frames, late=LATE_SECONDS, most_skipped=MOST_SKIPPED, gap=PATIENCE_SECONDS)
-    while requests.read(1):
-        pixels = next(due)
-        _answer(answers, FRAME, pixels.tobytes(), pixels.shape[1], pixels.shape[0])
+    with Playback(lambda seconds: _open(path, seconds)) as playback:
+        while len(request := requests.read(REQUEST.size)) == REQUEST.size:
+            kind, number = REQUEST.unpack(request)
+            if kind == PAUSE:
+                playback.pause(bool(number))
+            elif kind == SEEK:
+                playback.seek(number)
+            else:
+                pixels, seconds = playback.next()
+                _answer(answers, FRAME, pixels.tobytes(), pixels.shape[1], pixels.shape[0], seconds)
 
 
-def opened(path: str) -> tuple[dict[str, float | str], Iterator[tuple[np.ndarray, float]]]:
-    """Kind, width and height of a clip, and its frames with their times in seconds, looped."""
+def description(path: str) -> dict[str, float | str | bool]:
+    """What the page must know of a clip; see `Clip.about`.
+
+    Raises:
+        InputError: the clip cannot be read or is too large.
+    """
+    from pathlib import Path
+
     from streamstyle.frames import Frame
-    from streamstyle.sources import ReadOptions, open_source
-    from streamstyle.sources.pacing import looped
+    from streamstyle.image_recognition import format_of, is_image
+    from streamstyle.video.completeness import is_cut_off
 
     _check_size(path)
-    with open_source(path, ReadOptions(max_size=MAX_SIDE)) as source:
+    with _open(path) as source:
         info = source.info
+        container: Any = info.container
+        cut_off = container is not None and is_cut_off(container, Path(path))
+        has_sound = any(getattr(track, "type", "") == "audio" for track in info.tracks.values())
         frames = (item for item in source if isinstance(item, Frame))
         next(frames)
         still = next(frames, None) is None
-    about: dict[str, float | str] = {
+    seconds = info.length or (float(info.frames / info.rate) if info.frames and info.rate else 0.0)
+    return {
         "kind": "picture" if still else "video",
+        "format": str(format_of(Path(path))) if still and is_image(Path(path)) else "",
         "width": info.width,
         "height": info.height,
         "fps": 0.0 if still or info.rate is None else float(info.rate),
+        "seconds": 0.0 if still else float(seconds),
+        "has_sound": has_sound,
+        "warning": "it is cut off, so its end is missing" if cut_off else "",
     }
-    return about, looped(lambda: open_source(path, ReadOptions(max_size=MAX_SIDE)))
+
+
+def _open(path: str, seconds: float = 0.0) -> Source:
+    from streamstyle.sources import ReadOptions, open_source
+
+    return open_source(path, ReadOptions(max_size=MAX_SIDE, start=seconds))
 
 
 def _check_size(path: str) -> None:
@@ -121,8 +145,10 @@ def _check_size(path: str) -> None:
             )
 
 
-def _answer(answers: BinaryIO, kind: bytes, data: bytes, width: int = 0, height: int = 0) -> None:
-    answers.write(HEADER.pack(kind, width, height, len(data)))
+def _answer(
+    answers: BinaryIO, kind: bytes, data: bytes, width: int = 0, height: int = 0, seconds: float = 0.0
+) -> None:
+    answers.write(HEADER.pack(kind, width, height, len(data), seconds))
     answers.write(data)
     answers.flush()
 

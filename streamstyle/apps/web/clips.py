@@ -15,7 +15,18 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from streamstyle.apps.web.clip_reader import FRAME, HEADER, OPENED, REFUSED
+from streamstyle.apps.web.clip_reader import (
+    FRAME,
+    HEADER,
+    NEXT,
+    OPENED,
+    PAUSE,
+    REFUSED,
+    REQUEST,
+    SEEK,
+)
+from streamstyle.apps.web.renders import RenderJob
+from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError
 
 OPEN_SECONDS = 30.0  # that opening may take, including the first frame
@@ -79,7 +90,11 @@ class Clip:
         begun: called with the clip before it is opened, which may take a while; closing the clip aborts that.
 
     Attributes:
-        about: kind ("video" or "picture"), width, height, and fps (0 if it is still, or unknown).
+        about: kind ("video" or "picture"), format ("JPEG", "PNG" …; "" for videos), width and height as it is
+            played, fps and seconds (0 if it is still, or unknown), has_sound, and warning ("" if there is
+            none).
+        store: the upload.
+        paused: it does not play.
 
     Raises:
         InputError: it is damaged, no video or image, or too large; the message contains no path.
@@ -92,7 +107,8 @@ class Clip:
         *,
         begun: Callable[[Clip], None] = lambda _: None,
     ) -> None:
-        self._store, self._closing = store, threading.Lock()
+        self.store, self._closing, self._asking = store, threading.Lock(), threading.Lock()
+        self.paused = False
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "streamstyle.apps.web.clip_reader", store.path, str(memory_bytes)],
             stdin=subprocess.PIPE,
@@ -102,7 +118,7 @@ class Clip:
         )
         begun(self)
         try:
-            _, data = self._answer(OPENED, OPEN_SECONDS)
+            _, data, _ = self._answer(OPENED, OPEN_SECONDS)
             self.about: dict[str, Any] = json.loads(data)
         except BaseException:
             self.close()
@@ -119,20 +135,39 @@ class Clip:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def next(self) -> np.ndarray:
-        """Wait for the frame that is due, (H, W, 3) uint8 RGB.
+    def next(self) -> tuple[np.ndarray, float]:
+        """Wait for the frame that is due, (H, W, 3) uint8 RGB, and its time in seconds.
 
         Raises:
             InputError: the clip is damaged from here on, was closed, or its process does not answer.
         """
+        self._ask(NEXT)
+        (width, height), data, seconds = self._answer(FRAME, FRAME_SECONDS)
+        return np.frombuffer(data, np.uint8).reshape(height, width, 3).copy(), seconds
+
+    def pause(self, paused: bool) -> None:
+        """Pause, or play on; raises InputError if it was closed."""
+        self.paused = paused
+        self._ask(PAUSE, float(paused))
+
+    def seek(self, seconds: float) -> None:
+        """Play on from a time in seconds; raises InputError if it was closed."""
+        self._ask(SEEK, seconds)
+
+    def job(self, settings: RenderSettings) -> RenderJob:
+        """The job of rendering the whole clip at full size."""
+        about = self.about
+        ending = ".mp4" if about["kind"] == "video" else ".jpg" if about["format"] == "JPEG" else ".png"
+        return RenderJob(self.store.path, self.store.descriptors, settings, f"stylized{ending}")
+
+    def _ask(self, kind: bytes, number: float = 0.0) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(b"?")
-            self._process.stdin.flush()
+            with self._asking:
+                self._process.stdin.write(REQUEST.pack(kind, number))
+                self._process.stdin.flush()
         except (OSError, ValueError) as error:  # ValueError: closed meanwhile
             raise InputError("the clip was closed") from error
-        (width, height), data = self._answer(FRAME, FRAME_SECONDS)
-        return np.frombuffer(data, np.uint8).reshape(height, width, 3).copy()
 
     def close(self) -> None:
         """Kill the process and delete the file; may be called repeatedly and from several threads."""
@@ -143,10 +178,10 @@ class Clip:
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
-            self._store.close()
+            self.store.close()
 
-    def _answer(self, kind: bytes, seconds: float) -> tuple[tuple[int, int], bytes]:
-        """(width, height) and data of the next answer, which must be of the given kind."""
+    def _answer(self, kind: bytes, patience: float) -> tuple[tuple[int, int], bytes, float]:
+        """(width, height), data and time of the next answer, which must be of the given kind."""
         assert self._process.stdout is not None
         late = threading.Event()
 
@@ -154,22 +189,22 @@ class Clip:
             late.set()
             self._process.kill()
 
-        watch = threading.Timer(seconds, give_up)
+        watch = threading.Timer(patience, give_up)
         watch.daemon = True  # so that the program can exit
         watch.start()
         try:
-            found, width, height, size = HEADER.unpack(self._process.stdout.read(HEADER.size))
+            found, width, height, size, seconds = HEADER.unpack(self._process.stdout.read(HEADER.size))
             data = self._process.stdout.read(size)
             if len(data) < size:
                 raise EOFError
         except (struct.error, EOFError, OSError, ValueError) as error:  # ValueError: closed meanwhile
             reason = "the decoder crashed, perhaps because it ran out of memory"
             if late.is_set():
-                reason = f"it could not be read within {seconds:g} seconds"
+                reason = f"it could not be read within {patience:g} seconds"
             raise InputError(reason) from error
         finally:
             watch.cancel()
         if found == REFUSED:
             raise InputError(data.decode(errors="replace"))
         assert found == kind
-        return (width, height), data
+        return (width, height), data, seconds

@@ -1,4 +1,4 @@
-"""The styles that the page offers: names, descriptions and thumbnails."""
+"""The styles and dreams that the page offers: names, descriptions and thumbnails."""
 
 from __future__ import annotations
 
@@ -8,24 +8,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from streamstyle.apps.live.controls import Controls
 from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
-from streamstyle.effects import RenderSettings, StylizeSettings
+from streamstyle.effects import DreamSettings, RenderSettings, StylizeSettings
 from streamstyle.errors import UsageError
+from streamstyle.files import read_toml
 from streamstyle.keyframes import NONE, read_mixture
+from streamstyle.options import bundled_presets, make_settings
 from streamstyle.styles import DEFAULT_STYLE
 from streamstyle.weights import STYLES
 
 SAMPLE = Path(__file__).parent / "page" / "sample.jpg"
+SAMPLE_SIZE = (640, 427)  # at which the page sends it first
 STYLIZED_SIZE = (540, 360)  # strokes have the same relative size as in a camera's frames
 THUMBNAIL_SIZE = (270, 180)
+DREAMED_FRAMES = 3  # until a dream can be told from others in a thumbnail
+SETTLED_SECONDS = 10.0  # between two thumbnails, so that no transition shows
 MAX_CHARACTERS = 200  # of a mixture
+DREAM = "dream-"  # begins the public names of dreams
 
 
 class Gallery:
-    """The styles by their public names: a file's is its name without folder and suffix.
+    """What to choose from, by public names: a style file's is its name without folder and suffix.
+
+    Presets of dreams are offered beside styles, unless another effect than `stylize` was asked for.
 
     Args:
         styles: names, files, or mixtures of them; each style in them is offered.
@@ -54,9 +63,18 @@ class Gallery:
                 raise UsageError(f"{style}: there is another style called {name!r}; rename the file")
             self._styles[name] = style
         self._public_names = {style: name for name, style in self._styles.items()}
+        presets = bundled_presets(DreamSettings) if effect is None or type(effect) is StylizeSettings else {}
+        self._dreams = {
+            f"{DREAM}{name}": make_settings(read_toml(path, "a preset"), DreamSettings)
+            for name, path in presets.items()
+        }
+        self._dream_notes = {f"{DREAM}{name}": _first_comment(path) for name, path in presets.items()}
         self._thumbnails: dict[str, bytes] = {}
+        self._thumbnail_painters: dict[bool, Stylizer] = {}  # of styles, and of dreams
+        self._seconds = 0.0  # time of the last thumbnail
         self._lock = threading.Lock()
-        self.device = self.stylizer().device
+        self._spare: Stylizer | None = self._new_stylizer()  # for the first visitor
+        self.device = self._spare.device
 
     @property
     def names(self) -> list[str]:
@@ -64,14 +82,50 @@ class Gallery:
         return list(self._styles)
 
     def cards(self) -> list[dict[str, str]]:
-        """Name, label and note of each style."""
-        return [_card(name, style) for name, style in self._styles.items()]
+        """Kind ("style" or "dream"), name, label and note of each style and dream."""
+        styles = [_card("style", name, name, _note(style)) for name, style in self._styles.items()]
+        dreams = [
+            _card("dream", name, name.removeprefix(DREAM), note) for name, note in self._dream_notes.items()
+        ]
+        return styles + dreams
+
+    def warm_up(self) -> None:
+        """Paint the sample once, as the first frame of a size takes longer."""
+        spare = self._spare
+        if spare is not None:
+            spare(cv2.resize(read_jpeg(SAMPLE.read_bytes()), SAMPLE_SIZE, interpolation=cv2.INTER_AREA), 0.0)
+            spare.reset()
 
     def stylizer(self) -> Stylizer:
-        """A new stylizer for a visitor."""
+        """A stylizer for a visitor."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        return spare or self._new_stylizer()
+
+    def _new_stylizer(self) -> Stylizer:
         styles = list(self._styles.values())
         first = DEFAULT_STYLE if DEFAULT_STYLE in styles else styles[0]
         return Stylizer(self._effect, styles, Controls(style=first), device=self._device, fps=self._fps)
+
+    @property
+    def fps(self) -> float | None:
+        """The frame rate to hold for each visitor; None: the best quality at whatever rate."""
+        return self._fps
+
+    @property
+    def effect(self) -> RenderSettings:
+        """The effect that styles are applied with."""
+        return self._effect
+
+    def dream(self, name: object) -> DreamSettings | None:
+        """The settings of a dream; None if that is no name of one."""
+        return self._dreams.get(name) if isinstance(name, str) else None
+
+    def dreamer(self, settings: DreamSettings) -> Stylizer:
+        """A stylizer for a visitor's dreams, as deep as the settings say; can change to the other presets."""
+        layers = [dream.layer for dream in self._dreams.values()]
+        controls = Controls(style=settings.layer)
+        return Stylizer(settings, layers, controls, device=self._device, fps=self._fps)
 
     def resolve(self, text: object) -> str:
         """Convert a mixture from public names to those that a stylizer knows.
@@ -98,17 +152,48 @@ class Gallery:
             text = text.replace(style, name)
         return text
 
-    def thumbnail(self, name: str) -> bytes | None:
-        """The sample image in a style, as JPEG, rendered once; None if there is no such style."""
-        with self._lock:
-            if name in self._styles and name not in self._thumbnails:
-                self._thumbnails[name] = self._render_thumbnail(self._styles[name])
-            return self._thumbnails.get(name)
+    def thumbnail(self, name: str, pixels: np.ndarray | None = None) -> bytes | None:
+        """An image in a style or as a dream, as JPEG; None if there is no such name.
 
-    def _render_thumbnail(self, style: str) -> bytes:
-        pixels = cv2.resize(read_jpeg(SAMPLE.read_bytes()), STYLIZED_SIZE, interpolation=cv2.INTER_AREA)
-        result = Stylizer(self._effect, [], Controls(style=style), device=self._device)(pixels, 0.0)
+        To be called from one thread at a time.
+
+        Args:
+            name: public name.
+            pixels: the image, (H, W, 3) uint8 RGB; by default the sample, which is rendered only once.
+        """
+        if name not in self._styles and name not in self._dreams:
+            return None
+        if pixels is not None:
+            return self._render_thumbnail(name, pixels)
+        if name not in self._thumbnails:
+            self._thumbnails[name] = self._render_thumbnail(name, read_jpeg(SAMPLE.read_bytes()))
+        return self._thumbnails[name]
+
+    def _render_thumbnail(self, name: str, pixels: np.ndarray) -> bytes:
+        dream = self._dreams.get(name)
+        size = STYLIZED_SIZE if dream is None else THUMBNAIL_SIZE
+        pixels = cv2.resize(_cropped(pixels, size[0] / size[1]), size, interpolation=cv2.INTER_AREA)
+        painter = self._thumbnail_painters.get(dream is not None)
+        if painter is None:
+            painter = self._new_stylizer() if dream is None else self.dreamer(dream)
+            painter.aim(0.0)
+            self._thumbnail_painters[dream is not None] = painter
+        painter.change(style=self._styles[name] if dream is None else dream.layer)
+        painter.reset()
+        self._seconds += SETTLED_SECONDS
+        painter.transition.set_target(painter.controls.parameters(), self._seconds)
+        for _ in range(1 if dream is None else DREAMED_FRAMES):
+            self._seconds += SETTLED_SECONDS
+            result = painter(pixels, self._seconds)
         return write_jpeg(cv2.resize(result, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA))
+
+
+def _cropped(pixels: np.ndarray, ratio: float) -> np.ndarray:
+    """The middle of an image, as large as it can be in that ratio of width to height."""
+    height, width = pixels.shape[:2]
+    wide, high = min(width, round(height * ratio)), min(height, round(width / ratio))
+    left, top = (width - wide) // 2, (height - high) // 2
+    return pixels[top : top + max(high, 1), left : left + max(wide, 1)]
 
 
 def _mixture(shares: dict[str, float]) -> str:
@@ -117,14 +202,20 @@ def _mixture(shares: dict[str, float]) -> str:
     return "+".join(f"{share:g}*{name}" for name, share in shares.items())
 
 
-def _card(name: str, style: str) -> dict[str, str]:
-    label = name.replace("_", " ")
+def _card(kind: str, name: str, label: str, note: str) -> dict[str, str]:
+    label = label.replace("_", " ")
+    return {"kind": kind, "name": name, "label": label[:1].upper() + label[1:], "note": note}
+
+
+def _note(style: str) -> str:
+    """What is known of a style, in a line."""
     entry = STYLES.get(style)
-    note = (
-        f"{entry.painting}, {entry.painter}, {entry.year}"
-        if entry
-        else "from a file"
-        if Path(style).suffix
-        else ""
-    )
-    return {"name": name, "label": label[:1].upper() + label[1:], "note": note}
+    if entry:
+        return f"{entry.painting}, {entry.painter}, {entry.year}"
+    return "from a file" if Path(style).suffix else ""
+
+
+def _first_comment(preset: Path) -> str:
+    """The first line of a preset if it is a comment: what the preset looks like."""
+    line = preset.read_text(encoding="utf-8").partition("\n")[0]
+    return line.removeprefix("#").strip() if line.startswith("#") else ""

@@ -21,7 +21,9 @@ from starlette.websockets import WebSocket
 from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.apps.web.gallery import Gallery
 from streamstyle.apps.web.machine import Broadcast, Machine
+from streamstyle.apps.web.renders import Render
 from streamstyle.apps.web.visits import WAIT_SECONDS, Visit
+from streamstyle.apps.web.workers import Workers
 from streamstyle.errors import StreamstyleError
 
 PAGE = Path(__file__).parent / "page"
@@ -33,11 +35,21 @@ FILES = {  # the only files served from disk, by address
     "/capture.js": ("capture.js", "text/javascript; charset=utf-8"),
     "/controls.js": ("controls.js", "text/javascript; charset=utf-8"),
     "/view.js": ("view.js", "text/javascript; charset=utf-8"),
+    "/player.js": ("player.js", "text/javascript; charset=utf-8"),
+    "/render.js": ("render.js", "text/javascript; charset=utf-8"),
+    "/recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
+    "/microphone.js": ("microphone.js", "text/javascript; charset=utf-8"),
+    "/mp4.js": ("mp4.js", "text/javascript; charset=utf-8"),
+    "/keys.js": ("keys.js", "text/javascript; charset=utf-8"),
+    "/messages.js": ("messages.js", "text/javascript; charset=utf-8"),
+    "/size.js": ("size.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/sample.jpg": ("sample.jpg", "image/jpeg"),
 }
+RESULT_KINDS = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png"}
 UPLOAD_SECONDS = 20.0  # without data, before an upload is aborted
 TRY_AGAIN_LATER = 1013  # WebSocket close code
+_CHUNK_BYTES = 1 << 20
 _BOUNDARY = "picture"
 _PART = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n".encode()
 
@@ -75,12 +87,15 @@ class Site:
         # of each other visitor.
         self._stylizing_thread = ThreadPoolExecutor(1, "stylizing")
         self._pool = ThreadPoolExecutor(4 * most_visitors, "page")
+        self._workers = Workers(self._in_stylizing_thread, self._in_pool, asyncio.Lock(), Path(folder))
+        self._stylizing_thread.submit(gallery.warm_up)
         routes = [Route(path, self._file, methods=["GET"]) for path in FILES]
         self.app = Starlette(
             routes=[
                 *routes,
                 Route("/thumbnails/{name}.jpg", self._thumbnail, methods=["GET"]),
                 Route("/clips", self._upload, methods=["POST"]),
+                Route("/renders/{visit}", self._render, methods=["GET"]),
                 Route("/stream.mjpg", self._stream, methods=["GET"]),
                 WebSocketRoute("/paint", self._visit),
             ],
@@ -92,6 +107,7 @@ class Site:
         self.stopping.set()
         for visit in list(self.visits.values()):
             visit.drop_clip()
+            visit.downloads.drop()
         for clip in [clip for begun in self._opening for clip in begun]:
             clip.close()
         self._stylizing_thread.shutdown(wait=False, cancel_futures=True)
@@ -110,8 +126,16 @@ class Site:
         return Response((PAGE / name).read_bytes(), headers={"Content-Type": kind})
 
     async def _thumbnail(self, request: Request) -> Response:
-        async with self._thumbnail_turn:  # so that a visitor's frame waits for one thumbnail at most
-            jpeg = await self._in_stylizing_thread(self._gallery.thumbnail, request.path_params["name"])
+        visit = self.visits.get(request.query_params.get("visit", ""))
+        name = request.path_params["name"]
+        try:
+            async with self._thumbnail_turn:  # so that a visitor's frame waits for one thumbnail at most
+                if await request.is_disconnected():  # the page shows another input by now
+                    raise HTTPException(404, "Nobody waits for this thumbnail.")
+                source = None if visit is None else visit.remembered
+                jpeg = await self._in_stylizing_thread(self._gallery.thumbnail, name, source)
+        except asyncio.CancelledError as error:
+            raise HTTPException(503, "The server is stopping.") from error
         if jpeg is None:
             raise HTTPException(404, "There is no such style.")
         return Response(jpeg, media_type="image/jpeg")
@@ -130,14 +154,17 @@ class Site:
                 await socket.send_json({"refused": self._gallery.without_paths(str(error)), "full": True})
                 await socket.close(TRY_AGAIN_LATER)
                 return
-            about = {"most_clip_bytes": self._most_clip_bytes, "device": str(self._gallery.device)}
+            about = {
+                "most_clip_bytes": self._most_clip_bytes,
+                "device": str(self._gallery.device),
+                "fps": self._gallery.fps,
+            }
             visit = Visit(
                 socket,
                 stylizer,
                 self._gallery,
                 self._broadcast,
-                self._in_stylizing_thread,
-                self._in_pool,
+                self._workers,
                 about,
             )
             self.visits[visit.name] = visit
@@ -146,6 +173,7 @@ class Site:
             finally:
                 del self.visits[visit.name]
                 visit.drop_clip()  # also one that was uploaded while the visit ended
+                visit.downloads.drop()
 
     @contextlib.contextmanager
     def _viewer_slot(self) -> Any:
@@ -218,6 +246,26 @@ class Site:
         finally:
             self._opening.remove(begun)
         return clip
+
+    async def _render(self, request: Request) -> Response:
+        """The result of a visit's render, as a download."""
+        visit = self.visits.get(request.path_params["visit"])
+        render = None if visit is None else visit.downloads.render
+        if render is None or not render.bytes:
+            raise HTTPException(404, "There is no such result any more. Render it again.")
+        headers = {
+            "Content-Length": str(render.bytes),
+            "Content-Disposition": "attachment",  # the page names the file
+        }
+        kind = RESULT_KINDS[Path(render.name).suffix]
+        return StreamingResponse(self._parts_of(render), media_type=kind, headers=headers)
+
+    async def _parts_of(self, render: Render) -> AsyncIterator[bytes]:
+        for start in range(0, render.bytes, _CHUNK_BYTES):
+            part = await self._in_pool(render.read, start, _CHUNK_BYTES)
+            if not part:
+                return  # cancelled; the browser sees that bytes are missing
+            yield part
 
     async def _stream(self, request: Request) -> Response:
         if self._broadcast is None:

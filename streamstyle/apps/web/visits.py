@@ -8,15 +8,19 @@ import math
 import secrets
 import struct
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamstyle.apps.live.controls import Controls
+from streamstyle.apps.web.downloads import Downloads
+from streamstyle.apps.web.gallery import SAMPLE
 from streamstyle.apps.web.jpeg import read_jpeg, write_jpeg
+from streamstyle.apps.web.look import CONTROL_NAMES, Look
+from streamstyle.apps.web.renders import RenderJob
+from streamstyle.apps.web.workers import Workers
 from streamstyle.errors import StreamstyleError, UsageError
 
 if TYPE_CHECKING:
@@ -26,36 +30,39 @@ if TYPE_CHECKING:
     from streamstyle.apps.web.machine import Broadcast
 
 INPUTS = ("browser", "machine", "clip")
+MESSAGES = ("want", "defaults", "input", "ready", "rate", "pause", "seek", "remember", "render")
 MAX_CHARACTERS = 10_000  # of a message
 MAX_RATE = 1000.0  # frames per second
 WAIT_SECONDS = 1.0  # for a frame of the machine's camera, before other work
-SOURCE_BYTES = struct.Struct("<I")  # before each image: length of the source's JPEG, 0 if the browser has it
-Call = Callable[..., Awaitable[Any]]
-CONTROL_NAMES = tuple(entry.name for entry in fields(Controls))
+# Before each image: length of the source's JPEG, 0 if the browser has it; its time in the clip in seconds.
+IMAGE_HEADER = struct.Struct("<If")
 
 
 class Visit:
     """The connection with one browser, until it disconnects.
 
-    From the browser: frames as JPEG, and messages: `{"want": {…}}` to change controls,
-    `{"input": "machine"}`, `{"ready": true}` when it can take another frame of the machine or the clip, and
-    `{"rate": 30}`, how many frames a second its camera gives; 0 for a still image.
-    To the browser: frames (see SOURCE_BYTES: source, then result, both JPEG) and messages: `welcome`,
-    `wanted` with the current controls, `input`, `status`, and `refused` with an error message. Each frame is
-    answered with a frame or an error message, unless a newer frame replaced it.
+    From the browser: frames as JPEG, and messages: `{"want": {…}}` to change controls, `{"defaults": true}`
+    to undo all changes, `{"input": "machine"}`, `{"ready": true}` when it can take another frame of the
+    machine or the clip, `{"rate": 30}`, how many frames a second its camera gives, 0 for a still image,
+    `{"pause": true}` and `{"seek": 2.5}` for the clip, `{"remember": true}` to use the current source for
+    thumbnails, and `{"render": "clip"}`, `"sample"` or, to cancel, `""`.
+    To the browser: frames (see IMAGE_HEADER: source, then result, both JPEG) and messages: `welcome`,
+    `wanted` with the current controls, `input`, `status`, `remembered`, `render` with its progress, and
+    `refused` with an error message. Each frame is answered with a frame or an error message, unless a newer
+    frame replaced it.
 
     Args:
         socket: to the browser, already accepted.
         stylizer: stylizes its frames.
         styles: the style names of the page.
         broadcast: the machine's camera, if there is one.
-        in_stylizing_thread: runs a function in the one thread that stylizes the frames of all visitors.
-        in_pool: runs a function in a thread of a pool.
+        workers: do the work.
         about: further values of the welcome message.
 
     Attributes:
         name: identifies the visit in uploads.
         clip: the upload that plays, if there is one.
+        downloads: what is rendered for this visitor.
     """
 
     def __init__(
@@ -64,24 +71,26 @@ class Visit:
         stylizer: Stylizer,
         styles: Gallery,
         broadcast: Broadcast | None,
-        in_stylizing_thread: Call,
-        in_pool: Call,
+        workers: Workers,
         about: Mapping[str, object],
     ) -> None:
         self.name = secrets.token_urlsafe(9)
         self.clip: Clip | None = None
         self._socket = socket
-        self._stylizer = stylizer
+        self._look = Look(styles, stylizer)
         self._styles = styles
+        self.downloads = Downloads(workers, lambda message: self._say(render=message))
         self._broadcast = broadcast
-        self._in_stylizing_thread, self._in_pool = in_stylizing_thread, in_pool
+        self._in_stylizing_thread, self._in_pool = workers.stylizing, workers.pool
         self._welcome_values = about
         self._input = "browser"
         self._pending_frame: bytes | None = None  # the newest frame that is not being processed yet
         self._ready = False
         self._wake = asyncio.Event()
         self._number = 0  # of the machine's last result that was sent
-        self._sent_controls: Controls | None = None
+        self._source: np.ndarray | bytes | None = None  # of the last frame; of the machine as JPEG
+        self._remembered: np.ndarray | None = None
+        self._sent_controls: object = None
         self._status_at = 0.0
         self._sent_status: Mapping[str, object] = {"target": stylizer.target or 0.0, "lowered": ""}
 
@@ -100,6 +109,7 @@ class Visit:
             for task in tasks:
                 task.cancel()
             self.drop_clip()
+            self.downloads.drop()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def take_clip(self, clip: Clip) -> None:
@@ -112,6 +122,11 @@ class Visit:
         clip, self.clip = self.clip, None
         if clip is not None:
             clip.close()
+
+    @property
+    def remembered(self) -> np.ndarray | None:
+        """The source that thumbnails are to show, (H, W, 3) uint8 RGB, if there is one."""
+        return self._remembered
 
     async def _welcome(self) -> None:
         await self._say(
@@ -136,13 +151,16 @@ class Visit:
             elif text is not None:
                 try:
                     await self._handle(_read(text))
-                except UsageError as error:
+                except StreamstyleError as error:
                     await self._refuse(error)
 
     async def _handle(self, message: Mapping[str, Any]) -> None:
         for name, value in message.items():
             if name == "want":
                 self._change(value)
+                await self._send_controls(always=True)
+            elif name == "defaults":
+                self._look.restore_defaults()
                 await self._send_controls(always=True)
             elif name == "input":
                 self._switch(value)
@@ -153,13 +171,55 @@ class Visit:
                 self._wake.set()
             elif name == "rate":
                 self._aim(value)
+            elif name in ("pause", "seek"):
+                await self._steer_clip(name, value)
+            elif name == "remember":
+                await self._remember()
+            elif name == "render":
+                await self._start_render(value)
             else:
-                raise UsageError(f"unknown message {name!r}; known: want, input, ready, rate")
+                raise UsageError(f"unknown message {name!r}; known: {', '.join(MESSAGES)}")
 
     def _aim(self, rate: object) -> None:
         if not isinstance(rate, float) or not 0 <= rate <= MAX_RATE:
             raise UsageError(f"rate is {rate!r}, expected 0 to {MAX_RATE:g}")
-        self._stylizer.aim(rate)
+        self._look.aim(rate)
+
+    async def _steer_clip(self, name: str, value: object) -> None:
+        """Pause the clip, play it on, or move it to a time in seconds."""
+        clip = self.clip
+        if clip is None:
+            raise UsageError("there is no clip yet; upload one")
+        if name == "pause" and isinstance(value, bool):
+            await self._in_pool(clip.pause, value)
+        elif name == "seek" and isinstance(value, float) and 0 <= value < math.inf:
+            await self._in_pool(clip.seek, value)
+        else:
+            raise UsageError(f"{name} is {value!r}, expected a time in seconds, or true or false to pause")
+
+    async def _remember(self) -> None:
+        """Keep the current source for thumbnails."""
+        source = self._source
+        if isinstance(source, bytes):  # of the machine, mirrored already
+            source = await self._in_pool(read_jpeg, source)
+        elif source is not None and self._look.controls.mirror:
+            source = source[:, ::-1]
+        self._remembered = source
+        await self._say(remembered=source is not None)
+
+    async def _start_render(self, what: object) -> None:
+        """Render the clip or the sample with the current controls at full size; "" cancels."""
+        if what not in ("clip", "sample", ""):
+            raise UsageError(f"render is {what!r}, expected clip, sample, or nothing to cancel")
+        if not what:
+            self.downloads.drop()
+            await self._say(render={"state": "cancelled"})
+        elif what == "sample":
+            await self.downloads.start(RenderJob(str(SAMPLE), (), self._look.settings(), "stylized.jpg"))
+        elif self.clip is not None:
+            await self.downloads.start(self.clip.job(self._look.settings()))
+        else:
+            await self.downloads.fail("there is no clip yet; upload one")
 
     def _change(self, values: object) -> None:
         if not isinstance(values, dict):
@@ -167,9 +227,15 @@ class Visit:
         for name in values:
             if name not in CONTROL_NAMES:
                 raise UsageError(f"unknown control {name!r}; known: {', '.join(CONTROL_NAMES)}")
+        if self._input != "machine" or self._broadcast is None:
+            self._look.change(values)
+            return
         if "style" in values:
+            if self._styles.dream(values["style"]) is not None:
+                raise UsageError("the server's camera is shown in styles; dream with another input")
             values = {**values, "style": self._styles.resolve(values["style"])}
-        self._controlled.change(**values)
+        values.pop("depth", None)
+        self._broadcast.machine.change(**values)
 
     def _switch(self, name: object) -> None:
         if name not in INPUTS:
@@ -179,14 +245,11 @@ class Visit:
         if name == "clip" and self.clip is None:
             raise UsageError("there is no clip yet; upload one")
         self._input, self._pending_frame, self._number = str(name), None, 0
+        self._source, is_still = None, True
         if name == "clip" and self.clip is not None:
             is_still = self.clip.about["kind"] == "picture"
             self._aim(0.0 if is_still else self.clip.about["fps"] or MAX_RATE)
-
-    @property
-    def _controlled(self) -> Any:
-        """What the controls of the page change: its own stylizer, or the machine's camera."""
-        return self._broadcast.machine if self._input == "machine" and self._broadcast else self._stylizer
+        self._look.play_clip(name == "clip" and not is_still)
 
     async def _process(self) -> None:
         while True:
@@ -206,6 +269,7 @@ class Visit:
         if data is not None:
             begin = time.perf_counter()
             pixels = await self._in_pool(read_jpeg, data)
+            self._source = pixels
             await self._send(b"", await self._in_pool(write_jpeg, await self._stylized(pixels)))
             await self._took(time.perf_counter() - begin)
 
@@ -214,7 +278,7 @@ class Visit:
         if clip is None:
             raise UsageError("the clip is gone; upload one")
         try:
-            pixels = await self._in_pool(clip.next)
+            pixels, seconds = await self._in_pool(clip.next)
         except StreamstyleError:
             if clip is self.clip:
                 self.drop_clip()
@@ -222,15 +286,15 @@ class Visit:
             self._request_again()  # it was replaced by another clip
             return
         begin = time.perf_counter()
+        self._source = pixels
         source, result = await asyncio.gather(self._in_pool(write_jpeg, pixels), self._stylized(pixels))
-        await self._send(source, await self._in_pool(write_jpeg, result))
+        await self._send(source, await self._in_pool(write_jpeg, result), seconds)
         await self._took(time.perf_counter() - begin)
 
     async def _took(self, seconds: float) -> None:
         """Record how long a frame took, and send the status from time to time."""
-        stylizer = self._stylizer
-        stylizer.took(seconds)
-        status = {"target": stylizer.target or 0.0, "lowered": stylizer.lowered}
+        self._look.took(seconds)
+        status = {"target": self._look.target or 0.0, "lowered": self._look.lowered}
         if status != self._sent_status and time.monotonic() - self._status_at >= WAIT_SECONDS:
             self._status_at, self._sent_status = time.monotonic(), status
             await self._say(status=status)
@@ -246,6 +310,7 @@ class Visit:
             self._request_again()
         else:
             self._number, source, result = newest
+            self._source = source
             await self._send(source, result)
 
     def _request_again(self) -> None:
@@ -254,18 +319,22 @@ class Visit:
         self._wake.set()
 
     async def _stylized(self, pixels: np.ndarray) -> np.ndarray:
-        result: np.ndarray = await self._in_stylizing_thread(self._stylizer, pixels, time.monotonic())
+        result: np.ndarray = await self._in_stylizing_thread(self._look, pixels, time.monotonic())
         return result
 
     async def _send_controls(self, always: bool = False) -> None:
         """Send the controls, if they have changed; other visitors may change the machine's, too."""
-        controls = self._controlled.controls
-        if always or controls != self._sent_controls:
-            self._sent_controls = controls
-            await self._say(wanted={**asdict(controls), "style": self._styles.shares(controls)})
+        if self._input == "machine" and self._broadcast is not None:
+            controls = self._broadcast.machine.controls
+            wanted = {**asdict(controls), "style": self._styles.shares(controls), "depth": 0.0}
+        else:
+            wanted = self._look.wanted
+        if always or wanted != self._sent_controls:
+            self._sent_controls = wanted
+            await self._say(wanted=wanted)
 
-    async def _send(self, source: bytes, result: bytes) -> None:
-        await self._socket.send_bytes(SOURCE_BYTES.pack(len(source)) + source + result)
+    async def _send(self, source: bytes, result: bytes, seconds: float = 0.0) -> None:
+        await self._socket.send_bytes(IMAGE_HEADER.pack(len(source), seconds) + source + result)
 
     async def _refuse(self, error: StreamstyleError, picture: bool = False) -> None:
         """Send an error message; with `picture` it is the answer to a frame, or to `ready`."""

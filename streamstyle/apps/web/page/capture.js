@@ -15,16 +15,17 @@ export class Capture {
     this.video.tabIndex = -1;
     this.video.ariaHidden = true;
     document.body.append(this.video);
-    this.still = null;
-    this.stream = null;
+    this.still = this.stream = null;
+    this.sound = null; // of the microphone
   }
 
   async openSample() {
     this.close();
     const still = new Image();
     still.src = "/sample.jpg";
+    this.still = still; // decoded or not: it may be closed meanwhile
     await still.decode();
-    this.still = still;
+    if (this.still !== still) return;
     this.onfresh();
   }
 
@@ -51,6 +52,16 @@ export class Capture {
       next(step);
     };
     next(step);
+  }
+
+  // A track of this microphone, "default" for the browser's choice; null for "". Throws as openCamera.
+  async openMicrophone(deviceId) {
+    this.sound?.stop();
+    this.sound = null;
+    if (!deviceId) return null;
+    const audio = deviceId === "default" ? true : { deviceId: { exact: deviceId } };
+    this.sound = (await navigator.mediaDevices.getUserMedia({ audio, video: false })).getAudioTracks()[0];
+    return this.sound;
   }
 
   close() {

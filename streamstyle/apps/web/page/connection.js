@@ -2,10 +2,11 @@
 
 const FIRST_WAIT = 500, LONGEST_WAIT = 5000; // milliseconds
 const FULL = 1013;
+const HEADER = 8; // bytes before the images of a frame
 
 export class Connection {
   // on: welcome(values), controls(values), input(name), status(values), refused(message, answersFrame),
-  //     frame(sourceBlob or null, resultBlob), lost(message)
+  //     frame(sourceBlob or null, resultBlob, seconds), lost(message), remembered(hasImage), render(progress)
   constructor(on) {
     this.on = on;
     this.wait = FIRST_WAIT;
@@ -34,6 +35,8 @@ export class Connection {
     if ("wanted" in message) this.on.controls(message.wanted);
     if ("input" in message) this.on.input(message.input);
     if ("status" in message) this.on.status(message.status);
+    if ("remembered" in message) this.on.remembered(message.remembered);
+    if ("render" in message) this.on.render(message.render);
     if ("refused" in message) {
       this.full = message.full ? message.refused : null;
       if (!this.full) this.on.refused(message.refused, message.picture);
@@ -41,10 +44,10 @@ export class Connection {
   }
 
   readFrame(data) {
-    const length = new DataView(data).getUint32(0, true);
-    const source = length ? new Blob([new Uint8Array(data, 4, length)], { type: "image/jpeg" }) : null;
-    const result = new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" });
-    this.on.frame(source, result);
+    const head = new DataView(data), length = head.getUint32(0, true), seconds = head.getFloat32(4, true);
+    const source = length ? new Blob([new Uint8Array(data, HEADER, length)], { type: "image/jpeg" }) : null;
+    const result = new Blob([new Uint8Array(data, HEADER + length)], { type: "image/jpeg" });
+    this.on.frame(source, result, seconds);
   }
 
   send(message) {

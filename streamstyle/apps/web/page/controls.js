@@ -2,69 +2,143 @@
 
 const byId = (id) => document.getElementById(id);
 const thumbnails = byId("thumbnails"), second = byId("second"), share = byId("share");
-const SLIDERS = ["strength", "stroke_size", "keep_colors", "steady"];
-const DEFAULTS = { strength: 1, stroke_size: 1, keep_colors: 0, steady: 0 };
+const SLIDERS = ["strength", "stroke_size", "keep_colors", "steady", "depth"];
 const ECHO_TIME = 400; // milliseconds after a change during which values from the server are outdated
+const THUMBNAIL_PAUSE = 300; // milliseconds between two of them while frames are stylized
+const FIRST_KEYS = 10; // 1 to 9 and 0; the following ones with Shift
 
 export class Controls {
-  // onchange(values): the user changed these controls.
-  constructor(onchange) {
-    this.onchange = onchange;
+  // onchange(values): the user changed these controls; ondefaults(): all of that is to be undone.
+  constructor(onchange, ondefaults) {
+    Object.assign(this, { onchange, ondefaults });
     this.styles = [];
     this.touched = -ECHO_TIME;
     this.pending = {};
-    for (const name of SLIDERS) byId(name).addEventListener("input", () => this.send({ [name]: this.value(name) }));
+    this.chosen = new Set(); // names of the controls that the user has changed
+    this.picture = null; // makes the addresses of thumbnails: see showThumbnails
+    for (const name of SLIDERS) {
+      // Each depth begins a dream anew, so it changes only where the slider is let go.
+      byId(name).addEventListener(name === "depth" ? "change" : "input", () => this.send({ [name]: this.value(name) }));
+      byId(name).addEventListener("input", () => { this.touched = performance.now(); this.showValues(); });
+    }
     share.addEventListener("input", () => this.sendStyle());
     second.addEventListener("change", () => this.sendStyle());
+    document.querySelectorAll("#kinds input").forEach((radio) => radio.addEventListener("change", () => this.showKind(radio.value)));
     for (const name of ["mirror", "bypass"]) byId(name).addEventListener("click", () => this.toggle(name));
     byId("reset").addEventListener("click", () => {
+      this.chosen.clear();
       second.value = "";
-      Object.entries(DEFAULTS).forEach(([name, value]) => this.set(name, value));
       this.sendStyle();
-      this.send(DEFAULTS);
+      this.ondefaults();
     });
   }
 
+  // styles: { kind, name, label, note }; may be called again, as when a style is added.
   setStyles(styles) {
     if (JSON.stringify(styles) === JSON.stringify(this.styles)) return;
+    const chosen = this.style;
     this.styles = styles;
-    thumbnails.replaceChildren(...styles.map((style, number) => this.thumbnail(style, number)));
-    second.replaceChildren(new Option("none", ""), ...styles.map(({ name, label }) => new Option(label, name)));
+    const numbers = { style: 0, dream: 0 };
+    thumbnails.replaceChildren(...styles.map((style) => this.thumbnail(style, numbers[style.kind]++)));
+    const isMixed = second.value;
+    second.replaceChildren(new Option("none", ""),
+      ...styles.filter(({ kind }) => kind === "style").map(({ name, label }) => new Option(label, name)));
+    second.value = isMixed;
+    byId("kinds").hidden = !numbers.dream || !numbers.style;
+    if (chosen) this.radio(chosen)?.setAttribute("checked", "");
+    this.showKind(this.kindOf(chosen) ?? styles[0]?.kind);
   }
 
-  thumbnail({ name, label }, number) {
-    const box = document.createElement("label");
+  // Another style for this visitor, such as one of a painting.
+  addStyle(style) {
+    this.setStyles([...this.styles.filter(({ name }) => name !== style.name), style]);
+  }
+
+  thumbnail({ kind, name, label }, number) {
+    const box = Object.assign(document.createElement("label"), { title: keyOf(number) ? `${label} (${keyOf(number)})` : label });
+    box.dataset.kind = kind;
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "style", value: name });
-    const picture = Object.assign(new Image(270, 180), { src: `/thumbnails/${encodeURIComponent(name)}.jpg`, alt: "" });
+    const image = Object.assign(new Image(270, 180), { alt: "" });
     const text = Object.assign(document.createElement("span"), { textContent: label });
     radio.addEventListener("change", () => this.sendStyle());
-    box.append(radio, picture, text);
-    if (number < 9) box.append(Object.assign(document.createElement("kbd"), { textContent: number + 1, ariaHidden: true }));
+    box.append(radio, image, text);
+    if (keyOf(number)) box.append(Object.assign(document.createElement("kbd"), { textContent: keyOf(number), ariaHidden: true }));
     return box;
+  }
+
+  // Show thumbnails of what the server remembers for a visit; visit: "" for the sample; moves: frames are
+  // stylized meanwhile, and go first.
+  showThumbnails(visit, moves) {
+    this.picture = { visit, moves, number: (this.picture?.number ?? 0) + 1, kinds: new Set() };
+    this.loadThumbnails();
+  }
+
+  // Only those of the kind that is listed, as dreams take a while; one after the other, as the server makes
+  // them so, and what else is to be sent must not wait for all of them.
+  async loadThumbnails() {
+    const { picture, kind } = this;
+    if (!picture || picture.kinds.has(kind)) return;
+    picture.kinds.add(kind);
+    const query = picture.visit ? `?visit=${encodeURIComponent(picture.visit)}&picture=${picture.number}` : "";
+    for (const box of [...thumbnails.children].filter(({ dataset }) => dataset.kind === kind)) {
+      if (this.picture !== picture || !box.isConnected) return; // another input is shown by now
+      if (kind !== this.kind) { picture.kinds.delete(kind); return; } // to go on when it is listed again
+      const image = box.querySelector("img");
+      image.src = `/thumbnails/${encodeURIComponent(box.querySelector("input").value)}.jpg${query}`;
+      await image.decode().then(() => image.classList.add("loaded"), () => image.removeAttribute("src"));
+      if (picture.moves) await new Promise((done) => setTimeout(done, THUMBNAIL_PAUSE));
+    }
+  }
+
+  kindOf(name) {
+    return this.styles.find((style) => style.name === name)?.kind;
+  }
+
+  get isDream() {
+    return this.kindOf(this.style) === "dream";
+  }
+
+  // List styles or dreams.
+  showKind(kind) {
+    if (!kind) return;
+    this.kind = kind;
+    const radio = document.querySelector(`#kinds input[value="${kind}"]`);
+    radio.checked = true;
+    for (const box of thumbnails.children) box.hidden = box.dataset.kind !== kind;
+    this.loadThumbnails();
+    this.scroll();
+  }
+
+  radio(name) {
+    return [...thumbnails.querySelectorAll("input")].find(({ value }) => value === name);
   }
 
   get style() {
     return thumbnails.querySelector("input:checked")?.value;
   }
 
-  // Choose a style by its number, counted from 0; wraps around.
+  // Choose from the list by number, counted from 0; wraps around.
   choose(number) {
-    const radios = [...thumbnails.querySelectorAll("input")];
+    const radios = [...thumbnails.querySelectorAll("label:not([hidden]) input")];
     const radio = radios[(number + radios.length) % radios.length];
     if (!radio) return;
     radio.checked = true;
     this.sendStyle();
   }
 
+  get listed() {
+    return this.styles.filter(({ kind }) => kind === this.kind);
+  }
+
   step(by) {
-    this.choose(Math.max(0, this.styles.findIndex(({ name }) => name === this.style)) + by);
+    this.choose(Math.max(0, this.listed.findIndex(({ name }) => name === this.style)) + by);
   }
 
   sendStyle() {
     const first = this.style, other = second.value, part = share.value / 100;
     this.showStyle();
     if (!first) return;
-    if (!other || other === first || part === 0) this.send({ style: first });
+    if (!other || other === first || part === 0 || this.isDream) this.send({ style: first });
     else if (part === 1) this.send({ style: other });
     else this.send({ style: `${(1 - part).toFixed(2)}*${first}+${part.toFixed(2)}*${other}` });
   }
@@ -84,6 +158,7 @@ export class Controls {
 
   // Changes within one animation frame become one message.
   send(values) {
+    for (const name of Object.keys(values)) this.chosen.add(name);
     this.touched = performance.now();
     if (!Object.keys(this.pending).length) requestAnimationFrame(() => {
       const all = this.pending;
@@ -106,6 +181,7 @@ export class Controls {
     for (const name of SLIDERS) this.set(name, values[name]);
     this.press("mirror", values.mirror);
     this.press("bypass", values.bypass);
+    const before = this.style;
     const [first, other] = Object.entries(values.style).sort(([, a], [, b]) => b - a);
     const part = Number(share.value);
     const isEnd = !other && ((part === 0 && first[0] === this.style) || (part === 100 && first[0] === second.value));
@@ -113,9 +189,10 @@ export class Controls {
       const names = Object.keys(values.style);
       const pair = names.length === 2 && names[0] === this.style ? names : other ? [first[0], other[0]] : [first[0]];
       for (const radio of thumbnails.querySelectorAll("input")) radio.checked = radio.value === pair[0];
-      second.value = pair[1] ?? "";
+      if (!this.isDream) second.value = pair[1] ?? "";
       if (pair[1]) share.value = Math.round(100 * values.style[pair[1]]);
     }
+    if (this.style !== before) this.showKind(this.kindOf(this.style));
     this.showStyle();
     this.showValues();
   }
@@ -132,12 +209,21 @@ export class Controls {
   showStyle() {
     const style = this.styles.find(({ name }) => name === this.style);
     byId("note").textContent = style?.note ?? "";
+    byId("depth-row").hidden = !this.isDream;
+    byId("steady-row").hidden = byId("mixture").hidden = this.isDream;
     share.disabled = !second.value;
-    const checked = thumbnails.querySelector("input:checked")?.parentElement;
-    if (checked && checked !== this.shown)
-      thumbnails.scrollTo({ left: checked.offsetLeft - thumbnails.offsetLeft - (thumbnails.clientWidth - checked.clientWidth) / 2 });
-    this.shown = checked;
+    this.scroll();
     this.showValues();
+  }
+
+  // Bring the chosen style into view.
+  scroll() {
+    const checked = thumbnails.querySelector("label:not([hidden]) input:checked")?.parentElement;
+    if (checked && checked !== this.scrolledTo) {
+      const box = checked.getBoundingClientRect(), strip = thumbnails.getBoundingClientRect();
+      thumbnails.scrollBy({ left: (box.left + box.right - strip.left - strip.right) / 2 });
+    }
+    this.scrolledTo = checked;
   }
 
   showValues() {
@@ -145,8 +231,14 @@ export class Controls {
       document.querySelector(`output[for="${id}"]`).textContent = text;
       byId(id).setAttribute("aria-valuetext", text);
     };
-    for (const name of ["strength", "keep_colors", "steady"]) write(name, `${Math.round(100 * this.value(name))} %`);
+    for (const name of ["strength", "keep_colors", "steady", "depth"]) write(name, `${Math.round(100 * this.value(name))} %`);
     write("stroke_size", `${this.value("stroke_size").toFixed(2)}×`);
     write("share", second.value ? `${share.value} %` : "–");
   }
+}
+
+// The key of the style with this number, counted from 0; "" if there is none.
+function keyOf(number) {
+  const digit = (number % FIRST_KEYS + 1) % 10;
+  return number < FIRST_KEYS ? `${digit}` : number < 2 * FIRST_KEYS ? `⇧${digit}` : "";
 }

@@ -3,10 +3,17 @@
 import { Capture } from "/capture.js";
 import { Connection } from "/connection.js";
 import { Controls } from "/controls.js";
+import { listenToKeys } from "/keys.js";
+import { say, showProblem } from "/messages.js";
+import { Player } from "/player.js";
+import { Render } from "/render.js";
+import { AutoSize } from "/size.js";
 import { View } from "/view.js";
 
 const byId = (id) => document.getElementById(id);
-const MESSAGE_TIME = 7000, STILL_TIME = 1500, STILL_STEP = 40; // milliseconds
+const STILL_TIME = 1500, DREAM_TIME = 8000, STILL_STEP = 40; // milliseconds
+const REMEMBER_TIME = 1500; // after which a camera has adapted to the light
+const USUAL_RATE = 30; // frames per second of recordings, unless another rate is held
 
 // The key is in a cookie now; remove it from the address bar, so that a copied link does not reveal it.
 history.replaceState(null, "", location.pathname);
@@ -21,14 +28,25 @@ let inFlight = false, fresh = false, taken = 0, latency = null, awakeUntil = 0;
 let shown = Promise.resolve(); // resolves when the last received frame has been shown
 let upload = null;
 let isCameraLost = false; // the server's
+let status = {}; // of the server: target and lowered
+let wish = ""; // an input that was chosen before the server was there
+let rememberAt = 0; // when thumbnails are to show the input; 0 if they do, or need not
 
-const view = new View((message) => {
-  byId("record").setAttribute("aria-pressed", false);
-  byId("record").textContent = "Record";
+const view = new View((isRecording, message) => {
+  byId("record").setAttribute("aria-pressed", isRecording);
+  byId("record").lastChild.textContent = isRecording ? "Stop" : "Record";
   if (message) say(message);
 });
 const capture = new Capture(() => { fresh = true; sendFrame(); });
-const controls = new Controls((values) => { connection.send({ want: values }); refreshSample(); });
+const autoSize = new AutoSize();
+const send = (message) => connection.send(message);
+const controls = new Controls(
+  (values) => { send({ want: values }); refreshSample(); },
+  () => send({ defaults: true }),
+);
+const player = new Player(send, say);
+// While it renders, the clip stands still, as both would be slow.
+const render = new Render(send, say, (isRunning) => player.pause(isRunning));
 const connection = new Connection({
   welcome: greet,
   controls(values) {
@@ -42,7 +60,7 @@ const connection = new Connection({
     if (isBrowser()) sendFrame();
     else requestFrame();
   },
-  status: (status) => showStatus(status),
+  status: (values) => showStatus(values),
   refused(message, answersFrame) {
     say(message);
     if (controls.values) controls.show(controls.values);
@@ -52,17 +70,30 @@ const connection = new Connection({
     else if (input === "clip") { // it cannot be played any further
       isUploaded = false;
       file = null;
+      player.close();
       switchTo("sample");
     }
   },
   frame: showFrame,
+  remembered: (hasImage) => { if (hasImage) controls.showThumbnails(welcome.visit, input !== "clip" || player.isVideo); },
+  render: (message) => render.show(message),
   lost(message) {
     inFlight = false;
     byId("state").textContent = "offline";
     byId("state").className = "away";
+    rest(true);
+    render.lose();
     showProblem(message);
   },
 });
+
+// While the server is away, what needs it is at rest; recordings go on.
+function rest(isOffline) {
+  document.body.classList.toggle("offline", isOffline);
+  for (const id of ["inputs", "look", "styles", "player"]) byId(id).inert = isOffline;
+  for (const id of ["download", "mirror", "bypass"]) byId(id).disabled = isOffline;
+  if (isOffline) player.audio.pause();
+}
 
 const isBrowser = () => input === "sample" || input === "camera";
 
@@ -70,6 +101,7 @@ function greet(values) {
   const again = welcome !== null;
   welcome = values;
   showProblem("");
+  rest(false);
   byId("state").textContent = values.device;
   byId("state").className = "";
   showLowered({});
@@ -80,15 +112,26 @@ function greet(values) {
   inFlight = isUploaded = false;
   if (again) {
     say("Reconnected.");
-    if (ownControls) connection.send({ want: { ...ownControls, style: mixture(ownControls.style) } });
+    if (ownControls) {
+      const chosen = Object.entries(ownControls).filter(([name]) => controls.chosen.has(name) && name !== "style");
+      send({ want: { ...Object.fromEntries(chosen), style: mixture(ownControls.style) } });
+    }
+    rememberSoon();
     if (input === "clip" && file) uploadClip(file);
-    else if (input === "machine") connection.send({ input: "machine" });
+    else if (input === "machine") send({ input: "machine" });
     else { sendRate(); fresh = true; refreshSample(); }
-  } else if (values.machine) switchTo("machine");
-  else switchTo("sample");
+  } else switchTo(wish || (values.machine ? "machine" : "sample"));
 }
 
-const mixture = (shares) => Object.entries(shares).map(([name, part]) => `${part}*${name}`).join("+");
+function mixture(shares) {
+  const names = Object.keys(shares);
+  return names.length === 1 ? names[0] : names.map((name) => `${shares[name]}*${name}`).join("+");
+}
+
+// Thumbnails show the input once there is an image of it.
+function rememberSoon() {
+  rememberAt = performance.now() + (input === "camera" || input === "machine" ? REMEMBER_TIME : 0);
+}
 
 // Send a new frame, unless one is in flight.
 async function sendFrame() {
@@ -107,11 +150,11 @@ function requestFrame() {
   if (inFlight || isBrowser() || served !== input || !connection.isOpen) return;
   inFlight = true;
   taken = performance.now();
-  connection.send({ ready: true });
+  send({ ready: true });
 }
 
 // While a frame is being decoded, the next one is requested.
-async function showFrame(sourceBlob, resultBlob) {
+async function showFrame(sourceBlob, resultBlob, seconds) {
   const own = isBrowser(), canvas = capture.canvas, time = taken, before = shown;
   shown = (async () => {
     const [stylized, original] = await Promise.all([createImageBitmap(resultBlob), sourceBlob && createImageBitmap(sourceBlob)]);
@@ -119,6 +162,8 @@ async function showFrame(sourceBlob, resultBlob) {
     if (own === !original && own === isBrowser()) { // otherwise it belongs to the previous input
       byId("frame").classList.remove("waiting");
       view.show(stylized, original ?? canvas, input !== "machine" && controls.values?.mirror);
+      if (input === "clip") player.shown(seconds);
+      if (rememberAt && performance.now() >= rememberAt) remember();
       if (own) latency = latency === null ? performance.now() - time : 0.9 * latency + 0.1 * (performance.now() - time);
     }
     stylized.close();
@@ -131,46 +176,60 @@ async function showFrame(sourceBlob, resultBlob) {
   else if (performance.now() < awakeUntil) setTimeout(() => { fresh = true; sendFrame(); }, STILL_STEP);
 }
 
-// The sample is sent again only for a while after a change.
+function remember() {
+  rememberAt = 0;
+  if (input === "sample") controls.showThumbnails("", false);
+  else send({ remember: true });
+}
+
+// The sample is sent again only for a while after a change; dreams grow longer.
 function refreshSample() {
   if (input !== "sample") return;
-  awakeUntil = performance.now() + STILL_TIME;
+  awakeUntil = performance.now() + (controls.isDream ? DREAM_TIME : STILL_TIME);
   fresh = true;
   sendFrame();
 }
 
 async function switchTo(name) {
   const before = input;
+  if (before !== name) view.stop(`The recording ended with the ${before}.`);
+  say("");
   input = name;
   latency = null;
   showLowered({});
+  rememberSoon();
   byId("frame").classList.add("waiting");
   if (isCameraLost) showProblem("");
   isCameraLost = false;
   byId("state").title = "";
   byId("camera-row").hidden = name !== "camera";
   byId("size-row").hidden = !(name === "sample" || name === "camera");
+  byId("download").hidden = !(name === "sample" || name === "clip");
+  byId("mirror").hidden = name === "clip";
+  byId("kinds").querySelector("[value=dream]").disabled = name === "machine";
+  player.show(name === "clip");
   document.querySelector(`#inputs input[value="${name}"]`).checked = true;
   if (!isBrowser()) capture.close();
   try {
-    if (isBrowser() && served !== "browser") connection.send({ input: "browser" });
+    if (isBrowser() && served !== "browser") send({ input: "browser" });
     if (name === "sample") {
       await capture.openSample();
+      if (input !== name) return;
       sendRate();
       if (before !== "sample") setMirror(false);
       refreshSample();
     } else if (name === "camera") await openCamera();
-    else connection.send({ input: name });
+    else send({ input: name });
   } catch (error) {
     if (input !== name) return; // another input was chosen meanwhile
-    say(whyNoCamera(error));
-    switchTo("sample");
+    await switchTo("sample");
+    say(whyNot(error, "camera"));
   }
 }
 
 // How many frames a second there are to hold: a still image needs none.
 function sendRate() {
-  connection.send({ rate: input === "camera" ? capture.rate : 0 });
+  send({ rate: input === "camera" ? capture.rate : 0 });
 }
 
 function setMirror(on) {
@@ -188,22 +247,41 @@ async function openCamera(deviceId) {
     say("The camera was disconnected.");
     switchTo("sample");
   };
-  const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
-  const options = cameras.map((camera, number) => new Option(camera.label || `Camera ${number + 1}`, camera.deviceId));
-  byId("camera").replaceChildren(...options);
-  byId("camera").value = track.getSettings().deviceId;
+  await listDevices("camera", "videoinput", track.getSettings().deviceId);
 }
 
-function whyNoCamera(error) {
+// The devices that there are; their names are known once one of them is in use.
+async function listDevices(id, kind, chosen, first = []) {
+  const devices = (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === kind && device.deviceId);
+  const named = devices.map(({ label, deviceId }, number) => new Option(label || `${id[0].toUpperCase()}${id.slice(1)} ${number + 1}`, deviceId));
+  byId(id).replaceChildren(...first, ...named);
+  byId(id).value = chosen;
+}
+
+async function chooseMicrophone() {
+  const chosen = byId("microphone").value;
+  try {
+    if (chosen && !navigator.mediaDevices?.getUserMedia) throw new Error("insecure");
+    const track = await capture.openMicrophone(chosen);
+    const isListed = track?.getSettings().deviceId || chosen;
+    if (track) await listDevices("microphone", "audioinput", isListed, [new Option("off", "")]);
+    if (track && view.isRecording) say("The microphone is heard from the next recording on.");
+  } catch (error) {
+    byId("microphone").value = "";
+    say(whyNot(error, "microphone"));
+  }
+}
+
+function whyNot(error, device) {
   if (error.message === "insecure")
-    return `Browsers allow the camera only to https or localhost, and this page came over http from ${location.hostname}. Serve it through an https proxy, or forward the port (ssh -L). Clips work without that.`;
+    return `Browsers allow the ${device} only to https or localhost, and this page came over http from ${location.hostname}. Serve it through an https proxy, or forward the port (ssh -L). Clips work without that.`;
   const reasons = {
-    NotAllowedError: "The camera was refused. Allow it for this page in the browser's settings, then choose Camera again.",
-    NotFoundError: "No camera was found. Connect one, or choose a clip.",
-    OverconstrainedError: "This camera is no longer available.",
-    NotReadableError: "The camera is in use by another program.",
+    NotAllowedError: `The ${device} was refused. Allow it for this page in the browser's settings, then choose it again.`,
+    NotFoundError: `No ${device} was found. Connect one${device === "camera" ? ", or choose a clip" : ""}.`,
+    OverconstrainedError: `This ${device} is no longer available.`,
+    NotReadableError: `The ${device} is in use by another program.`,
   };
-  return reasons[error.name] ?? `The camera cannot be used: ${error.message}`;
+  return reasons[error.name] ?? `The ${device} cannot be used: ${error.message}`;
 }
 
 function uploadClip(chosen) {
@@ -212,6 +290,7 @@ function uploadClip(chosen) {
     say(`The file is too large; the limit is ${Math.round(welcome.most_clip_bytes / 1e6)} MB.`);
     return;
   }
+  say("");
   upload = new XMLHttpRequest();
   upload.open("POST", `/clips?visit=${encodeURIComponent(welcome.visit)}`);
   upload.responseType = "json";
@@ -221,7 +300,10 @@ function uploadClip(chosen) {
       file = chosen;
       isUploaded = true;
       setMirror(false);
+      view.stop("The recording ended with the clip before.");
+      player.open(file, target.response);
       switchTo("clip");
+      if (target.response.warning) say(`Note: ${chosen.name}: ${target.response.warning}.`);
     } else say(target.response?.refused ?? "The file was refused.");
   };
   upload.onerror = () => say("The upload was interrupted. Try again.");
@@ -235,18 +317,6 @@ function uploadClip(chosen) {
   upload.send(chosen);
 }
 
-function say(text) {
-  byId("message").textContent = text;
-  byId("message").hidden = false;
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => { byId("message").hidden = true; }, Math.max(MESSAGE_TIME, 70 * text.length));
-}
-
-function showProblem(text) {
-  byId("trouble").textContent = text;
-  byId("trouble").hidden = !text;
-}
-
 function showSpeed() {
   const fps = view.fps;
   const write = (id, number, unit) => {
@@ -254,39 +324,59 @@ function showSpeed() {
     if (number !== null) byId(id).append(Object.assign(document.createElement("b"), { textContent: Math.round(number) }), ` ${unit}`);
   };
   write("fps", fps, "fps");
+  byId("lowered").hidden = !fps;
   write("latency", fps ? latency : null, "ms");
 }
 
 // What is lowered to hold the frame rate, in words.
-function showLowered({ target, lowered }) {
-  byId("lowered").textContent = lowered ? `of ${Math.round(target)}: ${lowered}` : "";
+function showLowered(values) {
+  status = values;
+  const parts = [values.lowered, size() === "auto" && isBrowser() ? autoSize.lowered : ""].filter(Boolean);
+  byId("lowered").textContent = parts.length ? `of ${Math.round(values.target ?? 0)}: ${parts.join(", ")}` : "";
+}
+
+const size = () => byId("size").value;
+
+// Images from the camera are as large as the rate allows.
+function adaptSize() {
+  if (input !== "camera" || size() !== "auto") return;
+  const target = Math.min(status.target || welcome?.fps || 0, capture.rate);
+  if (!autoSize.update(view.fps, target, Boolean(status.lowered), performance.now() / 1000)) return;
+  if (view.isRecording) return; // it would end
+  capture.width = autoSize.size;
+  showLowered({ ...status, target });
 }
 
 // The status of the server's camera, or of this browser's own stylizer.
-function showStatus(status) {
-  showLowered(status);
+function showStatus(values) {
+  showLowered(values);
   if (input !== "machine") return;
-  latency = status.latency_ms ?? null;
-  const lost = status.state === "lost";
+  latency = values.latency_ms ?? null;
+  const lost = values.state === "lost";
   if (lost !== isCameraLost) showProblem(lost ? "The server's camera is lost. Waiting for it …" : "");
   isCameraLost = lost;
-  byId("state").title = Object.entries(status).map(([name, value]) =>
+  byId("state").title = Object.entries(values).map(([name, value]) =>
     `${name.replaceAll("_", " ")}: ${typeof value === "number" ? Math.round(value * 10) / 10 : value}`).join("\n");
 }
 
 const stamp = () => `streamstyle-${controls.style ?? "picture"}-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}`;
 
 function record() {
-  if (view.isRecording) { view.stop("The recording is in your downloads."); return; }
-  const refused = view.record(stamp());
-  if (refused) { say(refused); return; }
-  byId("record").setAttribute("aria-pressed", true);
-  byId("record").textContent = "Stop";
+  if (view.isRecording) view.stop("");
+  else view.record(stamp(), Math.round(welcome?.fps || USUAL_RATE), capture.sound);
 }
 
+// An image is saved as large as it is; a camera or video as it is shown.
 function snapshot() {
+  if (input === "sample" || (input === "clip" && !player.isVideo)) { download(); return; }
   view.snapshot(stamp());
   say("The snapshot is in your downloads.");
+}
+
+function download() {
+  if (byId("download").hidden || byId("download").disabled) return;
+  const name = input === "clip" ? `${file.name.replace(/\.[^.]*$/, "")}-${controls.style}` : stamp();
+  render.start(input, name, welcome.visit);
 }
 
 function fillScreen() {
@@ -309,6 +399,7 @@ byId("inputs").addEventListener("pointerup", () => setTimeout(() => {
 
 const pick = byId("file");
 document.querySelectorAll("#inputs input").forEach((radio) => radio.addEventListener("change", () => {
+  if (!welcome && radio.value !== "clip") { wish = radio.value; return; }
   if (radio.value !== "clip" || isUploaded) { switchTo(radio.value); return; }
   document.querySelector(`#inputs input[value="${input}"]`).checked = true; // until a clip has been uploaded
   if (file) uploadClip(file);
@@ -316,8 +407,14 @@ document.querySelectorAll("#inputs input").forEach((radio) => radio.addEventList
 }));
 pick.addEventListener("change", () => { if (pick.files[0]) uploadClip(pick.files[0]); pick.value = ""; });
 byId("cancel").addEventListener("click", () => upload?.abort());
-byId("camera").addEventListener("change", () => openCamera(byId("camera").value).catch((error) => say(whyNoCamera(error))));
-byId("size").addEventListener("change", () => { capture.width = Number(byId("size").value); fresh = true; refreshSample(); });
+byId("camera").addEventListener("change", () => openCamera(byId("camera").value).catch((error) => say(whyNot(error, "camera"))));
+byId("microphone").addEventListener("change", chooseMicrophone);
+byId("size").addEventListener("change", () => {
+  capture.width = size() === "auto" ? autoSize.size : Number(size());
+  fresh = true;
+  refreshSample();
+});
+byId("download").addEventListener("click", download);
 byId("snapshot").addEventListener("click", snapshot);
 byId("record").addEventListener("click", record);
 byId("fullscreen").addEventListener("click", fillScreen);
@@ -334,22 +431,6 @@ addEventListener("drop", (event) => {
   if (event.dataTransfer.files[0]) uploadClip(event.dataTransfer.files[0]);
 });
 
-const KEYS = {
-  m: () => controls.toggle("mirror"),
-  b: () => controls.toggle("bypass"),
-  s: snapshot,
-  r: record,
-  f: fillScreen,
-  "?": () => byId("help").showModal(),
-};
-addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, dialog *, dialog")) return;
-  const arrow = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (arrow && !event.target.matches("input, [role=slider]")) controls.step(arrow);
-  else if (/^[1-9]$/.test(event.key)) { if (event.key <= controls.styles.length) controls.choose(event.key - 1); }
-  else if (KEYS[event.key.toLowerCase()] && !event.repeat) KEYS[event.key.toLowerCase()]();
-  else return;
-  event.preventDefault();
-});
-
-setInterval(showSpeed, 500);
+listenToKeys({ s: snapshot, r: record, d: download, f: fillScreen, "?": () => byId("help").showModal() }, controls, player);
+addEventListener("beforeunload", (event) => { if (view.isRecording || render.isRunning) event.preventDefault(); });
+setInterval(() => { showSpeed(); adaptSize(); }, 500);

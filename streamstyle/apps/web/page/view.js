@@ -1,19 +1,30 @@
 // The view: source and stylized image, the divider, snapshots and recordings.
 
+import { startRecorder } from "/recorder.js";
+
 const byId = (id) => document.getElementById(id);
 const frame = byId("frame"), divider = byId("divider");
 const result = byId("result"), source = byId("source");
 const STEP = 2, LEAP = 10; // per cent, with the keyboard
 
 export class View {
-  // onstop(message): a recording has ended.
-  constructor(onstop) {
-    this.onstop = onstop;
-    this.recorder = null;
+  // onrecording(isRecording, message): a recording has begun or ended.
+  constructor(onrecording) {
+    this.onrecording = onrecording;
+    this.recorder = null; // a promise of one
     this.times = [];
     this.setSplit(50);
     this.followPointer();
     divider.addEventListener("keydown", (event) => this.followKey(event));
+    document.addEventListener("fullscreenchange", () => this.followScreen());
+  }
+
+  // Full screen begins with the stylized image alone; the divider waits at the edge.
+  followScreen() {
+    if (document.fullscreenElement) {
+      this.splitBefore = this.split;
+      this.setSplit(0);
+    } else this.setSplit(this.splitBefore);
   }
 
   setSplit(percent) {
@@ -52,7 +63,7 @@ export class View {
   show(stylized, original, mirrored) {
     const { width, height } = stylized;
     if (result.width !== width || result.height !== height) {
-      if (this.recorder) this.stop("The recording ended because the image size changed.");
+      this.stop("The size of the image changed.");
       result.width = source.width = width;
       result.height = source.height = height;
       document.documentElement.style.setProperty("--ratio", width / height);
@@ -81,40 +92,49 @@ export class View {
     return this.recorder !== null;
   }
 
-  // Returns an error message, or null.
-  record(name) {
-    if (!window.MediaRecorder || !result.captureStream) return "This browser cannot record; use snapshots instead.";
-    const kinds = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
-    const mimeType = kinds.find((kind) => MediaRecorder.isTypeSupported(kind));
-    if (!mimeType) return "This browser cannot record; use snapshots instead.";
-    const parts = [];
-    const recorder = new MediaRecorder(result.captureStream(), { mimeType, videoBitsPerSecond: 8_000_000 });
-    recorder.ondataavailable = ({ data }) => parts.push(data);
-    recorder.onstop = () => save(new Blob(parts, { type: mimeType }), `${name}.${mimeType.includes("mp4") ? "mp4" : "webm"}`);
-    recorder.start(1000);
-    this.recorder = recorder;
-    this.begin = performance.now();
+  // microphone: a track of sound, or null.
+  async record(name, rate, microphone) {
+    if (this.recorder) return;
+    const starting = startRecorder(result, rate, microphone);
+    Object.assign(this, { recorder: starting, name });
+    try {
+      this.started = await starting;
+    } catch (error) {
+      this.recorder = null;
+      this.onrecording(false, error.message);
+      return;
+    }
+    if (this.recorder !== starting) return; // stopped meanwhile
     this.tick();
     this.clock = setInterval(() => this.tick(), 500);
-    return null;
+    this.onrecording(true, "");
   }
 
   tick() {
-    const seconds = Math.floor((performance.now() - this.begin) / 1000);
+    const seconds = Math.floor(this.started.seconds);
     byId("recording").hidden = false;
     byId("recorded").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
 
-  stop(message) {
-    this.recorder?.stop();
+  // Ends the recording, if there is one, and saves it; why: a sentence, or "".
+  async stop(why) {
+    const { recorder, name } = this;
+    if (!recorder) return;
     this.recorder = null;
     clearInterval(this.clock);
     byId("recording").hidden = true;
-    this.onstop(message);
+    this.onrecording(false, "");
+    try {
+      const recorded = await (await recorder).stop();
+      save(recorded.blob, `${name}.${recorded.suffix}`);
+      this.onrecording(false, `${why} The recording is in your downloads.`.trim());
+    } catch (error) {
+      this.onrecording(false, error.message);
+    }
   }
 }
 
-function save(blob, name) {
+export function save(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
