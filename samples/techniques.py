@@ -108,25 +108,21 @@ def pointillism(picture: Array, *, seed: int = 7) -> Array:
 
 
 def comic(picture: Array) -> Array:
-    """Print of a comic: flat colors, dots of color for the mid-tones, solid black shadows and outlines."""
+    """Print of a comic: red and blue dots on cream paper, black shadows and outlines."""
     height, width = picture.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     smooth = np.float32(picture)
     for _ in range(6):
         smooth = cv2.bilateralFilter(smooth, 9, 0.12, 5)
     tone = _tone(smooth)
-    grey = smooth.mean(axis=-1, keepdims=True)
-    vivid = np.clip(grey + 1.7 * (smooth - grey), 0, 1)
-    ink = np.clip(np.round(vivid * 2.4) / 2.4 * 1.1 + 0.06, 0, 1).astype(np.float32)  # few inks
-    paper = np.float32(rgb("fbf3dc"))
-    u, v = (x + y) / 7.0, (x - y) / 7.0  # a screen at 45 degrees
-    off = np.hypot(u - np.round(u), v - np.round(v))
-    dots = smoothstep(0.06, -0.06, off - 0.62 * np.sqrt(np.clip(1.12 - tone, 0, 1)))
-    full = smoothstep(0.52, 0.46, tone)
-    page = blend(
-        np.broadcast_to(paper, picture.shape), ink, np.maximum(dots * smoothstep(0.93, 0.84, tone), full)
-    )
-    black = np.maximum(smoothstep(0.17, 0.13, tone), smoothstep(0.25, 0.6, _contours(tone, 0.022)))
+    page = np.full_like(smooth, rgb("fbf3dc"))
+    for code, turn, light, dark in (("e8402f", 0.6, 0.96, 0.35), ("1f63c4", 1.35, 0.62, 0.1)):
+        u = (np.cos(turn) * x + np.sin(turn) * y) / 7.5
+        v = (np.cos(turn) * y - np.sin(turn) * x) / 7.5
+        off = np.hypot(u - np.round(u), v - np.round(v))
+        size = 0.62 * np.sqrt(smoothstep(light, dark, tone))  # they touch, then run together
+        page = blend(page, rgb(code), smoothstep(0.07, -0.07, off - size) * (size > 0.1))
+    black = np.maximum(smoothstep(0.2, 0.15, tone), smoothstep(0.25, 0.6, _contours(tone, 0.018)))
     return blend(page, rgb("0c0a10"), cv2.GaussianBlur(black, (0, 0), 0.7))
 
 
