@@ -19,7 +19,7 @@ PAGE = HERE.parent / "streamstyle" / "apps" / "web" / "page"
 SAMPLES = HERE.parent / "samples"
 FRAME = 60  # number of the clip's frame to show
 STRIP = 200  # pixels, the height of the thumbnails
-COLUMNS, SIDE = 4, 400  # of the gallery, and pixels along the longer side of each of its images
+COLUMNS, SIDE = 3, 400  # of the gallery, and pixels along the longer side of each of its images
 
 
 def stills() -> list[np.ndarray]:
