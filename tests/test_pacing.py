@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import partial
-from itertools import count, islice
+from itertools import islice
 
 import numpy as np
 import pytest
 
-from streamstyle.apps.web.clip_reader import LATE_SECONDS, MOST_SKIPPED, PATIENCE_SECONDS
 from streamstyle.errors import InputError
 from streamstyle.frames import Frame
 from streamstyle.sources.memory import MemorySource
@@ -94,43 +92,3 @@ def test_the_last_frame_is_repeated_in_a_long_gap():
     for frame in paced([("a", 0.0), ("b", 1.7)], now=clock.now, sleep=clock.sleep):
         given.append((frame, round(clock.time - 1000, 3)))
     assert given == [("a", 0), ("a", 0.5), ("a", 1.0), ("a", 1.5), ("b", 1.7)]
-
-
-# An uploaded clip is paced for whoever asks for a frame when the last one is done.
-asked = partial(paced, late=LATE_SECONDS, most_skipped=MOST_SKIPPED, gap=PATIENCE_SECONDS)
-
-
-def shown(step: float, work: float, total: int) -> tuple[list[int], float]:
-    """(frame numbers, elapsed seconds) of a consumer that takes `work` seconds per frame."""
-    clock, numbers = Clock(), []
-    frames = asked(((n, n * step) for n in count()), now=clock.now, sleep=clock.sleep)
-    for _ in range(total):
-        numbers.append(next(frames))
-        clock.time += work
-    return numbers, clock.time - 1000
-
-
-def test_a_fast_consumer_gets_every_frame_at_its_time():
-    numbers, end = shown(0.04, 0.01, 50)
-    assert numbers == list(range(50)) and end == pytest.approx(49 * 0.04 + 0.01)
-
-
-def test_a_slow_consumer_gets_fewer_frames_in_real_time():
-    numbers, end = shown(0.04, 0.1, 50)
-    assert numbers[-1] == pytest.approx(end / 0.04, abs=5)
-
-
-def test_playback_slows_down_if_too_many_frames_would_be_skipped():
-    numbers, _ = shown(0.04, 1.0, 20)
-    assert max(np.diff(numbers)) <= MOST_SKIPPED + 1
-
-
-def test_playback_continues_where_it_was_after_a_pause():
-    clock = Clock()
-    frames = asked(((n, n * 0.04) for n in count()), now=clock.now, sleep=clock.sleep)
-    assert next(frames) == 0
-    clock.time += 3600
-    assert next(frames) <= MOST_SKIPPED + 1
-    before = clock.time
-    next(frames)
-    assert clock.time - before == pytest.approx(0.04)

@@ -51,9 +51,6 @@ def paced(
     frames: Iterable[tuple[T, float]],
     *,
     ahead: float = 0.0,
-    late: float = LATE_SECONDS,
-    most_skipped: int = 0,
-    gap: float = LONGEST_GAP,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[T]:
@@ -64,25 +61,18 @@ def paced(
     Args:
         frames: with their presentation times in seconds.
         ahead: seconds by which a frame may be early; above 0 for streams, whose clocks may jump.
-        late: seconds by which a frame may be late. Later frames are skipped, or the clock is set to them.
-        most_skipped: number of frames in a row that may be skipped; after that, the video plays slower.
-        gap: seconds after which the last frame is repeated.
         now, sleep: the clock.
     """
     start: float | None = None
     last: T | None = None
-    skipped = 0
     for frame, seconds in frames:
         delay = 0.0 if start is None else now() - (start + seconds)
-        if delay > late and skipped < most_skipped:
-            skipped += 1
-            continue
         # A live stream cannot be this early: its clock has jumped.
-        if start is None or delay > late or (ahead > 0 and delay < -JUMP_SECONDS):
+        if start is None or delay > LATE_SECONDS or (ahead > 0 and delay < -JUMP_SECONDS):
             start = now() - seconds
         while (early := start + seconds - now() - ahead) > 0:
-            sleep(min(early, gap))
-            if early > gap and last is not None:
+            sleep(min(early, LONGEST_GAP))
+            if early > LONGEST_GAP and last is not None:
                 yield last
-        skipped, last = 0, frame
+        last = frame
         yield frame
