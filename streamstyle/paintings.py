@@ -30,27 +30,6 @@ def read_painting(
 
     Args:
         path: of the image.
-        stroke_size, part, grain, levels: as for `painting_image`.
-
-    Raises:
-        InputError: as `painting_image`.
-    """
-    image = painting_image(path, stroke_size=stroke_size, part=part, grain=grain, levels=levels)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-
-
-def painting_image(
-    path: Path,
-    *,
-    stroke_size: float = 1.0,
-    part: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
-    grain: int = 3,
-    levels: float = 0.0,
-) -> Image.Image:
-    """Reads a style image, RGB.
-
-    Args:
-        path: of the image.
         stroke_size: 1 = scale the painting to PAINTING_SIDE pixels on its longer side.
         part: left, top, right and bottom of the crop, as fractions of the image's sides.
         grain: size in pixels, odd, of the median filter that removes canvas texture, print dots and JPEG
@@ -78,4 +57,4 @@ def painting_image(
         raise InputError(f"{path}: the painting has one color only, so there is no style to learn from it")
     if levels:
         clean = ImageOps.autocontrast(clean, levels, preserve_tone=True)
-    return clean
+    return torch.from_numpy(np.array(clean)).permute(2, 0, 1)[None].float() / 255

@@ -19,7 +19,6 @@ from streamstyle.apps.cli.info import StylesSettings, doctor, styles
 from streamstyle.apps.cli.layers import LayersSettings, layers
 from streamstyle.apps.cli.live import live
 from streamstyle.apps.cli.opencv import load_failure
-from streamstyle.apps.cli.predict import PredictSettings, predict
 from streamstyle.apps.cli.render import RerunSettings, add_effects, rerun
 from streamstyle.apps.cli.reporting import say, silence, unwritable
 from streamstyle.apps.cli.resume import resume
@@ -49,7 +48,6 @@ def program() -> typer.Typer:
     command(app, "rerun", RerunSettings)(rerun)
     command(app, "resume")(resume)
     command(app, "train", TrainSettings)(train)
-    command(app, "predict", PredictSettings)(predict)
     command(app, "evaluate", EvaluateSettings)(evaluate)
     command(app, "export", ExportSettings)(export)
     command(app, "styles", StylesSettings)(styles)
