@@ -17,6 +17,6 @@ def test_tests_of_the_page_skip_without_websockets():
     done = subprocess.run(
         [sys.executable, "-c", code, *files], cwd=TESTS.parent, capture_output=True, text=True
     )
-    assert done.returncode == NO_TESTS, done.stdout
+    assert done.returncode in (0, NO_TESTS), done.stdout  # some tests do without a page
     assert "could not import 'websockets" in done.stdout
     assert "error" not in done.stdout.lower()

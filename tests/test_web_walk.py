@@ -124,7 +124,7 @@ def test_a_clip_is_paused_moved_and_heard(page, clip: Path) -> None:
     until(lambda: page.inner_text("#time") != "0:02 / 0:03")  # at its end it begins anew
     assert page.get_attribute("#sound", "aria-pressed") == "true"
     choose(page, "sample")
-    assert page.is_hidden("#player") and page.input_value("#steady") == "0"
+    until(lambda: page.is_hidden("#player") and page.input_value("#steady") == "0")
 
 
 def test_a_clip_that_is_cut_off_is_said_to_be(page, clip: Path, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_what_was_recorded_is_kept_when_the_input_is_switched(page, tmp_path: Pa
 def test_full_screen_shows_nothing_but_the_image(page) -> None:
     page.keyboard.press("f")
     until(lambda: page.evaluate("document.fullscreenElement?.id") == "frame")
-    assert page.get_attribute("#divider", "aria-valuenow") == "0"
+    until(lambda: page.get_attribute("#divider", "aria-valuenow") == "0")
     for name in (".tag.left", ".tag.right", "#recording"):
         assert page.is_hidden(name)
     page.evaluate("document.exitFullscreen()")
