@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +20,8 @@ from torch import Tensor
 
 from streamstyle.cores import usable_cores
 from streamstyle.errors import OutOfMemoryError, UsageError
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")  # on Linux, where a driver is loaded
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -36,6 +41,30 @@ def choose(name: str = "auto") -> torch.device:
     if normalized not in present:
         raise UsageError(f"device {name}: not available here; available: auto, {', '.join(present)}")
     return torch.device(normalized)
+
+
+def why_no_cuda() -> tuple[str, str] | None:
+    """Why torch cannot use the NVIDIA card of this machine.
+
+    Returns:
+        (what is wrong, what to do); None if the card can be used, or none is seen here.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if torch.cuda.is_available():
+            return None
+    if not (NVIDIA_DRIVER.exists() or shutil.which("nvidia-smi")):
+        return None
+    if torch.version.cuda is None:
+        return "this torch is built for CPUs only", "install one that is built for CUDA, see pytorch.org"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return "CUDA_VISIBLE_DEVICES hides it", "unset CUDA_VISIBLE_DEVICES"
+    said = " ".join(str(warning.message) for warning in caught).partition("(Triggered")[0].strip()
+    if "too old" in said:
+        wanted = f"its driver is too old for CUDA {torch.version.cuda}, which this torch is built for"
+        return wanted, "update the driver, or install a torch built for an older CUDA, see pytorch.org"
+    reason = said.partition(". ")[0] or "its driver gives no device"
+    return reason, "see whether `nvidia-smi` works; containers need `docker run --gpus all`"
 
 
 def all_of(name: str) -> list[torch.device]:

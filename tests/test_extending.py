@@ -88,7 +88,7 @@ def invert(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_effect_is_a_command_with_its_options(tmp_path: Path) -> None:
     video = make_video(tmp_path / "in.mp4", 4)
     told = CliRunner().invoke(program(), ["invert", "--help"], env={"COLUMNS": "120"}).stdout
-    assert "Invert the colors" in told and "--amount" in told and "(0 to 1, default 1)" in told
+    assert "Invert the colors" in told and "--amount" in told and "(0 to 1) [default: 1]" in told
     done = call("invert", video, tmp_path / "out.mp4", "--amount", "0.5", *QUICK)
     assert done.exit_code == 0, done.stderr
     refused = call("invert", video, tmp_path / "b.mp4", "--amount", "2", *QUICK)

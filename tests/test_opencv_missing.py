@@ -54,11 +54,13 @@ def test_a_command_says_in_a_line_what_to_install(run, tmp_path: Path, command: 
 
 
 def test_doctor_runs_and_says_what_is_the_matter(run) -> None:
-    done = run("doctor")
+    done = run("doctor", "--json")
     assert done.returncode == 0 and not done.stderr
-    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert lines["opencv"].startswith(f"OpenCV cannot be loaded ({REASON}); ")
-    assert lines["encoders"] == "unknown without OpenCV"
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = {event["topic"]: event["found"] for event in events if event["event"] == "check"}
+    assert lines["opencv"] == f"OpenCV cannot be loaded ({REASON})" and "opencv" in events[-1]["to_do"]
+    assert any("pip install --force-reinstall --no-deps opencv-python-headless" in e["to_do"] for e in events)
+    assert lines["encoders"] == lines["ffmpeg"] == lines["cameras"] == "unknown without OpenCV"
     assert "torch" in lines["packages"] and "cpu" in lines["devices"]
     assert {"streamstyle", "system", "threads", "display"} < set(lines)
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -82,26 +81,6 @@ def test_an_ignored_signal_stays_ignored(name: str) -> None:
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
         signal.signal(number, before)
-
-
-def test_a_terminal_shows_the_bar_before_anything_slow_is_imported(tmp_path: Path) -> None:
-    """Here the import of torch fails."""
-    (tmp_path / "torch.py").write_text("raise ImportError('no torch')")
-    main, terminal = os.openpty()
-    run = subprocess.Popen(
-        [*PROGRAM, "stylize", str(make_video(tmp_path / "in.mp4", 2)), str(tmp_path / "o.mp4")],
-        stderr=terminal,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-    )
-    os.close(terminal)
-    seen = b""
-    with suppress(OSError):  # Linux reports the end of a terminal as an error
-        while part := os.read(main, 4096):
-            seen += part
-    os.close(main)
-    assert run.wait(60) != 0
-    assert b"starting" in seen.partition(b"no torch")[0]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP on this system")

@@ -73,6 +73,7 @@ class RenderSettings(BaseModel):
 
     Attributes:
         SUMMARY: what the effect does, for the help of its command.
+        EXAMPLES: command lines to copy, for the same help.
         MIXTURE: name of the setting that takes a mixture (of styles, layers …); "" if nothing can be mixed.
         ANIMATED: names of the settings that keyframes may change.
         OMITTED: names of inherited settings that do not apply to the effect.
@@ -85,6 +86,7 @@ class RenderSettings(BaseModel):
     """
 
     SUMMARY: ClassVar[str]
+    EXAMPLES: ClassVar[tuple[str, ...]] = ()
     MIXTURE: ClassVar[str] = ""
     ANIMATED: ClassVar[tuple[str, ...]] = ("strength", "keep_colors", "stroke_size")
     OMITTED: ClassVar[frozenset[str]] = frozenset()

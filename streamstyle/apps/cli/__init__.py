@@ -13,9 +13,9 @@ import typer
 from streamstyle import __version__
 from streamstyle.apps.cli.batch import add_batch, join
 from streamstyle.apps.cli.command import command
+from streamstyle.apps.cli.doctor import doctor
 from streamstyle.apps.cli.evaluate import EvaluateSettings, evaluate
 from streamstyle.apps.cli.export import ExportSettings, export
-from streamstyle.apps.cli.info import StylesSettings, doctor, styles
 from streamstyle.apps.cli.layers import LayersSettings, layers
 from streamstyle.apps.cli.live import live
 from streamstyle.apps.cli.opencv import load_failure
@@ -23,7 +23,9 @@ from streamstyle.apps.cli.render import RerunSettings, add_effects, rerun
 from streamstyle.apps.cli.reporting import say, silence, unwritable
 from streamstyle.apps.cli.resume import resume
 from streamstyle.apps.cli.studio import studio
+from streamstyle.apps.cli.styles import StylesSettings, styles
 from streamstyle.apps.cli.train import TrainSettings, train
+from streamstyle.apps.cli.welcome import welcome
 from streamstyle.apps.live.settings import LiveSettings, PageSettings
 from streamstyle.cores import cores_by_affinity, usable_cores
 from streamstyle.errors import OutputError
@@ -34,26 +36,74 @@ def program() -> typer.Typer:
     app = typer.Typer(
         name="streamstyle",
         help="Stylize videos, images and webcams with neural networks.",
-        no_args_is_help=True,
+        rich_markup_mode="rich",
         add_completion=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     add_effects(app)
     add_batch(app)
-    command(app, "join")(join)
-    command(app, "live", LiveSettings)(live)
-    command(app, "studio", PageSettings)(studio)
-    command(app, "layers", LayersSettings)(layers)
-    command(app, "rerun", RerunSettings)(rerun)
-    command(app, "resume")(resume)
-    command(app, "train", TrainSettings)(train)
-    command(app, "evaluate", EvaluateSettings)(evaluate)
-    command(app, "export", ExportSettings)(export)
-    command(app, "styles", StylesSettings)(styles)
-    command(app, "doctor", json=False)(doctor)
-    app.callback()(_root)
+    _add_live(app)
+    _add_styles(app)
+    _add_runs(app)
+    command(app, "doctor", panel="This machine", examples=("streamstyle doctor",))(doctor)
+    app.callback(invoke_without_command=True)(_root)
     return app
+
+
+def _add_live(app: typer.Typer) -> None:
+    panel = "Cameras and the browser"
+    examples: tuple[str, ...] = (
+        "streamstyle live",
+        "streamstyle live --style great_wave --record painted.mp4",
+        "streamstyle live --camera holiday.mp4 --steady 0.7",
+        "streamstyle live --dream eyes --size 640x480",
+        "streamstyle live --list",
+    )
+    command(app, "live", LiveSettings, panel=panel, examples=examples)(live)
+    examples = (
+        "streamstyle studio",
+        "streamstyle studio --style ink --style udnie --no-open",
+        "streamstyle studio --host 0.0.0.0 --port 8000",
+    )
+    command(app, "studio", PageSettings, panel=panel, examples=examples)(studio)
+
+
+def _add_styles(app: typer.Typer) -> None:
+    panel = "Styles and layers"
+    examples: tuple[str, ...] = (
+        "streamstyle styles",
+        "streamstyle styles --sheet photo.jpg -o every_style.png",
+    )
+    command(app, "styles", StylesSettings, panel=panel, examples=examples)(styles)
+    examples = (
+        "streamstyle train painting.jpg",
+        "streamstyle train painting.jpg --minutes 30 --photos photos/ -o mine.safetensors",
+        "streamstyle train --pair frame.png painted.png --video holiday.mp4",
+    )
+    command(app, "train", TrainSettings, panel=panel, examples=examples)(train)
+    examples = (
+        "streamstyle layers",
+        "streamstyle layers --image photo.jpg -o atlas.png",
+        "streamstyle layers --image photo.jpg --layer thing --count 48 -o channels.png",
+    )
+    command(app, "layers", LayersSettings, panel=panel, examples=examples)(layers)
+    examples = ("streamstyle export great_wave great_wave.onnx",)
+    command(app, "export", ExportSettings, panel=panel, examples=examples)(export)
+
+
+def _add_runs(app: typer.Typer) -> None:
+    panel = "After a render"
+    examples: tuple[str, ...] = ("streamstyle resume painted.mp4", "streamstyle resume mine.safetensors")
+    command(app, "resume", panel=panel, examples=examples, stages=True)(resume)
+    examples = ("streamstyle rerun painted.mp4 next.mp4 next_painted.mp4",)
+    command(app, "rerun", RerunSettings, panel=panel, examples=examples, stages=True)(rerun)
+    examples = (
+        "streamstyle evaluate holiday.mp4 painted.mp4",
+        "streamstyle evaluate holiday.mp4 painted.mp4 --sheet worst.png --csv frames.csv",
+    )
+    command(app, "evaluate", EvaluateSettings, panel=panel, examples=examples)(evaluate)
+    command(app, "join", panel=panel, examples=("streamstyle join out/",))(join)
 
 
 def _print_version(requested: bool) -> None:
@@ -63,11 +113,13 @@ def _print_version(requested: bool) -> None:
 
 
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", help="Print the version.", callback=_print_version, is_eager=True
     ),
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(welcome())
 
 
 app = program()

@@ -14,6 +14,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, create_model
 
 from streamstyle.apps.cli.command import Overwrite, command
+from streamstyle.apps.cli.render import RENDER
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import Interrupted, StreamstyleError, UsageError
@@ -89,7 +90,7 @@ def add_batch(app: typer.Typer) -> None:
     )
     for name, kind in EFFECTS.items():
         _add_effect(group, name, kind)
-    app.add_typer(group, name="batch")
+    app.add_typer(group, name="batch", rich_help_panel=RENDER)
 
 
 def _add_effect(group: typer.Typer, name: str, kind: type[RenderSettings]) -> None:
@@ -108,7 +109,11 @@ def _add_effect(group: typer.Typer, name: str, kind: type[RenderSettings]) -> No
     ) -> None:
         batch(reporter, name, given, paths or [], overwrite)
 
-    command(group, name, settings)(effect)
+    examples = tuple(
+        f"streamstyle batch {name} {rest}"
+        for rest in ("films/ out/", "*.mp4 out/ --plan", "films/ out/ --retry", "--jobs jobs.toml out/")
+    )
+    command(group, name, settings, examples=examples)(effect)
 
 
 def batch(reporter: Reporter, effect: str, given: dict[str, Any], paths: list[str], overwrite: bool) -> None:
@@ -121,6 +126,7 @@ def batch(reporter: Reporter, effect: str, given: dict[str, Any], paths: list[st
     own = {name: given.pop(name) for name in list(given) if name in BatchSettings.model_fields}
     settings = make_settings(own, BatchSettings)
     *inputs, folder = paths or [""]
+    reporter.starting()
     films = _films(settings, effect, given, inputs, folder)
     from streamstyle.batch.division import own_films
     from streamstyle.batch.report import Report

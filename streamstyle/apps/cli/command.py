@@ -6,13 +6,14 @@ import inspect
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
+from streamstyle.apps.cli.completion import completion_of, completion_of_presets
 from streamstyle.apps.cli.reporting import reporting
 from streamstyle.options import GivenValues, about, load_preset, range_of, without_none
 
@@ -27,6 +28,10 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.",
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON instead of text, on stdout.", rich_help_panel=REPORT)
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="Also show the time of each stage.", rich_help_panel=REPORT),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.", rich_help_panel=REPORT)]
 
 
@@ -35,7 +40,10 @@ def command(
     name: str,
     settings: type[BaseModel] | None = None,
     *,
+    panel: str | None = None,
+    examples: tuple[str, ...] = (),
     json: bool = True,
+    stages: bool = False,
     omit: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add a function to the program as a command, with the options of a settings model.
@@ -48,7 +56,10 @@ def command(
         app: the program.
         name: of the command.
         settings: the model.
+        panel: heading under which the program's help lists the command.
+        examples: command lines to copy, which end the command's help.
         json: offer `--json`; no events are printed if the output itself goes to stdout.
+        stages: offer `--verbose`; the command reports the progress of a render.
         omit: parameters of the function that the command does not offer.
     """
 
@@ -57,12 +68,18 @@ def command(
         own = [entry for entry in list(found)[1 + (settings is not None) :] if entry.name not in omit]
         if settings is not None:
             own = merge_parameters(own, settings)
-        own += parameters(quiet=Quiet, **({"events": Json} if json else {}), debug=Debug)
+        own += parameters(
+            quiet=Quiet,
+            **({"verbose": Verbose} if stages else {}),
+            **({"events": Json} if json else {}),
+            debug=Debug,
+        )
 
         def run(context: typer.Context, **values: Any) -> None:
             quiet, debug = values.pop("quiet"), values.pop("debug")
+            verbose = values.pop("verbose", False)
             events = values.pop("events", False) and values.get("output") != "-"
-            with reporting(events=events, quiet=quiet, debug=debug) as reporter:
+            with reporting(events=events, quiet=quiet, verbose=verbose, debug=debug) as reporter:
                 if settings is None:
                     function(reporter, **values)
                 else:
@@ -70,11 +87,17 @@ def command(
                     function(reporter, chosen, **values)
 
         set_signature(run, own)
-        run.__doc__ = inspect.cleandoc(getattr(settings, "SUMMARY", None) or function.__doc__ or "")
-        app.command(name, cls=_Command)(run)
+        run.__doc__ = in_paragraphs(getattr(settings, "SUMMARY", None) or function.__doc__ or "")
+        kind = type("_CommandWithExamples", (_Command,), {"EXAMPLES": examples})
+        app.command(name, cls=kind, rich_help_panel=panel)(run)
         return function
 
     return decorate
+
+
+def in_paragraphs(text: str) -> str:
+    """A docstring with each paragraph in one line, which the terminal's width wraps."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))
 
 
 def set_signature(run: Callable[..., None], own: list[inspect.Parameter]) -> None:
@@ -102,7 +125,12 @@ def merge_parameters(own: list[inspect.Parameter], settings: type[BaseModel]) ->
     made = {name: parameter_of(name, field) for name, field in offered.items()}
     arguments = [made.pop(name) for name, field in offered.items() if about(field)["positional"]]
     if hasattr(settings, "PRESETS"):
-        config = typer.Option("--config", help="Preset: a name or a TOML file.", rich_help_panel="Look")
+        config = typer.Option(
+            "--config",
+            help="Preset: a name or a TOML file.",
+            rich_help_panel="Look",
+            autocompletion=completion_of_presets(settings),
+        )
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         made["config"] = inspect.Parameter(
             "config", kind, default=None, annotation=Annotated[str | None, config]
@@ -126,22 +154,35 @@ def parameter_of(name: str, field: FieldInfo) -> inspect.Parameter:
         help=help_of(field),
         rich_help_panel=extras["panel"],
         show_default=False,
-        metavar=extras["metavar"] or METAVARS.get(kind_of_value),
+        metavar=extras["metavar"] or metavar_of(kind_of_value),
         envvar=extras["environment"],
+        autocompletion=completion_of(name, field),
     )
     several = extras["several"] or get_origin(kind_of_value) is tuple
     listed = list[str] | None if several and not extras["text"] else value | None
     return inspect.Parameter(name, kind, default=None, annotation=Annotated[listed, made])
 
 
+def metavar_of(kind: Any) -> str:
+    """The placeholder for values of a type; "" for switches, which have none."""
+    if get_origin(kind) is Literal:
+        return "NAME"
+    return "" if kind is bool else METAVARS.get(kind, "TEXT")
+
+
 def help_of(field: FieldInfo) -> str:
-    """The description of a field, with its range and default if they are informative."""
+    """The description of a field with its range or choices, and its default, in Rich's markup."""
+    text, allowed = str(field.description), range_of(field)
+    if get_origin(kind := without_none(field.annotation)) is Literal:
+        choices = [str(choice) for choice in get_args(kind)]
+        allowed = "" if all(choice in text.lower() for choice in choices) else " or ".join(choices)
+    if allowed:
+        text = f"{text} ({allowed})"
     default = field.default
-    shown = isinstance(default, int | float | str) and not isinstance(default, bool) and default != ""
+    if isinstance(default, bool) or not isinstance(default, int | float | str) or default == "":
+        return text
     default = f"{default:g}" if isinstance(default, float) else default
-    notes = [range_of(field), f"default {default}" if shown else ""]
-    added = ", ".join(text for text in notes if text)
-    return f"{field.description} ({added})" if added else str(field.description)
+    return rf"{text} [dim]\[default: {default}][/dim]"
 
 
 def given_values(context: typer.Context, values: dict[str, Any], settings: type[BaseModel]) -> GivenValues:
@@ -167,7 +208,14 @@ def given_values(context: typer.Context, values: dict[str, Any], settings: type[
 
 
 class _Command(TyperCommand):
-    """A command that keeps its arguments as the user wrote them."""
+    """A command that keeps its arguments as the user wrote them, and shows examples in its help."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = ()
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        if self.EXAMPLES:  # not in a panel, and not wrapped, so that they can be copied
+            print("\n".join([" Examples:", *(f"   {line}" for line in self.EXAMPLES), ""]))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[ARGUMENTS] = list(args)

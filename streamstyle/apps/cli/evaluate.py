@@ -59,6 +59,7 @@ def evaluate(
                 refuse_same_file(read, path)
     if settings.sheet is not None:
         real_target(Path(settings.sheet))  # before all is measured
+    reporter.starting()
     evaluation = measure_videos(reporter, source, result, settings)
     from streamstyle.evaluation import report
 

@@ -38,6 +38,7 @@ def export(
     Input and output are (1, 3, H, W), RGB from 0 to 1. The networks of a mixture are mixed by their weights.
     """
     settings = make_settings(given, ExportSettings)
+    reporter.starting()
     from streamstyle.jobs.export import export as export_style
 
     difference = export_style(style, Path(output), **dict(settings), overwrite=overwrite)
@@ -46,5 +47,6 @@ def export(
         if difference is None
         else f"differs by at most {difference:.1g} from PyTorch (1/255 is a step of 8 bits)"
     )
+    reporter.close()
     reporter.event("exported", output=output, difference=difference)
     reporter.note(f"{output}: {checked}")

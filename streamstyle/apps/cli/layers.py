@@ -38,6 +38,7 @@ class LayersSettings(BaseModel):
 def layers(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False) -> None:
     """List a network's layers, or make a contact sheet that dreams each layer or channel."""
     settings = make_settings(given, LayersSettings)
+    reporter.starting()
     from streamstyle.preview.layers import atlas, names_of
 
     if settings.output is None:
@@ -53,4 +54,5 @@ def layers(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = Fal
         device=settings.device,
         overwrite=overwrite,
     )
+    reporter.close()
     reporter.note(f"contact sheet: {settings.output}")

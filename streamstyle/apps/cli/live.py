@@ -37,6 +37,7 @@ def live(reporter: Reporter, given: dict[str, Any], overwrite: Overwrite = False
     if settings.list_cameras:
         show_cameras(reporter)
         return
+    reporter.starting()
     window = open_window(reporter, settings)
     record = None if settings.record is None else Path(settings.record)
     from streamstyle.apps.live import setup

@@ -18,6 +18,8 @@ from streamstyle.options import make_settings, same
 if TYPE_CHECKING:
     from streamstyle.pipeline import Result
 
+RENDER = "Videos and images"  # heading of commands
+
 Preview = Annotated[
     int | None,
     typer.Option(
@@ -72,7 +74,15 @@ def add_effect(app: typer.Typer, name: str, kind: type[RenderSettings]) -> None:
 
     metavar, text = kind.SOURCE
     effect.__annotations__["source"] = Annotated[str, typer.Argument(metavar=metavar, help=text)]
-    command(app, name, kind, omit=() if kind.LOSSES else ("watch", "losses"))(effect)
+    command(
+        app,
+        name,
+        kind,
+        panel=RENDER,
+        examples=kind.EXAMPLES,
+        stages=True,
+        omit=() if kind.LOSSES else ("watch", "losses"),
+    )(effect)
 
 
 def apply(
@@ -149,6 +159,7 @@ def rerun(
     overwrite: Overwrite = False,
 ) -> None:
     """Process another input with the settings of an earlier output."""
+    reporter.starting()
     from streamstyle.files import refuse_same_file
     from streamstyle.jobs.provenance import settings_of_output
     from streamstyle.jobs.render import render
@@ -203,5 +214,6 @@ def finish(reporter: Reporter, result: Result, output: str) -> None:
         f"{result.frames_in} frames in, {result.frames_out} out{damaged}, "
         f"{result.seconds:.1f} s, {result.fps:.1f} fps: {output}"
     )
+    reporter.stages()
     if damaged:
         raise typer.Exit(5)

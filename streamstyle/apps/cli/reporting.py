@@ -19,8 +19,7 @@ import typer
 from streamstyle.errors import Interrupted, OutOfMemoryError, OutputError, StreamstyleError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar, TaskID
-
+    from streamstyle.apps.cli.progress_bar import ProgressBar
     from streamstyle.batch.schedule import BatchProgress
     from streamstyle.frames import Progress
     from streamstyle.training import TrainingProgress
@@ -34,16 +33,19 @@ class Reporter:
     Args:
         events: print JSON events instead of text.
         quiet: print errors only.
+        verbose: also show the time of each stage.
     """
 
-    def __init__(self, *, events: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, events: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self._events = events
         self._quiet = quiet
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
+        self._verbose = verbose
+        self._bar: ProgressBar | None = None
         self._last_line = time.monotonic()
         self._last_event = 0.0
         self._terminal = sys.stderr.isatty() and not events and not quiet
+        self._animated = self._terminal and os.environ.get("TERM") not in ("dumb", "unknown")
+        self._stages = ""
 
     def event(self, kind: str, **values: Any) -> None:
         """Print a JSON line to stdout, if events are on."""
@@ -61,10 +63,12 @@ class Reporter:
         if not self._events and not self._quiet:
             self._say(text)
 
-    def starting(self) -> None:
-        """Show the bar on a terminal, before anything that takes long is imported."""
-        if self._terminal:
-            self._show("frames", 0, None, None, "starting")
+    def starting(self, what: str = "frames") -> None:
+        """Say on a terminal that the program works, before anything that takes long is imported."""
+        if self._animated:
+            self._show(what, 0, None, None, "starting")
+        elif self._terminal:
+            self._say("starting")
 
     def progress(self, progress: Progress) -> None:
         """Show the progress of a render."""
@@ -78,10 +82,14 @@ class Reporter:
         )
         # Containers can announce fewer frames than they contain.
         total = None if progress.total is None else max(progress.total, progress.frames)
-        stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in progress.stage_ms.items())
-        self._show(
-            "frames", progress.frames, total, progress.eta_seconds, f"{progress.fps:.1f} fps ({stages})"
-        )
+        self._stages = ", ".join(f"{name} {ms:.1f} ms" for name, ms in progress.stage_ms.items())
+        details = f"{progress.fps:.1f} fps" + (f" ({self._stages})" if self._verbose else "")
+        self._show("frames", progress.frames, total, progress.eta_seconds, details)
+
+    def stages(self) -> None:
+        """Print the time of each stage of the render that was reported last, if details are wanted."""
+        if self._verbose and self._stages:
+            self.note(f"each frame took: {self._stages}")
 
     def batch(self, progress: BatchProgress) -> None:
         """Show the progress of a batch."""
@@ -114,11 +122,13 @@ class Reporter:
 
     def data(self, text: str) -> None:
         """Print a line of the command's output to stdout, unless events are on."""
+        self.close()
         if not self._events:
             say(text, sys.stdout)
 
     def report(self, values: object, text: str) -> None:
         """Print the command's result to stdout, as JSON or as text."""
+        self.close()
         say(json.dumps(values) if self._events else text, sys.stdout)
 
     def training(self, progress: TrainingProgress) -> None:
@@ -139,7 +149,7 @@ class Reporter:
     def close(self) -> None:
         """Remove the progress bar."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
             self._bar = None
 
     def measuring(self, done: int, total: int | None) -> None:
@@ -148,11 +158,12 @@ class Reporter:
 
     def _show(self, what: str, done: int, total: int | None, eta: float | None, details: str) -> None:
         """Update a bar on a terminal; elsewhere print a line every few seconds."""
-        if self._terminal:
+        if self._animated:
             if self._bar is None:
-                self._bar, self._task = _new_bar(what)
-            assert self._task is not None
-            self._bar.update(self._task, completed=done, total=total, details=details)
+                from streamstyle.apps.cli.progress_bar import ProgressBar
+
+                self._bar = ProgressBar()
+            self._bar.update(done, total, details)
         elif not self._quiet and not self._events and time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line = time.monotonic()
             of, left = "" if total is None else f" of {total}", "" if eta is None else f", {eta:.0f} s left"
@@ -160,25 +171,9 @@ class Reporter:
 
     def _say(self, text: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._bar.say(text)
         else:
             say(text, sys.stderr)
-
-
-def _new_bar(what: str) -> tuple[Bar, TaskID]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[details]}"),
-        console=Console(stderr=True),
-    )
-    task = bar.add_task(what, total=None, details="")
-    bar.start()
-    return bar, task
 
 
 def say(text: str, stream: TextIO | None) -> None:
@@ -228,12 +223,14 @@ class _Warnings(logging.Handler):
 
 
 @contextmanager
-def reporting(*, events: bool = False, quiet: bool = False, debug: bool = False) -> Iterator[Reporter]:
+def reporting(
+    *, events: bool = False, quiet: bool = False, verbose: bool = False, debug: bool = False
+) -> Iterator[Reporter]:
     """Run a command: errors become one line and an exit code, signals become Interrupted.
 
     Unexpected exceptions, which are bugs, show a traceback and exit with 1; with `debug` all errors do.
     """
-    reporter = Reporter(events=events, quiet=quiet)
+    reporter = Reporter(events=events, quiet=quiet, verbose=verbose)
     log = logging.getLogger("streamstyle")
     handler = _Warnings(reporter)
     log.addHandler(handler)

@@ -28,6 +28,7 @@ def resume(
     Input and other files are looked for where they were, and beside the output.
     """
     if output.endswith(".safetensors"):
+        reporter.starting("steps")
         from streamstyle.training import resume_training
 
         with resume_hint(output):

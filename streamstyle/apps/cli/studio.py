@@ -22,6 +22,7 @@ Open = Annotated[
 def studio(reporter: Reporter, given: dict[str, Any], open_browser: Open = None) -> None:
     """Stylize your camera, videos and images on a web page."""
     settings = make_settings(given, PageSettings)
+    reporter.starting()
     from streamstyle.apps.live.setup import chosen_effect
     from streamstyle.apps.web.key import kept_key
     from streamstyle.apps.web.studio import Studio

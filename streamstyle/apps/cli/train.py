@@ -88,6 +88,7 @@ def train(
     if painting is None:
         raise UsageError("PAINTING is missing, or --pair FRAME PAINTED")
     output = Path(settings.output or f"{painting.stem}.safetensors")
+    reporter.starting("steps")
     from streamstyle import training
     from streamstyle.files import sha256_of
 

@@ -37,6 +37,11 @@ class DreamSettings(RenderSettings):
     On videos each frame continues the dream of the last one. `streamstyle layers` shows the layers and
     channels to choose from.
     """
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "streamstyle dream photo.jpg dream.png --config dogs",
+        "streamstyle dream photo.jpg deep.png --layer 0.6*thing+0.4*part --depth 0.8",
+        "streamstyle dream holiday.mp4 eyes.mp4 --config eyes --max-size 640",
+    )
     MIXTURE: ClassVar[str] = "layer"
     PRESETS: ClassVar[str] = "dream"
     CONTINUES: ClassVar[bool] = True

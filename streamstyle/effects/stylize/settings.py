@@ -38,6 +38,13 @@ class StylizeSettings(RenderSettings):
     Frame timing, audio, subtitles, chapters and metadata of a video are preserved. An interrupted video goes
     on with `streamstyle resume OUT`.
     """
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "streamstyle stylize holiday.mp4 holiday_wave.mp4 --style great_wave",
+        "streamstyle stylize photo.jpg painted.png --strength 0.8 --keep-colors 0.5",
+        "streamstyle stylize holiday.mp4 draft.mp4 -t 5 --config draft",
+        "streamstyle stylize holiday.mp4 story.mp4 --at 4s=great_wave --at 8s=none",
+        "streamstyle stylize holiday.mp4 sheet.png --preview 6 --style ink --style udnie",
+    )
     MIXTURE: ClassVar[str] = "style"
 
     style: str = option(

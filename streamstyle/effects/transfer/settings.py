@@ -31,6 +31,11 @@ class TransferSettings(RenderSettings):
     Needs no training, but takes half a minute or more for an image. `streamstyle train` trains a style that
     is applied in a single pass.
     """
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "streamstyle transfer photo.jpg painting.jpg result.png --max-size 640",
+        "streamstyle transfer photo.jpg painting.jpg result.png --watch now.png",
+        "streamstyle transfer photo.jpg 0.6*a.jpg+0.4*b.jpg result.png",
+    )
     MIXTURE: ClassVar[str] = "style"
     SOURCE: ClassVar[tuple[str, str]] = ("CONTENT", "Image or video to stylize.")
     OMITTED: ClassVar[frozenset[str]] = frozenset({"tile"})

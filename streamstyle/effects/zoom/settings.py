@@ -25,6 +25,11 @@ class ZoomSettings(DreamSettings):
 
     Speeds are per second: the video is the same at 24 and at 60 frames per second, only smoother.
     """
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "streamstyle zoom photo.jpg zoom.mp4 --seconds 20 --loop",
+        "streamstyle zoom photo.jpg turn.mp4 --rotate 5 --config coral --size 640x360",
+        "streamstyle zoom photo.jpg music.mp4 --seconds 30 --audio song.mp3",
+    )
     SOURCE: ClassVar[tuple[str, str]] = ("IMAGE", "Image to zoom into.")
     ANIMATED: ClassVar[tuple[str, ...]] = (*DreamSettings.ANIMATED, "speed", "rotate")
     OMITTED: ClassVar[frozenset[str]] = frozenset(
