@@ -74,6 +74,7 @@ class RenderSettings(BaseModel):
     Attributes:
         SUMMARY: what the effect does, for the help of its command.
         EXAMPLES: command lines to copy, for the same help.
+        FASTER: options that make it faster where it is slow, the least visible first.
         MIXTURE: name of the setting that takes a mixture (of styles, layers …); "" if nothing can be mixed.
         ANIMATED: names of the settings that keyframes may change.
         OMITTED: names of inherited settings that do not apply to the effect.
@@ -87,6 +88,7 @@ class RenderSettings(BaseModel):
 
     SUMMARY: ClassVar[str]
     EXAMPLES: ClassVar[tuple[str, ...]] = ()
+    FASTER: ClassVar[tuple[str, ...]] = ("--max-size 640",)
     MIXTURE: ClassVar[str] = ""
     ANIMATED: ClassVar[tuple[str, ...]] = ("strength", "keep_colors", "stroke_size")
     OMITTED: ClassVar[frozenset[str]] = frozenset()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamstyle.apps.cli.command import Overwrite
+from streamstyle.apps.cli.hints import SlowCamera
 from streamstyle.apps.cli.reporting import Reporter
 from streamstyle.apps.live.settings import LiveSettings
 from streamstyle.effects import RenderSettings
@@ -157,13 +158,16 @@ def show_cameras(reporter: Reporter) -> None:
 
 def status_reporter(reporter: Reporter, session: Live) -> Callable[[], None]:
     """A function that reports the session's status once every STATUS_SECONDS."""
-    last = time.monotonic()
+    last, hint = time.monotonic(), SlowCamera()
 
     def report() -> None:
         nonlocal last
         if time.monotonic() - last >= STATUS_SECONDS:
             last = time.monotonic()
-            reporter.live(session.frames, session.status())
+            status = session.status()
+            reporter.live(session.frames, status)
+            if text := hint(status):
+                reporter.note(text)
 
     return report
 

@@ -10,6 +10,7 @@ import typer
 from pydantic import BaseModel
 
 from streamstyle.apps.cli.command import REPORT, Overwrite, command
+from streamstyle.apps.cli.hints import with_hint
 from streamstyle.apps.cli.reporting import Reporter, resume_hint
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError
@@ -121,7 +122,12 @@ def apply(
             steps = StepReport(reporter, kind.LOSSES, watch, losses, files, overwrite)
         with resume_hint(output):
             result = render(
-                source, output, settings, overwrite=overwrite, on_progress=reporter.progress, on_step=steps
+                source,
+                output,
+                settings,
+                overwrite=overwrite,
+                on_progress=with_hint(reporter, settings),
+                on_step=steps,
             )
     finish(reporter, result, output)
 

@@ -117,7 +117,10 @@ class Reporter:
     def live(self, frames: int, status: Mapping[str, float | int | str]) -> None:
         """Show the status of a live session."""
         self.event("status", frames=frames, **status)
-        details = f"{status['fps']} fps, {status['latency_ms']} ms, {status['drops']} dropped"
+        rate = f"{status['fps']} fps"
+        if status["lowered"]:
+            rate = f"{status['fps']:.0f} of {status['target']:.0f} fps: {status['lowered']}"
+        details = f"{rate}, {status['latency_ms']} ms, {status['drops']} dropped"
         self._show("frames", frames, None, None, f"{status['state']}, {details}")
 
     def data(self, text: str) -> None:

@@ -45,6 +45,7 @@ class StylizeSettings(RenderSettings):
         "streamstyle stylize holiday.mp4 story.mp4 --at 4s=great_wave --at 8s=none",
         "streamstyle stylize holiday.mp4 sheet.png --preview 6 --style ink --style udnie",
     )
+    FASTER: ClassVar[tuple[str, ...]] = ("--every 2", "--stroke-size 1.5")
     MIXTURE: ClassVar[str] = "style"
 
     style: str = option(

@@ -36,6 +36,7 @@ class TransferSettings(RenderSettings):
         "streamstyle transfer photo.jpg painting.jpg result.png --watch now.png",
         "streamstyle transfer photo.jpg 0.6*a.jpg+0.4*b.jpg result.png",
     )
+    FASTER: ClassVar[tuple[str, ...]] = ("--max-size 480", "--later-steps 15")
     MIXTURE: ClassVar[str] = "style"
     SOURCE: ClassVar[tuple[str, str]] = ("CONTENT", "Image or video to stylize.")
     OMITTED: ClassVar[frozenset[str]] = frozenset({"tile"})

@@ -30,6 +30,7 @@ class ZoomSettings(DreamSettings):
         "streamstyle zoom photo.jpg turn.mp4 --rotate 5 --config coral --size 640x360",
         "streamstyle zoom photo.jpg music.mp4 --seconds 30 --audio song.mp3",
     )
+    FASTER: ClassVar[tuple[str, ...]] = ("--size 480x270", "--dreams 4")
     SOURCE: ClassVar[tuple[str, str]] = ("IMAGE", "Image to zoom into.")
     ANIMATED: ClassVar[tuple[str, ...]] = (*DreamSettings.ANIMATED, "speed", "rotate")
     OMITTED: ClassVar[frozenset[str]] = frozenset(
