@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from streamstyle.cores import usable_cores
-from streamstyle.errors import OutOfMemoryError, UsageError
+from streamstyle.errors import OutOfMemoryError, UsageError, did_you_mean
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")  # on Linux, where a driver is loaded
 
@@ -39,7 +39,8 @@ def choose(name: str = "auto") -> torch.device:
         return torch.device("cuda", 0) if count else torch.device("cpu")
     normalized = "cuda:0" if name in ("cuda", "cuda:all") else re.sub(r"^cuda:0+(?=\d)", "cuda:", name)
     if normalized not in present:
-        raise UsageError(f"device {name}: not available here; available: auto, {', '.join(present)}")
+        hint = did_you_mean(name, ["auto", *present])
+        raise UsageError(f"device {name}: not available here{hint}; available: auto, {', '.join(present)}")
     return torch.device(normalized)
 
 

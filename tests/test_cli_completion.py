@@ -48,6 +48,7 @@ def offered(line: str, shell: str = "bash") -> list[str]:
         ("streamstyle dream --config do", ["dogs"]),
         ("streamstyle live --dream do", ["dogs"]),
         ("streamstyle live --effect d", ["dream"]),
+        ("streamstyle live --config do", ["dogs"]),
         ("streamstyle stylize --fl", ["--flow", "--flow-size", "--flow-weights"]),
         ("streamstyle stylize --mask ", []),  # the shell then completes files
     ],

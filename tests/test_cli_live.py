@@ -117,6 +117,14 @@ def test_a_recording_that_fails_ends_a_session_that_nobody_watches(tmp_path, mon
     assert "No space left" in done.stderr
 
 
+def test_an_effect_and_its_preset_can_be_chosen(tmp_path):
+    output = tmp_path / "out.mp4"
+    camera = ("--camera", "testsrc", "--size", "64x48", "--seconds", "0.5", "--record", str(output))
+    done = live("--effect", "dream", "--config", "dogs", *camera)
+    assert done.exit_code == 0, done.stderr
+    assert output.stat().st_size > 1000
+
+
 def test_the_page_shows_the_camera_and_the_link_needs_its_key():
     command = [sys.executable, "-m", "streamstyle", "live", "--camera", "testsrc", "--size", "160x120"]
     command += [

@@ -191,7 +191,7 @@ def given_values(context: typer.Context, values: dict[str, Any], settings: type[
     Raises:
         UsageError, InputError: the preset does not exist, or cannot be read.
     """
-    preset = values.pop("config", None)
+    preset = None if "config" in settings.model_fields else values.pop("config", None)
     chosen = GivenValues(load_preset(preset, settings) if preset is not None else {})
     written = [argument.partition("=")[0] for argument in context.meta.get(ARGUMENTS, ())]
     for name, field in settings.model_fields.items():

@@ -68,10 +68,16 @@ def _complete_effect(incomplete: str) -> list[str]:
     return _starting((name for name, kind in EFFECTS.items() if kind.LIVE), incomplete)
 
 
+def _complete_live_preset(incomplete: str) -> list[str]:
+    found = (preset for kind in EFFECTS.values() if kind.LIVE for preset in bundled_presets(kind))
+    return _starting(dict.fromkeys(found), incomplete)
+
+
 COMPLETIONS: dict[str, Callable[[str], list[str]]] = {  # by the name of the setting
     "style": complete_style,
     "layer": complete_layer,
     "effect": _complete_effect,
+    "config": _complete_live_preset,
     "dream": completion_of_presets(DreamSettings),
     "device": _any_of(("auto", "cpu", "cuda", "cuda:all")),
     "runner": _any_of(("auto", "torch", "openvino", "onnxruntime")),

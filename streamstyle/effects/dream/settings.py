@@ -42,7 +42,7 @@ class DreamSettings(RenderSettings):
         "streamstyle dream photo.jpg deep.png --layer 0.6*thing+0.4*part --depth 0.8",
         "streamstyle dream holiday.mp4 eyes.mp4 --config eyes --max-size 640",
     )
-    FASTER: ClassVar[tuple[str, ...]] = ("--max-size 480", "--depth 0.2")
+    FASTER: ClassVar[tuple[str, ...]] = ("--max-size 480",)
     MIXTURE: ClassVar[str] = "layer"
     PRESETS: ClassVar[str] = "dream"
     CONTINUES: ClassVar[bool] = True
