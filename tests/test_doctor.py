@@ -169,6 +169,13 @@ def test_a_folder_for_downloads_that_cannot_be_written_is_named(tmp_path: Path, 
     assert CHECKS["downloads"]().to_do.startswith(f"{tmp_path} cannot be written; set TORCH_HOME")
 
 
+def test_a_folder_that_cannot_keep_the_key_of_the_page_is_named(tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("streamstyle.apps.web.key.state_folder", lambda: tmp_path / "file" / "streamstyle")
+    assert CHECKS["state"]() == Finding(f"{tmp_path}/file/streamstyle")
+    (tmp_path / "file").touch()
+    assert CHECKS["state"]().to_do.startswith(f"{tmp_path}/file cannot be written")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="device nodes are Linux'")
 def test_a_camera_that_may_not_be_opened_says_how(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr("streamstyle.sources.camera.list_cameras", lambda: {"0": "Webcam"})

@@ -183,10 +183,23 @@ def _cache() -> Finding:
     folder = torchvision_cache()
     found = [name for name in URLS if downloaded(name)]
     text = f"{folder}: {', '.join(found) if found else 'empty; the bundled networks need no download'}"
+    closed = _not_writable(folder)
+    return Finding(text, f"{closed} cannot be written; set TORCH_HOME to a folder of yours" if closed else "")
+
+
+def _state() -> Finding:
+    from streamstyle.apps.web.key import state_folder
+
+    folder = state_folder()
+    closed = _not_writable(folder)
+    lost = f"{closed} cannot be written, so that the page has a new link each time; give it a --token"
+    return Finding(f"{folder}", lost if closed else "")
+
+
+def _not_writable(folder: Path) -> Path | None:
+    """The folder, or the one above it in which it would be made, if that cannot be written."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
-        return Finding(text, f"{there} cannot be written; set TORCH_HOME to a folder of yours for downloads")
-    return Finding(text)
+    return None if there.is_dir() and os.access(there, os.W_OK) else there
 
 
 def _temporary() -> Finding:
@@ -265,6 +278,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {  # by topic; OpenCV before all that
     "memory": _memory,
     "runner": _runner,
     "downloads": _cache,
+    "state": _state,
     "temporary": _temporary,
     "cameras": _cameras,
     "display": _display,
