@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -81,6 +82,16 @@ def test_an_ignored_signal_stays_ignored(name: str) -> None:
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
         signal.signal(number, before)
+
+
+def test_a_command_leaves_the_logger_as_it_was() -> None:
+    log = logging.getLogger("streamstyle")
+    before = log.propagate, list(log.handlers)
+    log.propagate = True
+    with reporting():
+        assert not log.propagate
+    assert log.propagate and list(log.handlers) == before[1]
+    log.propagate = before[0]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP on this system")

@@ -238,7 +238,7 @@ def reporting(
     handler = _Warnings(reporter)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    log.propagate = False
+    propagated, log.propagate = log.propagate, False
     try:
         with _signals():
             yield reporter
@@ -255,6 +255,7 @@ def reporting(
     finally:
         reporter.close()
         log.removeHandler(handler)
+        log.propagate = propagated
 
 
 @contextmanager
