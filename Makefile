@@ -1,7 +1,7 @@
 # make demo    stylize the sample clip
 # make test    check code style and types, run all tests
 # Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  OUT=out.mp4  PIP_ARGS="…"
-# make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors    retrain the bundled feature network
+# make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors SECOND=vgg16.safetensors    retrain the feature network
 # make base PHOTOS=folder                                         then the base of all styles
 # make styles PAINTINGS=folder PHOTOS=folder                      then the styles, each from its recipe
 
@@ -31,7 +31,7 @@ test: .venv/installed-dev
 
 features: .venv/installed
 	$(BIN)/python -m streamstyle.training.distillation "$(PHOTOS)" "$(TEACHER)" \
-	  configs/features/distilled.toml streamstyle/weights/features.safetensors
+	  configs/features/distilled.toml streamstyle/weights/features.safetensors --second-teacher "$(SECOND)"
 
 base: .venv/installed
 	$(BIN)/python -m streamstyle.training.base "$(PHOTOS)" configs/styles/base.toml \

@@ -66,7 +66,9 @@ def test_each_step_is_reported_with_its_losses(pictures, features):
 
 def test_a_style_comes_closer_to_its_painting(pictures, features):
     seen: list[TrainingProgress] = []
-    a_training(pictures, features, replace(QUICK, steps=120, crop=96)).run(seen.append)
+    # Of these images, which are noise, style and content cannot both be had.
+    recipe = replace(QUICK, steps=120, crop=96, content_weight=0.0, brightness_weight=0.0)
+    a_training(pictures, features, recipe).run(seen.append)
     first, last = (sum(p.losses["style"] for p in part) for part in (seen[:5], seen[-5:]))
     assert last < 0.93 * first
 
