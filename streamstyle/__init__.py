@@ -8,6 +8,14 @@ Render a video, image, folder or stream, and go on with an interrupted one:
 
     render("in.mp4", "out.mp4", StylizeSettings(style="great_wave", strength=0.8))
 
+A style is a bundled name, a weights file, or the image of a painting; `predict` writes such a painting's
+network to a file:
+
+    from streamstyle import predict
+
+    render("in.mp4", "out.mp4", StylizeSettings(style="painting.jpg"))
+    predict("painting.jpg", "painting.safetensors")
+
 Measure the temporal consistency of a result, and train a style:
 
     from pathlib import Path
@@ -59,6 +67,7 @@ if TYPE_CHECKING:
     )
     from streamstyle.jobs.build import open_effect as open_effect
     from streamstyle.jobs.evaluate import evaluate as evaluate
+    from streamstyle.jobs.predict import predict as predict
     from streamstyle.jobs.render import render as render, resume as resume
     from streamstyle.pipeline import Result as Result, run as run
     from streamstyle.sinks import SINKS as SINKS, WriteOptions as WriteOptions, open_sink as open_sink
@@ -89,6 +98,7 @@ _MODULES = {  # of each public name
     "StreamInfo": "streamstyle.frames",
     "open_effect": "streamstyle.jobs.build",
     "evaluate": "streamstyle.jobs.evaluate",
+    "predict": "streamstyle.jobs.predict",
     "render": "streamstyle.jobs.render",
     "resume": "streamstyle.jobs.render",
     "Result": "streamstyle.pipeline",

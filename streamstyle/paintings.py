@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from streamstyle.errors import InputError
@@ -27,6 +28,27 @@ def read_painting(
     levels: float = 0.0,
 ) -> Tensor:
     """Reads a style image as (1, 3, H, W) RGB in [0, 1].
+
+    Args:
+        path: of the image.
+        stroke_size, part, grain, levels: as for `painting_image`.
+
+    Raises:
+        InputError: as `painting_image`.
+    """
+    image = painting_image(path, stroke_size=stroke_size, part=part, grain=grain, levels=levels)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def painting_image(
+    path: Path,
+    *,
+    stroke_size: float = 1.0,
+    part: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
+    grain: int = 3,
+    levels: float = 0.0,
+) -> Image.Image:
+    """Reads a style image, RGB.
 
     Args:
         path: of the image.
@@ -52,9 +74,10 @@ def read_painting(
     scale = PAINTING_SIDE * stroke_size / max(whole.size)
     width, height = (max(64, round(side * scale)) for side in image.size)
     scaled = image.resize((width, height), Image.Resampling.LANCZOS)
-    clean = scaled.filter(ImageFilter.MedianFilter(grain)) if grain > 1 else scaled
+    # OpenCV gives the bytes of Pillow's median filter in a fraction of the time.
+    clean = Image.fromarray(cv2.medianBlur(np.asarray(scaled), grain)) if grain > 1 else scaled
     if np.ptp(np.asarray(clean), axis=(0, 1)).max() <= PLAIN:
         raise InputError(f"{path}: the painting has one color only, so there is no style to learn from it")
     if levels:
         clean = ImageOps.autocontrast(clean, levels, preserve_tone=True)
-    return torch.from_numpy(np.array(clean)).permute(2, 0, 1)[None].float() / 255
+    return clean

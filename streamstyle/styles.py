@@ -1,15 +1,16 @@
 """Loads and saves styles: the values of `--style` are resolved to style networks here.
 
-A style is a bundled name, a weights file written by `train`, or a checkpoint of another program.
+A style is a bundled name, a weights file written by `train`, a checkpoint of another program, or an image of
+a painting, for which a network is predicted at once (see `arbitrary_styles`).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from streamstyle.arbitrary_styles import PREDICTED, Arbitrary, LoadedStyle
 from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.image_recognition import is_image
 from streamstyle.networks import STYLE_NETWORKS, StyleNetwork
@@ -27,30 +28,17 @@ LARGEST_SIZE = 512  # largest number of channels or blocks accepted from a file
 CHECKPOINTS = (".pth", ".pt", ".model")
 
 
-@dataclass(frozen=True)
-class LoadedStyle:
-    """A style network ready for use.
-
-    Attributes:
-        network: in evaluation mode, single precision, on the CPU.
-        name: of the style; the file's stem for files.
-        metadata: stored in the file: architecture, painting, painter, year, recipe …
-    """
-
-    network: StyleNetwork
-    name: str
-    metadata: Mapping[str, str]
-
-
-def load_style(name_or_path: str | Path) -> LoadedStyle:
-    """Loads a style network by name or from a file.
+def load_style(name_or_path: str | Path, arbitrary: Arbitrary = PREDICTED) -> LoadedStyle:
+    """Loads a style network by name or from a file, or makes one for a painting.
 
     Args:
-        name_or_path: a bundled name, a .safetensors file, or a .pth of pytorch/examples `fast_neural_style`.
+        name_or_path: a bundled name, a .safetensors file, a .pth of pytorch/examples `fast_neural_style`, or
+            an image.
+        arbitrary: how the network of an image is made.
 
     Raises:
         UsageError: the name is unknown; the message lists the known ones.
-        InputError: the file is missing, damaged, too large, or not a style network.
+        InputError: the file is missing, damaged, too large, or neither a style network nor a painting.
     """
     text = os.fspath(name_or_path)
     if text in WEIGHTS:
@@ -61,15 +49,12 @@ def load_style(name_or_path: str | Path) -> LoadedStyle:
     if path.suffix.lower() in CHECKPOINTS:
         return load_checkpoint(path)
     if is_image(path):
-        raise InputError(
-            f"{path}: is an image, not a style network; `streamstyle train` learns a style from it, and "
-            "`streamstyle transfer` uses it as it is"
-        )
+        return arbitrary.style_of(path)
     if path.suffix.lower() == ".safetensors" or os.path.isfile(path):
         return load_safetensors(path, path.stem)
     hint = did_you_mean(text, STYLES)
     raise UsageError(
-        f"unknown style {text!r}{hint}; known: {', '.join(STYLES)}, or a .safetensors or .pth file"
+        f"unknown style {text!r}{hint}; known: {', '.join(STYLES)}, a .safetensors or .pth file, or an image"
     )
 
 

@@ -21,7 +21,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"jobs"},
     {"pipeline", "training", "evaluation"},
     {"effects"},
-    {"optical_flow", "losses", "styles", "inference"},
+    {"optical_flow", "losses", "styles", "arbitrary_styles", "inference"},
     {"networks", "weights", "device", "cuda_graphs", "transfers", "options"},
     {"keyframes", "contact_sheet", "paintings"},
     {"part_folder"},

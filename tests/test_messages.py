@@ -75,7 +75,6 @@ VIDEO = "stylize in.mp4 o.mp4 "
         ("stylize notes.txt o.mp4", 3, "notes.txt: not a video or an image"),
         ("stylize empty o.mp4", 3, "empty: no image in this folder"),
         (VIDEO + "--mask notes.txt", 3, "notes.txt: not a video or an image"),
-        (VIDEO + "--style in.png", 3, "in.png: is an image, not a style network; `streamstyle train`"),
         (VIDEO + "--style notes.txt", 3, "notes.txt: not a safetensors file, or damaged"),
         ("evaluate in.mp4 notes.txt", 3, "notes.txt: not a video or an image"),
         ("dream in.png o.png --guide notes.txt", 3, "notes.txt: not a video or an image"),

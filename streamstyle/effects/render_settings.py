@@ -342,6 +342,13 @@ class RenderSettings(BaseModel):
         """What can be selected in live sessions in addition to the mixture of the settings."""
         return []
 
+    def style_loader(self, effect: Effect) -> Callable[[str], None] | None:
+        """What loads another style into a running effect from `build`, by name; None if nothing can.
+
+        It raises UsageError or InputError, as `build`.
+        """
+        return None
+
     def live_coarseness(self, device: torch.device) -> float:
         """Factor on the stroke size in live sessions, for effects that are slow on the device."""
         return 1.0

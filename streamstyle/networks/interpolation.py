@@ -34,6 +34,10 @@ class Interpolation(Generic[AnyNetwork]):
         self.network = copy.deepcopy(next(iter(networks.values()))).requires_grad_(False)
         self._shares: dict[str, float] = {}
 
+    def add(self, name: str, network: AnyNetwork) -> None:
+        """Adds another network of the same architecture."""
+        self._parameters[name] = list(network.parameters())
+
     def set(self, shares: Mapping[str, float]) -> AnyNetwork:
         """Sets the network's weights to the weighted sum of the others' weights, and returns it.
 

@@ -210,9 +210,13 @@ class StyleNet(StyleNetwork):
                 Strips save memory but take longer. All strips share one set of normalization statistics, so
                 the result is the same up to rounding.
         """
+        return self.stylized((image - 0.5).contiguous(memory_format=torch.channels_last), rows)
+
+    def stylized(self, image: Tensor, rows: int | None = None) -> Tensor:
+        """As `forward`, of an image in [-0.5, 0.5] and in any memory layout."""
         # Outside the blocks, the border is padded only here and before `decoded`, wide enough for all that
         # follows: 6 pixels at full resolution are 3 at 1/2, and 2 at 1/4 are 4 at 1/2, minus 1 for the blur.
-        image = padded((image - 0.5).contiguous(memory_format=torch.channels_last), 6)
+        image = padded(image, 6)
         if rows is None:
             quarter = self.enter(image[:, :, 4:-4, 4:-4])
             return self.decoded(padded(self.transformed(quarter), 2), image)

@@ -24,6 +24,7 @@ NAMED_KEYS = {
     **dict.fromkeys((65362, 0x260000, 63232), "up"),
     **dict.fromkeys((65363, 0x270000, 63235), "right"),
     **dict.fromkeys((65364, 0x280000, 63233), "down"),
+    **dict.fromkeys((10, 13), "enter"),
     27: "esc",
     32: "space",
 }
@@ -83,7 +84,10 @@ class WindowSink(Sink):
             cv2.resizeWindow(self._title, *self._first_size)
 
     def key(self) -> str:
-        """The next pressed key: a character, "left", "right", "up", "down", "esc" or "space"; "" if none."""
+        """The next pressed key; "" if none.
+
+        It is a character, "left", "right", "up", "down", "esc", "enter" or "space".
+        """
         self._poll()
         return self._keys.popleft() if self._keys else ""
 

@@ -68,7 +68,7 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
     settings, about = read_recipe(recipe)
     painting = find_painting(about.pop("sha256", ""), (paintings, ROOT / "samples"))
     named = {name: str(value) for name, value in about.items()}
-    job = TrainingJob(painting=str(painting), photos=str(photos), about=named)
+    job = TrainingJob(painting=str(painting), photos=str(photos), start="base", about=named)
 
     def log(progress: TrainingProgress) -> None:
         if progress.step % 500 == 0:

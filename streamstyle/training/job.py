@@ -18,7 +18,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import Tensor
 
+from streamstyle.arbitrary_styles import predicted_network
 from streamstyle.device import choose
 from streamstyle.errors import InputError, OutputError, UsageError
 from streamstyle.files import places_after_move, refuse_overwrite, refuse_same_file, sha256_of
@@ -33,6 +35,7 @@ from streamstyle.training.preview import TrainingPreview
 from streamstyle.training.recipe import Recipe, recipe_from
 from streamstyle.training.scenes import Scenes
 from streamstyle.weights import WEIGHTS, load_features
+from streamstyle.weights.predictor import PREDICTOR
 from streamstyle.weights.weights_files import first_line, read_safetensors
 
 SAVE_SECONDS = 5.0
@@ -41,6 +44,8 @@ MANIFEST = "training.jsonl"
 _STATE = "training.safetensors"
 _NEW_STATE = "training.new"
 _LAST_GOOD = "last_good.safetensors"
+
+STARTS = ("predicted", "base", "random")
 
 OnProgress = Callable[[TrainingProgress], None]
 
@@ -56,7 +61,8 @@ class TrainingJob:
         pairs: image files of frames, each with its version painted by hand, which the network learns to make
             of it; instead of content images. Then `painting` is one of the painted ones.
         features: network for the perceptual loss, a name or file; see `weights.load_features`.
-        scratch: start from random weights instead of the base network.
+        start: "predicted": from the network predicted for the painting; "base": from the base network;
+            "random": from random weights.
         device: where to train; see `device.choose`.
         about: title, painter, year and licence, as far as they are known.
     """
@@ -66,13 +72,15 @@ class TrainingJob:
     video: str = ""
     pairs: tuple[tuple[str, str], ...] = ()
     features: str = "distilled"
-    scratch: bool = False
+    start: str = "predicted"
     device: str = "auto"
     about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pairs = tuple((frame, painted) for frame, painted in self.pairs)  # JSON gives lists
         object.__setattr__(self, "pairs", pairs)
+        if self.start not in STARTS:
+            raise UsageError(f"start is {self.start!r}, expected {', '.join(STARTS[:-1])} or {STARTS[-1]}")
 
     def files(self) -> list[str]:
         """All files and folders that are read; also the names of networks that are none."""
@@ -260,10 +268,21 @@ def prepared(job: TrainingJob, recipe: Recipe) -> tuple[Training, TrainingImages
         images = VideoFrames(Path(job.video))
     else:
         images = Photographs(Path(job.photos)) if job.photos else Scenes()
-    base = None if job.scratch else load_style("base").network
-    assert base is None or isinstance(base, StyleNet)
     features = load_features(job.features)
+    base = first_network(job, painting)
     return Training(painting, images, features, recipe, base=base, device=choose(job.device)), images
+
+
+def first_network(job: TrainingJob, painting: Tensor) -> StyleNet | None:
+    """The network that a training starts from; None: random weights."""
+    if job.start == "random":
+        return None
+    # What pairs show is not known to the predictor, which has seen whole paintings only.
+    if job.start == "predicted" and not job.pairs:
+        return predicted_network(painting)
+    base = load_style("base").network
+    assert isinstance(base, StyleNet)
+    return base
 
 
 def run(
@@ -328,6 +347,7 @@ def about_of(recipe: Recipe, job: TrainingJob, identity: Mapping[str, str]) -> d
         "licence": about.get("licence", "that of whoever trained it; mind the rights in the painting"),
         "painting_sha256": identity["painting"],
         "base_sha256": identity["base"],
+        "start": job.start,
         "features": Path(job.features).name,
         "recipe": json.dumps(asdict(recipe)),
     }
@@ -339,7 +359,8 @@ def identity_of(job: TrainingJob, images: TrainingImages) -> dict[str, str]:
         "painting": sha256_of(Path(job.painting)),
         "contents": images.identity,
         "features": sha256_of(Path(job.features)) if Path(job.features).is_file() else job.features,
-        "base": "" if job.scratch else WEIGHTS["base"].sha256,
+        "base": "" if job.start == "random" else WEIGHTS["base"].sha256,
+        "predictor": WEIGHTS[PREDICTOR].sha256 if job.start == "predicted" and not job.pairs else "",
     }
 
 

@@ -19,7 +19,7 @@ from streamstyle.networks.features import FeatureNetwork
 from streamstyle.networks.style_net import StyleNet
 from streamstyle.training.crops import crop_source, crops_of_step
 from streamstyle.training.data import TrainingImages
-from streamstyle.training.optimization import Diverged, steps_of
+from streamstyle.training.optimization import Diverged, optimizer_state, restore_optimizer, steps_of
 from streamstyle.training.pairs import Pairs
 from streamstyle.training.perceptual_loss import PerceptualLoss, random_choices
 from streamstyle.training.recipe import Recipe
@@ -204,9 +204,8 @@ class Training:
         """
         self.finish()
         state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
-        for name, parameter in self.network.named_parameters():
-            kept = self.optimizer.state.get(parameter, {})
-            state |= {f"optimiser.{name}.{key}": value for key, value in kept.items()}
+        kept = optimizer_state(self.network, self.optimizer)
+        state |= {f"optimiser.{key}": value for key, value in kept.items()}
         state["step"] = torch.tensor(self.step)
         return {
             key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -217,15 +216,7 @@ class Training:
         """Restores a state from `state`, in a training with the same recipe and images."""
         self.step = int(state["step"])
         self.network.load_state_dict(parts_of(state, "network."))
-        for name, parameter in self.network.named_parameters():
-            kept = parts_of(state, f"optimiser.{name}.")
-            # Moments have the device and memory layout of their parameters.
-            self.optimizer.state[parameter] = {
-                key: value.to(self.steps.counts_on, copy=True)
-                if key == "step"
-                else torch.empty_like(parameter).copy_(value)
-                for key, value in kept.items()
-            }
+        restore_optimizer(self.network, self.steps, parts_of(state, "optimiser."))
         self.steps.restart(self.step)
 
 

@@ -8,7 +8,7 @@ that a loss was not finite, so the device itself leaves that step out, and all t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -235,3 +235,27 @@ class CapturedSteps:
 def diverged_after(completed: int) -> Diverged:
     """The error that stops a training after this number of steps."""
     return Diverged(f"training diverged at step {completed + 1}", completed)
+
+
+def optimizer_state(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of an optimizer by the names of the parameters: NAME.step, NAME.exp_avg …"""
+    return {
+        f"{name}.{key}": value
+        for name, parameter in network.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer(network: nn.Module, steps: Steps, state: Mapping[str, Tensor]) -> None:
+    """Restores the state from `optimizer_state`; moments get device and memory layout of their parameters."""
+    kept: dict[str, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        name, _, entry = key.rpartition(".")
+        kept.setdefault(name, {})[entry] = value
+    for name, parameter in network.named_parameters():
+        steps.optimizer.state[parameter] = {
+            key: value.to(steps.counts_on, copy=True)
+            if key == "step"
+            else torch.empty_like(parameter).copy_(value)
+            for key, value in kept.get(name, {}).items()
+        }

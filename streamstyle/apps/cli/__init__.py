@@ -19,6 +19,7 @@ from streamstyle.apps.cli.export import ExportSettings, export
 from streamstyle.apps.cli.layers import LayersSettings, layers
 from streamstyle.apps.cli.live import live
 from streamstyle.apps.cli.opencv import load_failure
+from streamstyle.apps.cli.predict import PredictSettings, predict
 from streamstyle.apps.cli.render import RerunSettings, add_effects, rerun
 from streamstyle.apps.cli.reporting import say, silence, unwritable
 from streamstyle.apps.cli.resume import resume
@@ -88,6 +89,11 @@ def _add_styles(app: typer.Typer) -> None:
         "streamstyle layers --image photo.jpg --layer thing --count 48 -o channels.png",
     )
     command(app, "layers", LayersSettings, panel=panel, examples=examples)(layers)
+    examples = (
+        "streamstyle predict painting.jpg",
+        "streamstyle predict painting.jpg -o mine.safetensors",
+    )
+    command(app, "predict", PredictSettings, panel=panel, examples=examples)(predict)
     examples = ("streamstyle export great_wave great_wave.onnx",)
     command(app, "export", ExportSettings, panel=panel, examples=examples)(export)
 

@@ -78,11 +78,17 @@ def run(
 ) -> None:
     """Show the session in the window, or just wait, until the end."""
     from streamstyle.apps.live.display import show, wait
+    from streamstyle.apps.live.painting_list import PaintingList
     from streamstyle.apps.live.setup import recorder
     from streamstyle.apps.live.view import View
 
     until = math.inf if settings.seconds is None else time.monotonic() + settings.seconds
-    view = View(session, settings.camera, recorder=lambda path: recorder(path, False))
+    view = View(
+        session,
+        settings.camera,
+        recorder=lambda path: recorder(path, False),
+        paintings=None if settings.styles is None else PaintingList(session, Path(settings.styles)),
+    )
     if record is not None:
         view.follow(recorder(record, overwrite))
     report_status = status_reporter(reporter, session)

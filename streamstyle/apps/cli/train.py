@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel, ConfigDict
@@ -51,8 +51,10 @@ class TrainSettings(BaseModel):
     )
     learning_rate: float | None = option(None, "Peak learning rate of Adam.", TRAINING, gt=0, le=1)
     seed: int | None = option(None, "Random seed.", TRAINING, ge=0, le=2**31 - 1)
-    scratch: bool = option(
-        False, "Start from random weights instead of the base network.", TRAINING, flags=("--scratch",)
+    start: Literal["predicted", "base", "random"] = option(
+        "predicted",
+        "Start from the network predicted for the painting, from the base of all styles, or anew.",
+        TRAINING,
     )
     photos: str = option(
         "", "Folder of photographs to train on; by default rendered scenes.", DATA, metavar="FOLDER"
@@ -107,7 +109,7 @@ def train(
         video=settings.video,
         pairs=tuple((str(frame), str(painted)) for frame, painted in pairs),
         features=settings.features,
-        scratch=settings.scratch,
+        start=settings.start,
         device=settings.device,
         about={key: str(value) for key, value in about.items() if key != "sha256"},
     )

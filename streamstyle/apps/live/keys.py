@@ -26,6 +26,7 @@ KEYS = (
     Key(("n", "right"), "next_style", "n  right", "next style"),
     Key(("p", "left"), "previous_style", "p  left", "previous style"),
     Key(tuple("123456789"), "nth_style", "1 to 9", "the first nine styles"),
+    Key(("l",), "list_paintings", "l", "list of paintings (--styles)"),
     Key(("+", "=", "up"), "stronger", "+  up", "stronger"),
     Key(("-", "_", "down"), "weaker", "-  down", "weaker"),
     Key(("s",), "steadier", "s", "steadier; off after the maximum"),

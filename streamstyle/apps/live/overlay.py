@@ -141,6 +141,25 @@ def draw_help(pixels: np.ndarray) -> None:
         draw_text(pixels, key.help, x + 5 * size, y, size, GRAY)
 
 
+def draw_list(pixels: np.ndarray, title: str, names: Sequence[str], selected: int) -> None:
+    """Draw a list at the left, with the selected name bright; of a long one, the part around it."""
+    height, width = pixels.shape[:2]
+    size = text_height(height)
+    step = round(1.55 * size)
+    rows = max(min((height - 6 * size) // step - 1, len(names)), 1)
+    first = min(max(selected - rows // 2, 0), len(names) - rows)
+    shown = names[first : first + rows]
+    most = width - 4 * size
+    across = min(max(text_width(text, size) for text in (title, *shown)), most)
+    left, top = size, 2 * size
+    darken(pixels, left, top, across + 2 * size, (rows + 1) * step + size)
+    draw_text(pixels, shortened(title, size, most), left + size, top + size // 2, size, GRAY)
+    for number, name in enumerate(shown):
+        color = WHITE if first + number == selected else GRAY
+        y = top + size // 2 + (number + 1) * step
+        draw_text(pixels, shortened(name, size, most), left + size, y, size, color)
+
+
 def help_column(size: int) -> int:
     """Width in pixels of a column of the help."""
     return 5 * size + max(text_width(key.help, size) for key in KEYS)

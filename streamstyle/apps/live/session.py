@@ -110,6 +110,10 @@ class Live:
         """Change the controls; see `Stylizer.change`."""
         return self.stylizer.change(**values)
 
+    def add_style(self, name: str) -> None:
+        """Load another style; see `Stylizer.add_style`."""
+        self.stylizer.add_style(name)
+
     def newest(self, after: int, timeout: float) -> LiveFrame | None:
         """The newest result, if it is newer than `after`; waits for one.
 

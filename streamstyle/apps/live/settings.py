@@ -73,6 +73,12 @@ class LiveSettings(PageSettings):
     dream: str | None = option(
         None, "Dream with this preset: short for --effect dream --config PRESET.", LOOK, metavar="PRESET"
     )
+    styles: str | None = option(
+        None,
+        "Folder of paintings; l lists them in the window, and enter makes one the style.",
+        LOOK,
+        metavar="FOLDER",
+    )
     strength: float = same(RenderSettings, "strength")
     keep_colors: float = same(RenderSettings, "keep_colors")
     stroke_size: float = same(RenderSettings, "stroke_size")

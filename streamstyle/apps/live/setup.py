@@ -11,6 +11,7 @@ from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.effects import EFFECTS, RenderSettings
 from streamstyle.errors import UsageError, did_you_mean
 from streamstyle.files import refuse_same_file
+from streamstyle.image_recognition import images_in
 from streamstyle.options import load_preset, make_settings
 from streamstyle.sinks import WriteOptions, sink_for
 from streamstyle.sinks.pipe import PipeSink
@@ -61,11 +62,13 @@ def check_inputs(settings: LiveSettings, record: Path | None, overwrite: bool) -
 
     Raises:
         UsageError: an option is wrong.
-        InputError: a file does not exist, or is no video or image.
+        InputError: a file does not exist, or is no video or image; or there are no paintings.
     """
     if not camera_kind(settings.camera).waits:
         with open_camera(settings.camera):
             pass
+    if settings.styles is not None:
+        images_in(Path(settings.styles))
     if record is not None:
         refuse_same_file(settings.camera, record)
     if record is not None and not sink_for(record).LIVE:

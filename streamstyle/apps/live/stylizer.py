@@ -74,6 +74,7 @@ class Stylizer:
         context = EffectContext("video", self.transition, self.device, ExitStack(), live=True)
         self._is_recurrent, finest = effect.CONTINUES, effect.live_coarseness(self.device)
         built = effect.build(context)
+        self._load_style = effect.style_loader(built)
         self._propagate = None if self._is_recurrent else Propagate(built, self.transition)
         self._stabilize = Stabilize(self._propagate or built, controls.steady)
         self._composite = Composite(
@@ -151,6 +152,24 @@ class Stylizer:
                     raise UsageError(f"unknown style {name!r}; known: {', '.join(loaded)}")
             self._controls = controls
         return controls
+
+    def add_style(self, name: str) -> None:
+        """Load another style while frames are stylized; may be called from any thread, and takes its time.
+
+        Args:
+            name: of a bundled style, a weights file or an image.
+
+        Raises:
+            UsageError: there is no such style, or the effect has none.
+            InputError: the file cannot be read, or is neither a style nor a painting.
+        """
+        if name in self.transition.styles():
+            return
+        if self._load_style is None:
+            raise UsageError(f"{name}: the effect takes no styles")
+        self._load_style(name)
+        self.transition.add(name)
+        self.styles.append(name)
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         """Stylize a frame; from one thread at a time.

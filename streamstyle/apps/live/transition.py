@@ -47,6 +47,10 @@ class Transition:
         parameters = self._start.towards(self.parameters, (1 - math.cos(math.pi * done)) / 2)
         return replace(parameters, stroke_size=quantized(parameters.stroke_size))
 
+    def add(self, style: str) -> None:
+        """Lets targets use another style from now on."""
+        self._styles.append(style)
+
     def styles(self) -> list[str]:
         """Names of all styles that may occur, except "none"."""
         return list(self._styles)

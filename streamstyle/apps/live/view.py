@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +16,7 @@ from streamstyle.apps.live.capture import LOST, STARTING
 from streamstyle.apps.live.controls import LIMITS
 from streamstyle.apps.live.keys import BY_KEY
 from streamstyle.apps.live.output import Output
+from streamstyle.apps.live.painting_list import PaintingList
 from streamstyle.apps.live.session import PAUSED, Live, LiveFrame
 from streamstyle.errors import OutputError, StreamstyleError
 from streamstyle.keyframes import NONE
@@ -34,6 +36,7 @@ class View:
         live: the session.
         camera: name of the camera, for the slate.
         recorder: makes an output that records to a file; None: no recording.
+        paintings: to choose styles from; None: no list.
         folder: for snapshots and recordings; by default the working folder.
         now: clock in seconds.
 
@@ -48,11 +51,13 @@ class View:
         camera: str = "",
         *,
         recorder: Callable[[Path], Output] | None = None,
+        paintings: PaintingList | None = None,
         folder: Path | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.live, self.camera, self.recorder = live, camera, recorder
         self.folder = Path() if folder is None else folder
+        self.paintings = paintings
         self.done = self.fills_screen = False
         self.shows_overlay, self.shows_help, self.shows_split = True, False, False
         self.recording: Output | None = None
@@ -66,6 +71,8 @@ class View:
 
     def press(self, key: str) -> bool:
         """Perform the action of a key; returns whether it has one."""
+        if self.paintings is not None and self.paintings.press(key):
+            return True
         if key not in BY_KEY:
             return False
         action = getattr(self, BY_KEY[key].action)
@@ -106,9 +113,18 @@ class View:
                 self._draw_status_line(pixels, status)
         if self.shows_help:
             overlay.draw_help(pixels)
+        if self.paintings is not None:
+            self._draw_paintings(pixels, self.paintings)
         if self._message and self._now() < self._message_until:
             overlay.draw_message(pixels, self._message)
         return pixels
+
+    def _draw_paintings(self, pixels: np.ndarray, paintings: PaintingList) -> None:
+        """Draw the list if it is open, and say what has become of the painting last chosen."""
+        if news := paintings.news():
+            self.say(news)
+        if paintings.is_open:
+            overlay.draw_list(pixels, "Paintings: enter uses one", paintings.names, paintings.selected)
 
     def _check_outputs(self) -> None:
         """Show a message when an output has failed or a recording is finished."""
@@ -144,7 +160,7 @@ class View:
 
     def _draw_status_line(self, pixels: np.ndarray, status: dict[str, float | int | str]) -> None:
         controls = self.live.controls
-        title = "source" if controls.bypass else controls.style.replace("_", " ")
+        title = "source" if controls.bypass else title_of(controls.style)
         details = []
         if not controls.bypass:
             details = [f"strength {controls.strength:.0%}"] if controls.strength < 1 else []
@@ -176,6 +192,12 @@ class View:
             self.say(f"there are {len(styles)} styles")
             return
         self._choose_style(styles[number - 1])
+
+    def list_paintings(self) -> None:
+        if self.paintings is None:
+            self.say("start with --styles FOLDER for a list of paintings")
+        else:
+            self.paintings.open()
 
     def stronger(self) -> None:
         self._change_strength(STRENGTH_STEP)
@@ -262,7 +284,7 @@ class View:
 
     def _choose_style(self, style: str) -> None:
         self.live.change(style=style, bypass=False)
-        self.say(style.replace("_", " ") if style != NONE else "source")
+        self.say(title_of(style))
 
     def _change_strength(self, step: float) -> None:
         least, most = LIMITS["strength"]
@@ -282,6 +304,13 @@ class View:
         size = min(max(round(size, 3), least), most)
         self.live.change(stroke_size=size)
         self.say(f"stroke size {size:.2g}")
+
+
+def title_of(style: str) -> str:
+    """A style as it is shown: without the folders of files."""
+    if style == NONE:
+        return "source"
+    return (Path(style).stem if os.path.isfile(style) else style).replace("_", " ")
 
 
 def lowered_quality(status: dict[str, float | int | str]) -> str:

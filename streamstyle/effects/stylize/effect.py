@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from streamstyle import device as devices
+from streamstyle.arbitrary_styles import PREDICTED, Arbitrary, LoadedStyle
 from streamstyle.cuda_graphs import Captured
 from streamstyle.effects.resizing import padded_to
 from streamstyle.errors import OutOfMemoryError
@@ -20,7 +21,7 @@ from streamstyle.keyframes import NONE, Parameters, ParametersOverTime, keyframe
 from streamstyle.networks import StyleNetwork
 from streamstyle.networks.interpolation import Interpolation
 from streamstyle.networks.style_net import InstanceNorm
-from streamstyle.styles import DEFAULT_STYLE, LoadedStyle, load_style, sizes_of
+from streamstyle.styles import DEFAULT_STYLE, load_style, sizes_of
 from streamstyle.weights import WEIGHTS
 
 BASE = "base"
@@ -49,7 +50,8 @@ class Style:
 
     Args:
         keyframes: mixture and strength at each time; or a style or mixture as parsed by `keyframes_of`: a
-            bundled name, a .safetensors file, a .pth of pytorch/examples, or "none".
+            bundled name, a .safetensors file, a .pth of pytorch/examples, an image, or "none".
+        arbitrary: how the networks of images are made.
         mix_by: "pictures" or "weights".
         rows: height of the strips that are stylized one by one to save memory, a multiple of 8; None: all
             at once.
@@ -68,6 +70,7 @@ class Style:
         self,
         keyframes: ParametersOverTime | str | Path = DEFAULT_STYLE,
         *,
+        arbitrary: Arbitrary = PREDICTED,
         mix_by: str = "pictures",
         rows: int | None = None,
         inertia: float = 0.0,
@@ -78,16 +81,37 @@ class Style:
         self.keyframes = keyframes_of(keyframes) if isinstance(keyframes, (str, Path)) else keyframes
         self.rows = rows
         self.device = devices.choose(device) if isinstance(device, str) else device
-        styles = {name: load_style(name) for name in self.keyframes.styles()}
-        self.families = families_of(styles, self.device, together=mix_by == "weights")
-        network_runner = find_network_runner(runner, self.device)
-        if network_runner is not None and inertia == 0:  # smoothing goes on in Python
-            for family in self.families:
-                if network_runner.accepts(family.network):
-                    family.compiled = CompiledNetworks(network_runner, in_background=live)
-        self.norms = [norm for family in self.families for norm in family.norms]
-        for norm in self.norms:
-            norm.inertia = inertia
+        self.arbitrary, self.inertia, self.live = arbitrary, inertia, live
+        self._together = mix_by == "weights"
+        # Smoothing of statistics goes on in Python.
+        self._runner = find_network_runner(runner, self.device) if inertia == 0 else None
+        self.families: list[Family] = []
+        for name in self.keyframes.styles():
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Loads another style, which parameters may have from now on; also while images are stylized.
+
+        Raises:
+            UsageError, InputError: as for the styles at the beginning.
+        """
+        loaded = load_style(name, self.arbitrary)
+        key = family_key(loaded) if self._together else ""
+        for family in self.families:
+            if key and family.key == key:
+                family.add(name, loaded.network)
+                return
+        family = Family(name, loaded, self.device, key)
+        if self._runner is not None and self._runner.accepts(family.network):
+            family.compiled = CompiledNetworks(self._runner, in_background=self.live)
+        for norm in family.norms:
+            norm.inertia = self.inertia
+        self.families = [*self.families, family]
+
+    @property
+    def norms(self) -> list[InstanceNorm]:
+        """All normalizations whose statistics may be smoothed."""
+        return [norm for family in self.families for norm in family.norms]
 
     def __call__(self, image: Tensor, moment: Moment) -> Tensor:
         """The image, stylized.
@@ -154,31 +178,35 @@ class Family:
     """Networks of one architecture that were trained from one base, interpolated to a single network.
 
     Args:
-        networks: by name.
-        base: the base of all of them; None if it is not available.
+        name: of the first style.
+        loaded: the first style.
         device: where they run.
+        key: of the styles that belong to it, see `family_key`; "": no others do.
 
     Attributes:
         network: the interpolated network; its weights are those of the last call.
         compiled: what a runner has compiled for weights that last; None: PyTorch runs the network.
     """
 
-    def __init__(
-        self, networks: Mapping[str, StyleNetwork], base: StyleNetwork | None, device: torch.device
-    ) -> None:
-        self.names = list(networks)
-        self.from_base = base is not None
-        self.tiled = all(network.TILED for network in networks.values())
-        members = dict(networks) if base is None else {**networks, BASE: base}
-        members = {
-            name: network.to(device).to(memory_format=torch.channels_last)
-            for name, network in members.items()
-        }
-        self._interpolation = Interpolation(members)
+    def __init__(self, name: str, loaded: LoadedStyle, device: torch.device, key: str = "") -> None:
+        base = base_of(loaded)
+        self.names, self.device, self.key = [name], device, key
+        self.from_base, self.tiled = base is not None, loaded.network.TILED
+        members = {name: loaded.network} if base is None else {name: loaded.network, BASE: base}
+        self._interpolation = Interpolation({name: self.placed(each) for name, each in members.items()})
         self.network = self._interpolation.network.to(devices.half(device))
         self.norms = [module for module in self.network.modules() if isinstance(module, InstanceNorm)]
         self.compiled: CompiledNetworks | None = None
         self._captured = Captured(lambda image: {"result": self.forward(image)})
+
+    def placed(self, network: StyleNetwork) -> StyleNetwork:
+        """The network on the device."""
+        return network.to(self.device).to(memory_format=torch.channels_last)
+
+    def add(self, name: str, network: StyleNetwork) -> None:
+        """Adds a network of the same architecture and base."""
+        self._interpolation.add(name, self.placed(network))
+        self.names = [*self.names, name]
 
     def share(self, parameters: Parameters) -> float:
         """The share of its networks in the result."""
@@ -248,18 +276,14 @@ class Family:
         return result
 
 
-def families_of(styles: Mapping[str, LoadedStyle], device: torch.device, *, together: bool) -> list[Family]:
-    """One family per style; or, if `together`, one per base and architecture."""
-    groups: dict[str, dict[str, StyleNetwork]] = {}
-    for name, loaded in styles.items():
-        sizes = (loaded.metadata.get("architecture", ""), *sizes_of(loaded.network).values())
-        base = loaded.metadata.get("base_sha256", "")
-        # A style without a base is a family by itself.
-        key = " ".join((base, *sizes)) if base and together else name
-        groups.setdefault(key, {})[name] = loaded.network
-    families = []
-    for networks in groups.values():
-        first = styles[next(iter(networks))]
-        ours = first.metadata.get("base_sha256") == WEIGHTS[BASE].sha256
-        families.append(Family(networks, load_style(BASE).network if ours else None, device))
-    return families
+def family_key(loaded: LoadedStyle) -> str:
+    """Base and architecture, which networks of one family have in common; "" without a base."""
+    base = loaded.metadata.get("base_sha256", "")
+    sizes = (loaded.metadata.get("architecture", ""), *sizes_of(loaded.network).values())
+    return " ".join((base, *sizes)) if base else ""
+
+
+def base_of(loaded: LoadedStyle) -> StyleNetwork | None:
+    """The network that strength 0 leads to; None if it is not available."""
+    ours = loaded.metadata.get("base_sha256") == WEIGHTS[BASE].sha256
+    return load_style(BASE).network if ours else loaded.base

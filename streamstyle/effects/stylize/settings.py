@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from streamstyle.effects.render_settings import CONSISTENCY, LOOK, EffectContext, RenderSettings
+from streamstyle.effects.render_settings import (
+    CONSISTENCY,
+    LOOK,
+    EffectContext,
+    RenderSettings,
+    absolute,
+)
 from streamstyle.errors import UsageError, did_you_mean
+from streamstyle.image_recognition import is_image
 from streamstyle.options import option
 
 if TYPE_CHECKING:
@@ -50,11 +59,17 @@ class StylizeSettings(RenderSettings):
 
     style: str = option(
         "starry_night",
-        "Bundled style, weights file, none, or a mixture: 0.6*udnie+0.4*ink.",
+        "Bundled style, weights file, image of a painting, none, or a mixture: 0.6*udnie+0.4*my.jpg.",
         LOOK,
         flags=("--style", "-s"),
         environment="STREAMSTYLE_STYLE",
         several=True,
+    )
+    arbitrary: Literal["predicted", "adain"] = option(
+        "predicted", "How the network of a painting is made: predicted, or AdaIN with --weights.", LOOK
+    )
+    weights: tuple[str, ...] = option(
+        (), "Encoder and decoder of AdaIN: give it twice.", LOOK, metavar="FILE"
     )
     mix_by: Literal["pictures", "weights"] = option(
         "pictures", "Mix the stylized images, or the networks' weights: faster and fainter.", LOOK
@@ -82,6 +97,16 @@ class StylizeSettings(RenderSettings):
         LOOK,
         environment="STREAMSTYLE_RUNNER",
     )
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        if len(self.weights) != (2 if self.arbitrary == "adain" else 0):
+            raise UsageError(
+                "--arbitrary adain needs --weights twice, for vgg_normalised.pth and decoder.pth"
+                if self.arbitrary == "adain"
+                else "weights: only for --arbitrary adain"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_every(self) -> Self:
@@ -114,6 +139,19 @@ class StylizeSettings(RenderSettings):
 
         return list(STYLES)
 
+    def mixture_files(self) -> list[str]:
+        """The styles, and what decides the networks of those that are images."""
+        styles = super().mixture_files()
+        if not any(map(is_image, map(Path, styles))):
+            return styles
+        return [*styles, *(self.weights or ("predictor", "features"))]
+
+    def absolute(self) -> Self:
+        """The same settings with absolute file names, for use in another working folder."""
+        return (
+            super().absolute().model_copy(update={"weights": tuple(absolute(each) for each in self.weights)})
+        )
+
     def build(self, context: EffectContext) -> Effect:
         """The style networks, calm in blank areas and stabilized over time if the settings say so."""
         from streamstyle.effects.calm import Calm
@@ -129,14 +167,24 @@ class StylizeSettings(RenderSettings):
             effect = Propagate(effect, context.parameters, every)
         return Stabilize(effect, steady, every) if steady > 0 else effect
 
+    def style_loader(self, effect: Effect) -> Callable[[str], None] | None:
+        """Loads a bundled style, a weights file or the predicted network of an image."""
+        from streamstyle.effects.calm import Calm
+        from streamstyle.effects.stylize.effect import Style
+
+        style = effect.effect if isinstance(effect, Calm) else effect
+        return style.add if isinstance(style, Style) else None
+
     def networks(self, context: EffectContext) -> Style:
         """The style networks, which process each frame by itself."""
+        from streamstyle.arbitrary_styles import Arbitrary
         from streamstyle.effects.stylize.effect import Style
 
         # Loading a runner and compiling a network takes longer than it saves for one image.
         is_quick = self.runner == "auto" and context.kind == "still"
         return Style(
             context.parameters,
+            arbitrary=Arbitrary(self.arbitrary, self.weights),
             # Live sessions mix weights, as there is only time for one pass.
             mix_by="weights" if context.live else self.mix_by,
             rows=self.tile,
