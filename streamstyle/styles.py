@@ -52,6 +52,8 @@ def load_style(name_or_path: str | Path, arbitrary: Arbitrary = PREDICTED) -> Lo
         return arbitrary.style_of(path)
     if path.suffix.lower() == ".safetensors" or os.path.isfile(path):
         return load_safetensors(path, path.stem)
+    if path.suffix:  # no style has one
+        raise InputError(f"{path}: no such file")
     hint = did_you_mean(text, STYLES)
     raise UsageError(
         f"unknown style {text!r}{hint}; known: {', '.join(STYLES)}, a .safetensors or .pth file, or an image"

@@ -146,6 +146,11 @@ def test_images_without_a_style_are_refused_in_a_line(
     assert "\n" not in str(error.value)
 
 
+def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"monet\.jpg: no such file"):
+        load_style(tmp_path / "monet.jpg")
+
+
 def test_what_is_no_image_is_refused_in_a_line(tmp_path: Path) -> None:
     for name in ("text.jpg", "text.txt"):
         (tmp_path / name).write_text("hello\n")
