@@ -14,6 +14,7 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.files import sha256_of
 from streamstyle.networks import AdaIN, StyleNet, StyleNetwork
 from streamstyle.networks.adain import parts_of_checkpoints
+from streamstyle.networks.palette import match_palette
 from streamstyle.networks.style_predictor import moments_of
 from streamstyle.paintings import read_painting
 from streamstyle.weights.features import load_features
@@ -105,8 +106,9 @@ def predicted_style(path: Path) -> LoadedStyle:
 def predicted_network(painting: torch.Tensor) -> StyleNet:
     """The style network for a painting, (1, 3, H, W) in [0, 1], both sides at least 64 pixels."""
     with torch.no_grad():
-        moments = moments_of(painting, load_features())
-        return load_predictor().network(moments).half().float()
+        network = load_predictor().network(moments_of(painting, load_features()))
+        match_palette(network, painting)
+        return network.half().float()
 
 
 def adain_style(path: Path, *weights: str) -> LoadedStyle:
