@@ -1,5 +1,7 @@
 """Feature networks."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -228,3 +230,13 @@ def test_layers_used_in_training_exist_and_are_of_falling_size(name):
     assert {*network.style_layers, *network.content_layers} <= set(network.layers)
     sides = [value.shape[-1] for value in found.values()]
     assert sides == sorted(sides, reverse=True)
+
+
+def test_loading_imports_no_algebra() -> None:
+    """As torch does for some of its ways to make tensors, which takes a second."""
+    code = (
+        "import sys\nfrom streamstyle.weights.features import load_features\n"
+        "load_features()\nprint('sympy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"

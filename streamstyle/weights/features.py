@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.networks import FEATURE_NETWORKS, PRETRAINED, Distilled, FeatureNetwork
@@ -74,12 +74,25 @@ def filled(name: str, tensors: Mapping[str, Tensor], path: Path, head: bool = Fa
     head = head and name in PRETRAINED and any(key.partition(".")[0] in NAMING for key in tensors)
     with torch.device("meta"):  # initializing random weights would take seconds for nothing
         network = Pretrained(name, head=True) if head else FEATURE_NETWORKS[name]()
-    network.to_empty(device="cpu")
+    _allocate(network)
     left_out = set(HEADS).difference(NAMING if head else ())
     used = {key: value for key, value in tensors.items() if key.partition(".")[0] not in left_out}
     # Pretrained wraps torchvision's network, so the tensors belong to its attribute `model`.
     fill(network.model if name in PRETRAINED else network, used, path)  # type: ignore[arg-type]
     return network.eval()
+
+
+def _allocate(network: nn.Module) -> None:
+    """Move a network from "meta" to the CPU, without values.
+
+    `Module.to_empty` does so, too, but imports half a thousand modules first, which takes a second.
+    """
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            empty = torch.empty(parameter.shape, dtype=parameter.dtype)
+            setattr(module, name, nn.Parameter(empty, requires_grad=parameter.requires_grad))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
 
 
 def network_of(tensors: Mapping[str, Tensor], path: Path) -> str:
