@@ -87,20 +87,30 @@ def predicted_style(path: Path) -> LoadedStyle:
     Raises:
         InputError: as `Arbitrary.style_of`.
     """
-    network = predicted_network(read_painting(path))
-    entry = WEIGHTS[PREDICTOR]
+    return predicted_style_of(read_painting(path), path.stem, sha256_of(path))
+
+
+def predicted_style_of(painting: torch.Tensor, name: str, sha256: str) -> LoadedStyle:
+    """The style network that is predicted for a painting which was read already.
+
+    Args:
+        painting: (1, 3, H, W) in [0, 1], from `read_painting`.
+        name: of the style.
+        sha256: of the painting's file.
+    """
+    network = predicted_network(painting)
     metadata = {
         "architecture": "style_net",
         **{size: str(getattr(network, size)) for size in network.SIZES},
-        "painting": path.stem,
+        "painting": name,
         "painter": "",
         "year": "0",
-        "painting_sha256": sha256_of(path),
+        "painting_sha256": sha256,
         "base_sha256": WEIGHTS["base"].sha256,
-        "predictor_sha256": entry.sha256,
+        "predictor_sha256": WEIGHTS[PREDICTOR].sha256,
         "licence": "that of whoever predicted it; mind the rights in the painting",
     }
-    return LoadedStyle(network, path.stem, metadata)
+    return LoadedStyle(network, name, metadata)
 
 
 def predicted_network(painting: torch.Tensor) -> StyleNet:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from streamstyle.errors import InputError
 from streamstyle.images import read_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PAINTING_SIDE = 640  # longer side in pixels at which a painting's strokes have size 1
 SMALLEST_PAINTING = 128  # shorter side in pixels; smaller paintings have no visible strokes to learn
@@ -37,7 +39,14 @@ def read_painting(
         InputError: as `painting_image`.
     """
     image = painting_image(path, stroke_size=stroke_size, part=part, grain=grain, levels=levels)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    return painting_tensor(np.array(image))
+
+
+def painting_tensor(pixels: np.ndarray) -> Tensor:
+    """(1, 3, H, W) RGB in [0, 1] from (H, W, 3) uint8 RGB."""
+    import torch  # here, as the page reads images in processes with too little memory for it
+
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def painting_image(

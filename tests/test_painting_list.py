@@ -13,6 +13,7 @@ from streamstyle.apps.live.painting_list import PaintingList
 from streamstyle.apps.live.session import Live
 from streamstyle.apps.live.stylizer import Stylizer
 from streamstyle.apps.live.view import View
+from streamstyle.arbitrary_styles import predicted_style
 from streamstyle.effects import DreamSettings, StylizeSettings
 from streamstyle.errors import InputError, UsageError
 from tests.cameras import Scripted
@@ -93,6 +94,30 @@ def test_an_effect_without_styles_takes_none(folder: Path) -> None:
     stylizer = Stylizer(DreamSettings(), device="cpu")
     with pytest.raises(UsageError, match="the effect takes no styles"):
         stylizer.add_style(str(folder / "one.png"))
+
+
+def test_a_style_that_was_added_leaves_when_no_transition_shows_it(folder: Path) -> None:
+    stylizer = Stylizer(StylizeSettings(), ["ink", "great_wave"], device="cpu")
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    stylizer.add_style("mine", predicted_style(folder / "one.png"))
+    stylizer.change(style="mine")
+    stylizer(pixels, 0.0)
+    painted = stylizer(pixels, 1.0)
+    with pytest.raises(UsageError, match="mine: is in use"):
+        stylizer.remove_style("mine")
+    stylizer.change(style="ink")
+    stylizer.remove_style("mine")
+    with pytest.raises(UsageError, match="unknown style 'mine'"):
+        stylizer.change(style="mine")
+    stylizer(pixels, 2.0)
+    stylizer(pixels, 2.2)
+    assert "mine" in stylizer.styles
+    stylizer(pixels, 2.6)
+    assert "mine" not in stylizer.styles
+    stylizer.add_style("mine", predicted_style(folder / "two.png"))  # another one of that name
+    stylizer.change(style="mine")
+    stylizer(pixels, 3.0)
+    assert (stylizer(pixels, 4.0) != painted).any()
 
 
 def test_a_long_list_shows_the_part_around_the_selected() -> None:

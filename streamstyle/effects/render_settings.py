@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import (
     BaseModel,
@@ -41,6 +41,7 @@ from streamstyle.options import about, option
 if TYPE_CHECKING:
     import torch
 
+    from streamstyle.arbitrary_styles import LoadedStyle
     from streamstyle.frames import Effect, OptimizationStep, Source
     from streamstyle.sinks import WriteOptions
 
@@ -66,6 +67,16 @@ class EffectContext:
     files: ExitStack
     live: bool = False
     on_step: Callable[[OptimizationStep], None] | None = None
+
+
+class StyleList(Protocol):
+    """The styles of a running effect."""
+
+    def add(self, name: str, loaded: LoadedStyle | None = None) -> None:
+        """Adds a style, by default loaded by its name; raises UsageError or InputError, as `build`."""
+
+    def remove(self, name: str) -> None:
+        """Removes a style that no parameters have any more; not while a frame is processed."""
 
 
 class RenderSettings(BaseModel):
@@ -342,11 +353,8 @@ class RenderSettings(BaseModel):
         """What can be selected in live sessions in addition to the mixture of the settings."""
         return []
 
-    def style_loader(self, effect: Effect) -> Callable[[str], None] | None:
-        """What loads another style into a running effect from `build`, by name; None if nothing can.
-
-        It raises UsageError or InputError, as `build`.
-        """
+    def style_list(self, effect: Effect) -> StyleList | None:
+        """The styles of a running effect from `build`, to which others can be added; None if it has none."""
         return None
 
     def live_coarseness(self, device: torch.device) -> float:

@@ -38,6 +38,11 @@ class Interpolation(Generic[AnyNetwork]):
         """Adds another network of the same architecture."""
         self._parameters[name] = list(network.parameters())
 
+    def remove(self, name: str) -> None:
+        """Forgets a network, which must not have a share any more."""
+        del self._parameters[name]
+        self._shares = {}  # another network may get this name
+
     def set(self, shares: Mapping[str, float]) -> AnyNetwork:
         """Sets the network's weights to the weighted sum of the others' weights, and returns it.
 

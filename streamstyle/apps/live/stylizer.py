@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,6 +24,9 @@ from streamstyle.errors import UsageError
 from streamstyle.keyframes import NONE, read_mixture
 from streamstyle.optical_flow import FlowEstimation, FlowSequence
 from streamstyle.pipeline.step import Step
+
+if TYPE_CHECKING:
+    from streamstyle.arbitrary_styles import LoadedStyle
 
 __all__ = ["Controls", "Stylizer"]
 
@@ -74,7 +78,8 @@ class Stylizer:
         context = EffectContext("video", self.transition, self.device, ExitStack(), live=True)
         self._is_recurrent, finest = effect.CONTINUES, effect.live_coarseness(self.device)
         built = effect.build(context)
-        self._load_style = effect.style_loader(built)
+        self._style_list = effect.style_list(built)
+        self._leaving: set[str] = set()  # styles to remove once no transition shows them
         self._propagate = None if self._is_recurrent else Propagate(built, self.transition)
         self._stabilize = Stabilize(self._propagate or built, controls.steady)
         self._composite = Composite(
@@ -146,30 +151,44 @@ class Stylizer:
         """
         with self._lock:
             controls = self._controls.updated(**values)
-            loaded = [*self.transition.styles(), NONE]
+            loaded = [name for name in self.transition.styles() if name not in self._leaving] + [NONE]
             for name in controls.mixture:
                 if name not in loaded:
                     raise UsageError(f"unknown style {name!r}; known: {', '.join(loaded)}")
             self._controls = controls
         return controls
 
-    def add_style(self, name: str) -> None:
+    def add_style(self, name: str, loaded: LoadedStyle | None = None) -> None:
         """Load another style while frames are stylized; may be called from any thread, and takes its time.
 
         Args:
-            name: of a bundled style, a weights file or an image.
+            name: of a bundled style, a weights file or an image; or any name if `loaded` is given.
+            loaded: the style itself.
 
         Raises:
             UsageError: there is no such style, or the effect has none.
             InputError: the file cannot be read, or is neither a style nor a painting.
         """
-        if name in self.transition.styles():
-            return
-        if self._load_style is None:
+        with self._lock:
+            self._leaving.discard(name)
+            if name in self.transition.styles():
+                return
+        if self._style_list is None:
             raise UsageError(f"{name}: the effect takes no styles")
-        self._load_style(name)
+        self._style_list.add(name, loaded)
         self.transition.add(name)
         self.styles.append(name)
+
+    def remove_style(self, name: str) -> None:
+        """Remove a style that was added, as soon as no transition shows it; may be called from any thread.
+
+        Raises:
+            UsageError: the controls have it.
+        """
+        with self._lock:
+            if name in self._controls.mixture:
+                raise UsageError(f"{name}: is in use")
+            self._leaving.add(name)
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         """Stylize a frame; from one thread at a time.
@@ -189,6 +208,8 @@ class Stylizer:
             pixels = cv2.flip(pixels, 1)
         self.source = pixels
         self.transition.set_target(controls.parameters(), seconds)
+        if self._leaving and not self.transition.is_running(seconds):
+            self._remove_leaving(controls)
         if controls.bypass:
             self.reset()
             return pixels
@@ -213,6 +234,16 @@ class Stylizer:
         self._flow.reset()
         self._motion_gate.reset()
         self._result = None
+
+    def _remove_leaving(self, controls: Controls) -> None:
+        """Remove the styles that were to leave, except those that these controls have again."""
+        with self._lock:
+            for name in self._leaving & set(self.transition.styles()) - set(controls.mixture):
+                assert self._style_list is not None
+                self._style_list.remove(name)
+                self.transition.remove(name)
+                self.styles.remove(name)
+                self._leaving.discard(name)
 
     def _limit_strokes(self, factor: float) -> None:
         """After strokes were changed by hand: if they are to be finer, the rate must not make up for it."""

@@ -51,6 +51,10 @@ class Transition:
         """Lets targets use another style from now on."""
         self._styles.append(style)
 
+    def remove(self, style: str) -> None:
+        """Lets no target use a style any more."""
+        self._styles.remove(style)
+
     def styles(self) -> list[str]:
         """Names of all styles that may occur, except "none"."""
         return list(self._styles)

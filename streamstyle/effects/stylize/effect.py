@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -89,13 +91,20 @@ class Style:
         for name in self.keyframes.styles():
             self.add(name)
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, loaded: LoadedStyle | None = None) -> None:
         """Loads another style, which parameters may have from now on; also while images are stylized.
+
+        Args:
+            name: of the style.
+            loaded: the style itself, which is copied; by default it is loaded by its name.
 
         Raises:
             UsageError, InputError: as for the styles at the beginning.
         """
-        loaded = load_style(name, self.arbitrary)
+        if loaded is None:
+            loaded = load_style(name, self.arbitrary)
+        else:
+            loaded = replace(loaded, network=copy.deepcopy(loaded.network))
         key = family_key(loaded) if self._together else ""
         for family in self.families:
             if key and family.key == key:
@@ -107,6 +116,13 @@ class Style:
         for norm in family.norms:
             norm.inertia = self.inertia
         self.families = [*self.families, family]
+
+    def remove(self, name: str) -> None:
+        """Forgets a style, which parameters must not have any more; not while an image is stylized."""
+        for family in self.families:
+            if name in family.names:
+                family.remove(name)
+        self.families = [family for family in self.families if family.names]
 
     @property
     def norms(self) -> list[InstanceNorm]:
@@ -207,6 +223,11 @@ class Family:
         """Adds a network of the same architecture and base."""
         self._interpolation.add(name, self.placed(network))
         self.names = [*self.names, name]
+
+    def remove(self, name: str) -> None:
+        """Forgets a network."""
+        self.names = [other for other in self.names if other != name]
+        self._interpolation.remove(name)
 
     def share(self, parameters: Parameters) -> float:
         """The share of its networks in the result."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -13,6 +12,7 @@ from streamstyle.effects.render_settings import (
     LOOK,
     EffectContext,
     RenderSettings,
+    StyleList,
     absolute,
 )
 from streamstyle.errors import UsageError, did_you_mean
@@ -167,13 +167,13 @@ class StylizeSettings(RenderSettings):
             effect = Propagate(effect, context.parameters, every)
         return Stabilize(effect, steady, every) if steady > 0 else effect
 
-    def style_loader(self, effect: Effect) -> Callable[[str], None] | None:
-        """Loads a bundled style, a weights file or the predicted network of an image."""
+    def style_list(self, effect: Effect) -> StyleList | None:
+        """The style networks: bundled styles, weights files and images can be added."""
         from streamstyle.effects.calm import Calm
         from streamstyle.effects.stylize.effect import Style
 
         style = effect.effect if isinstance(effect, Calm) else effect
-        return style.add if isinstance(style, Style) else None
+        return style if isinstance(style, Style) else None
 
     def networks(self, context: EffectContext) -> Style:
         """The style networks, which process each frame by itself."""
