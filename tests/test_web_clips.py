@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamstyle.apps.web import clips as clips_module, site as sites
+from streamstyle.apps.web import clips as clips_module, site as sites, uploads
 from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.errors import InputError
 from tests.videos import make_video
@@ -206,7 +206,7 @@ def test_uploads_belong_to_a_page_that_is_connected(served) -> None:
 
 
 def test_an_upload_that_stands_still_is_given_up(served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sites, "UPLOAD_SECONDS", 0.1)
+    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.1)
     with Visitor(served) as visitor:
         name = visitor.hear("welcome")["visit"]
         connection = http.client.HTTPConnection(visitor.address, timeout=10)

@@ -23,6 +23,7 @@ connect = pytest.importorskip("websockets.sync.client").connect  # without it al
 InvalidStatus = pytest.importorskip("websockets.exceptions").InvalidStatus
 TOKEN = "a-token-of-the-tests"
 COLORS = {"great_wave": (20, 40, 200), "ink": (200, 30, 20)}
+OTHER = (30, 180, 60)  # of paintings
 
 
 class Tint:
@@ -34,6 +35,7 @@ class Tint:
         self.target: float | None = 24.0
         self.lowered = ""
         self.durations: list[float] = []
+        self.added: list[str] = []
 
     def aim(self, fps: float) -> None:
         self.target = min(fps, 24.0) or None
@@ -45,9 +47,18 @@ class Tint:
         self.controls = self.controls.updated(**values)
         return self.controls
 
+    def add_style(self, name: str, loaded: object) -> None:
+        self.added.append(name)
+
+    def remove_style(self, name: str) -> None:
+        assert name not in self.controls.mixture
+        self.added.remove(name)
+
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         self.seen.append(pixels)
-        color = sum(share * np.array(COLORS[name]) for name, share in self.controls.mixture.items())
+        color = sum(
+            share * np.array(COLORS.get(name, OTHER)) for name, share in self.controls.mixture.items()
+        )
         mixed = self.controls.strength * color + (1 - self.controls.strength) * pixels
         return np.broadcast_to(mixed, pixels.shape).astype(np.uint8)
 
@@ -144,11 +155,11 @@ class Visitor:
         self.socket.send(jpeg)
         return self.see()[1]
 
-    def upload(self, data: bytes, visit: str | None = None) -> tuple[int, Any]:
+    def upload(self, data: bytes, visit: str | None = None, to: str = "clips") -> tuple[int, Any]:
         """Status and answer."""
         name = visit if visit is not None else self.hear("welcome")["visit"]
         origin = f"http://{self.address}"
-        status, _, body = ask(origin, "POST", f"/clips?visit={name}&token={TOKEN}", data, origin=origin)
+        status, _, body = ask(origin, "POST", f"/{to}?visit={name}&token={TOKEN}", data, origin=origin)
         return status, json.loads(body)
 
 

@@ -36,22 +36,22 @@ def main() -> None:
     path, memory_bytes = sys.argv[1], int(sys.argv[2])
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # so that libraries cannot print into the answers
-    _limit(memory_bytes)
+    limit_resources(memory_bytes)
     with contextlib.suppress(BrokenPipeError):
         try:
             serve(path, sys.stdin.buffer, answers)
         except StreamstyleError as error:
-            _answer(answers, REFUSED, _without(path, str(error)).encode())
+            answer(answers, REFUSED, without_path(str(error), path, "the clip").encode())
         except MemoryError:
-            _answer(answers, REFUSED, b"it needs more memory than a clip may use")
+            answer(answers, REFUSED, b"it needs more memory than a clip may use")
 
 
-def _without(path: str, text: str) -> str:
+def without_path(text: str, path: str, name: str) -> str:
     """A message without the path of the file, which the browser must not see."""
-    return text.replace(f"{path}: ", "").replace(path, "the clip")
+    return text.replace(f"{path}: ", "").replace(path, name)
 
 
-def _limit(memory_bytes: int) -> None:
+def limit_resources(memory_bytes: int) -> None:
     """Limit the resources of this process, if the system supports it."""
     try:
         import resource
@@ -76,7 +76,7 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
     from streamstyle.apps.web.playback import Playback
 
     about = description(path)
-    _answer(answers, OPENED, json.dumps(about).encode(), int(about["width"]), int(about["height"]))
+    answer(answers, OPENED, json.dumps(about).encode(), int(about["width"]), int(about["height"]))
     with Playback(lambda seconds: _open(path, seconds)) as playback:
         while len(request := requests.read(REQUEST.size)) == REQUEST.size:
             kind, number = REQUEST.unpack(request)
@@ -86,7 +86,7 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
                 playback.seek(number)
             else:
                 pixels, seconds = playback.next()
-                _answer(answers, FRAME, pixels.tobytes(), pixels.shape[1], pixels.shape[0], seconds)
+                answer(answers, FRAME, pixels.tobytes(), pixels.shape[1], pixels.shape[0], seconds)
 
 
 def description(path: str) -> dict[str, float | str | bool]:
@@ -145,9 +145,10 @@ def _check_size(path: str) -> None:
             )
 
 
-def _answer(
+def answer(
     answers: BinaryIO, kind: bytes, data: bytes, width: int = 0, height: int = 0, seconds: float = 0.0
 ) -> None:
+    """Write a HEADER and the data that belong to it."""
     answers.write(HEADER.pack(kind, width, height, len(data), seconds))
     answers.write(data)
     answers.flush()

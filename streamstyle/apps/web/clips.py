@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from streamstyle.apps.web.clip_reader import (
 from streamstyle.apps.web.renders import RenderJob
 from streamstyle.effects import RenderSettings
 from streamstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from streamstyle.arbitrary_styles import LoadedStyle
 
 OPEN_SECONDS = 30.0  # that opening may take, including the first frame
 FRAME_SECONDS = 10.0  # that each further frame may take
@@ -154,11 +157,12 @@ class Clip:
         """Play on from a time in seconds; raises InputError if it was closed."""
         self._ask(SEEK, seconds)
 
-    def job(self, settings: RenderSettings) -> RenderJob:
-        """The job of rendering the whole clip at full size."""
+    def job(self, settings: RenderSettings, paintings: Mapping[str, LoadedStyle]) -> RenderJob:
+        """The job of rendering the whole clip at full size; see `RenderJob`."""
         about = self.about
         ending = ".mp4" if about["kind"] == "video" else ".jpg" if about["format"] == "JPEG" else ".png"
-        return RenderJob(self.store.path, self.store.descriptors, settings, f"stylized{ending}")
+        name = f"stylized{ending}"
+        return RenderJob(self.store.path, self.store.descriptors, settings, name, paintings)
 
     def _ask(self, kind: bytes, number: float = 0.0) -> None:
         assert self._process.stdin is not None

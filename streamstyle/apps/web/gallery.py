@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,7 +20,10 @@ from streamstyle.files import read_toml
 from streamstyle.keyframes import NONE, read_mixture
 from streamstyle.options import bundled_presets, make_settings
 from streamstyle.styles import DEFAULT_STYLE
-from streamstyle.weights import STYLES
+from streamstyle.weights import STYLES, WEIGHTS
+
+if TYPE_CHECKING:
+    from streamstyle.arbitrary_styles import LoadedStyle
 
 SAMPLE = Path(__file__).parent / "page" / "sample.jpg"
 SAMPLE_SIZE = (640, 427)  # at which the page sends it first
@@ -117,6 +121,13 @@ class Gallery:
         """The effect that styles are applied with."""
         return self._effect
 
+    @property
+    def takes_paintings(self) -> bool:
+        """Whether networks are predicted for visitors' paintings."""
+        effect = self._effect
+        predicts = isinstance(effect, StylizeSettings) and effect.arbitrary == "predicted"
+        return predicts and WEIGHTS["predictor"].path.is_file()
+
     def dream(self, name: object) -> DreamSettings | None:
         """The settings of a dream; None if that is no name of one."""
         return self._dreams.get(name) if isinstance(name, str) else None
@@ -127,8 +138,12 @@ class Gallery:
         controls = Controls(style=settings.layer)
         return Stylizer(settings, layers, controls, device=self._device, fps=self._fps)
 
-    def resolve(self, text: object) -> str:
+    def resolve(self, text: object, paintings: Collection[str] = ()) -> str:
         """Convert a mixture from public names to those that a stylizer knows.
+
+        Args:
+            text: the mixture.
+            paintings: names of a visitor's own styles, which stay as they are.
 
         Raises:
             UsageError: it is no mixture, or contains an unknown style.
@@ -137,7 +152,7 @@ class Gallery:
             raise UsageError("style: expected a name or a mixture")
         shares = read_mixture(text)
         for name in shares:
-            if name != NONE and name not in self._styles:
+            if name != NONE and name not in self._styles and name not in paintings:
                 raise UsageError(f"unknown style {name!r}; known: {', '.join(self._styles)}, {NONE}")
         return _mixture({self._styles.get(name, name): share for name, share in shares.items()})
 
@@ -152,7 +167,9 @@ class Gallery:
             text = text.replace(style, name)
         return text
 
-    def thumbnail(self, name: str, pixels: np.ndarray | None = None) -> bytes | None:
+    def thumbnail(
+        self, name: str, pixels: np.ndarray | None = None, painting: LoadedStyle | None = None
+    ) -> bytes | None:
         """An image in a style or as a dream, as JPEG; None if there is no such name.
 
         To be called from one thread at a time.
@@ -160,7 +177,11 @@ class Gallery:
         Args:
             name: public name.
             pixels: the image, (H, W, 3) uint8 RGB; by default the sample, which is rendered only once.
+            painting: the style, if it is one of a visitor; nothing of it is kept.
         """
+        if painting is not None:
+            sample = read_jpeg(SAMPLE.read_bytes()) if pixels is None else pixels
+            return self._painting_thumbnail(painting, sample)
         if name not in self._styles and name not in self._dreams:
             return None
         if pixels is not None:
@@ -169,16 +190,30 @@ class Gallery:
             self._thumbnails[name] = self._render_thumbnail(name, read_jpeg(SAMPLE.read_bytes()))
         return self._thumbnails[name]
 
+    def _painting_thumbnail(self, painting: LoadedStyle, pixels: np.ndarray) -> bytes:
+        painter = self._thumbnail_painter(False)
+        first = painter.controls.style
+        painter.add_style(painting.name, painting)
+        try:
+            return self._render_thumbnail(painting.name, pixels)
+        finally:
+            painter.change(style=first)
+            painter.remove_style(painting.name)
+
+    def _thumbnail_painter(self, dreams: bool) -> Stylizer:
+        painter = self._thumbnail_painters.get(dreams)
+        if painter is None:
+            painter = self.dreamer(next(iter(self._dreams.values()))) if dreams else self._new_stylizer()
+            painter.aim(0.0)
+            self._thumbnail_painters[dreams] = painter
+        return painter
+
     def _render_thumbnail(self, name: str, pixels: np.ndarray) -> bytes:
         dream = self._dreams.get(name)
         size = STYLIZED_SIZE if dream is None else THUMBNAIL_SIZE
         pixels = cv2.resize(_cropped(pixels, size[0] / size[1]), size, interpolation=cv2.INTER_AREA)
-        painter = self._thumbnail_painters.get(dream is not None)
-        if painter is None:
-            painter = self._new_stylizer() if dream is None else self.dreamer(dream)
-            painter.aim(0.0)
-            self._thumbnail_painters[dream is not None] = painter
-        painter.change(style=self._styles[name] if dream is None else dream.layer)
+        painter = self._thumbnail_painter(dream is not None)
+        painter.change(style=self._styles.get(name, name) if dream is None else dream.layer)
         painter.reset()
         self._seconds += SETTLED_SECONDS
         painter.transition.set_target(painter.controls.parameters(), self._seconds)

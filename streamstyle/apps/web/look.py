@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from streamstyle.apps.live.stylizer import Stylizer
     from streamstyle.apps.web.gallery import Gallery
+    from streamstyle.arbitrary_styles import LoadedStyle
 
 CONTROL_NAMES = (*(entry.name for entry in fields(Controls)), "depth")
 
@@ -29,10 +30,14 @@ class Look:
     Args:
         gallery: what there is to choose from.
         stylizer: for styles.
+
+    Attributes:
+        paintings: the visitor's own styles, by name; they can be used like those of the gallery.
     """
 
     def __init__(self, gallery: Gallery, stylizer: Stylizer) -> None:
         self._gallery, self._styles = gallery, stylizer
+        self.paintings: dict[str, LoadedStyle] = {}
         self._controls: Controls = stylizer.controls
         self._first_style = self._controls.style
         self._chosen: set[str] = set()  # the controls that the visitor has changed
@@ -120,7 +125,8 @@ class Look:
             dream = self._gallery.dream(values["style"])
             self._dream = None if dream is None else str(values["style"])
             try:
-                values["style"] = self._gallery.resolve(values["style"]) if dream is None else dream.layer
+                resolve = self._gallery.resolve
+                values["style"] = resolve(values["style"], self.paintings) if dream is None else dream.layer
             except UsageError:
                 self._dream = before
                 raise
@@ -138,6 +144,26 @@ class Look:
             self._styles.change(**asdict(controls))
         self._controls = controls
 
+    def add_painting(self, style: LoadedStyle) -> None:
+        """Offer the style of a painting; may be called from any thread, and takes its time."""
+        self._styles.add_style(style.name, style)
+        self.paintings[style.name] = style
+
+    def remove_painting(self, name: object) -> None:
+        """Offer a painting no more; if it is shown, the first style of all takes its place.
+
+        Raises:
+            UsageError: there is no such painting.
+        """
+        if not isinstance(name, str) or name not in self.paintings:
+            raise UsageError("there is no such painting")
+        if name in self._styles.controls.mixture:
+            self._styles.change(style=self._first_style)
+            if self._dream is None:
+                self._controls = self._styles.controls
+        self._styles.remove_style(name)
+        del self.paintings[name]
+
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         """Stylize a frame; see `Stylizer.__call__`."""
         dream = self._dream_settings
@@ -151,8 +177,13 @@ class Look:
         self._dreamer.change(**{**asdict(self._controls), "steady": 0.0})
         return self._dreamer(pixels, seconds)
 
+    @property
+    def shown_paintings(self) -> dict[str, LoadedStyle]:
+        """The paintings that a render with `settings` needs, by name."""
+        return {name: self.paintings[name] for name in self._controls.mixture if name in self.paintings}
+
     def settings(self) -> RenderSettings:
-        """The settings with which a render looks like this."""
+        """The settings with which a render looks like this; paintings have the names of `shown_paintings`."""
         effect = self._dream_settings or self._gallery.effect
         controls = asdict(self._controls)
         values: dict[str, Any] = {n: v for n, v in controls.items() if n in type(effect).model_fields}
@@ -163,7 +194,7 @@ class Look:
         if "mix_by" in type(effect).model_fields and len(self._controls.mixture) > 1:
             values["mix_by"] = "weights"  # as the page shows it
         values = {name: value for name, value in values.items() if name not in effect.OMITTED}
-        if any(
+        if self.shown_paintings or any(
             name not in WEIGHTS and os.path.isfile(name) for name in effect.model_copy(update=values).files()
         ):
             values["provenance"] = False  # it would name a file of the server

@@ -11,12 +11,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from streamstyle.effects import EFFECTS, RenderSettings
+from streamstyle.errors import OutputError
+
+if TYPE_CHECKING:
+    from streamstyle.arbitrary_styles import LoadedStyle
 
 DIED = "the renderer crashed, perhaps because it ran out of memory"
 
@@ -30,12 +34,14 @@ class RenderJob:
         descriptors: that a process must inherit to open it.
         settings: of the effect.
         name: of the result; its ending chooses the format.
+        paintings: styles in the mixture of the settings that are no files, by name.
     """
 
     path: str
     descriptors: tuple[int, ...]
     settings: RenderSettings
     name: str
+    paintings: Mapping[str, LoadedStyle] = field(default_factory=dict)
 
 
 class Render:
@@ -68,6 +74,11 @@ class Render:
         with self._lock:
             if self._is_closed:
                 return
+            try:
+                message = self._message(output)
+            except OutputError as error:
+                on_message({"refused": f"the server cannot write: {error}".replace(str(self._folder), "")})
+                return
             self._process = process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "streamstyle.apps.web.render_process"],
                 stdin=subprocess.PIPE,
@@ -81,7 +92,7 @@ class Render:
         last: dict[str, Any] = {}
         assert process.stdin is not None and process.stdout is not None
         with contextlib.suppress(OSError, ValueError):  # ValueError: closed meanwhile
-            process.stdin.write(json.dumps(self._message(output)) + "\n")
+            process.stdin.write(json.dumps(message) + "\n")
             process.stdin.flush()
             for line in process.stdout:
                 last = json.loads(line)
@@ -101,6 +112,12 @@ class Render:
         settings = self._job.settings
         effect = next(name for name, kind in EFFECTS.items() if type(settings) is kind)
         values = settings.model_dump(mode="json", exclude_defaults=True)
+        for name, style in self._job.paintings.items():
+            from streamstyle.styles import save_style
+
+            path = self._folder / f"{name}.safetensors"
+            save_style(path, style.network, style.metadata)
+            values[settings.MIXTURE] = values[settings.MIXTURE].replace(name, str(path))
         return {"source": self._job.path, "output": str(output), "effect": effect, "settings": values}
 
     def _keep(self, output: Path) -> None:

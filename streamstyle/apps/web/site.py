@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -21,7 +21,9 @@ from starlette.websockets import WebSocket
 from streamstyle.apps.web.clips import Clip, Store
 from streamstyle.apps.web.gallery import Gallery
 from streamstyle.apps.web.machine import Broadcast, Machine
+from streamstyle.apps.web.paintings import MOST_PAINTINGS, painting_style
 from streamstyle.apps.web.renders import Render
+from streamstyle.apps.web.uploads import receive
 from streamstyle.apps.web.visits import WAIT_SECONDS, Visit
 from streamstyle.apps.web.workers import Workers
 from streamstyle.errors import StreamstyleError
@@ -36,6 +38,8 @@ FILES = {  # the only files served from disk, by address
     "/controls.js": ("controls.js", "text/javascript; charset=utf-8"),
     "/view.js": ("view.js", "text/javascript; charset=utf-8"),
     "/player.js": ("player.js", "text/javascript; charset=utf-8"),
+    "/paintings.js": ("paintings.js", "text/javascript; charset=utf-8"),
+    "/upload.js": ("upload.js", "text/javascript; charset=utf-8"),
     "/render.js": ("render.js", "text/javascript; charset=utf-8"),
     "/recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
     "/microphone.js": ("microphone.js", "text/javascript; charset=utf-8"),
@@ -47,7 +51,8 @@ FILES = {  # the only files served from disk, by address
     "/sample.jpg": ("sample.jpg", "image/jpeg"),
 }
 RESULT_KINDS = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png"}
-UPLOAD_SECONDS = 20.0  # without data, before an upload is aborted
+NOT_CONNECTED = "This page is not connected. Wait a moment, then try again."
+STOPPING = "The server is stopping."
 TRY_AGAIN_LATER = 1013  # WebSocket close code
 _CHUNK_BYTES = 1 << 20
 _BOUNDARY = "picture"
@@ -82,7 +87,7 @@ class Site:
         self._viewers = 0  # visitors and stream viewers
         self._uploading: set[str] = set()
         self._opening: list[list[Clip]] = []  # of uploads that are being opened
-        self._thumbnail_turn = asyncio.Lock()
+        self._thumbnail_turn, self._painting_turn = asyncio.Lock(), asyncio.Lock()
         # One thread, first come, first served: a visitor with one frame in flight waits for at most one frame
         # of each other visitor.
         self._stylizing_thread = ThreadPoolExecutor(1, "stylizing")
@@ -94,7 +99,8 @@ class Site:
             routes=[
                 *routes,
                 Route("/thumbnails/{name}.jpg", self._thumbnail, methods=["GET"]),
-                Route("/clips", self._upload, methods=["POST"]),
+                Route("/clips", self._upload_clip, methods=["POST"]),
+                Route("/paintings", self._upload_painting, methods=["POST"]),
                 Route("/renders/{visit}", self._render, methods=["GET"]),
                 Route("/stream.mjpg", self._stream, methods=["GET"]),
                 WebSocketRoute("/paint", self._visit),
@@ -132,10 +138,11 @@ class Site:
             async with self._thumbnail_turn:  # so that a visitor's frame waits for one thumbnail at most
                 if await request.is_disconnected():  # the page shows another input by now
                     raise HTTPException(404, "Nobody waits for this thumbnail.")
-                source = None if visit is None else visit.remembered
-                jpeg = await self._in_stylizing_thread(self._gallery.thumbnail, name, source)
+                source = None if visit is None or "sample" in request.query_params else visit.remembered
+                painting = None if visit is None else visit.look.paintings.get(name)
+                jpeg = await self._in_stylizing_thread(self._gallery.thumbnail, name, source, painting)
         except asyncio.CancelledError as error:
-            raise HTTPException(503, "The server is stopping.") from error
+            raise HTTPException(503, STOPPING) from error
         if jpeg is None:
             raise HTTPException(404, "There is no such style.")
         return Response(jpeg, media_type="image/jpeg")
@@ -156,6 +163,7 @@ class Site:
                 return
             about = {
                 "most_clip_bytes": self._most_clip_bytes,
+                "takes_paintings": self._gallery.takes_paintings,
                 "device": str(self._gallery.device),
                 "fps": self._gallery.fps,
             }
@@ -185,54 +193,54 @@ class Site:
         finally:
             self._viewers -= free
 
-    async def _upload(self, request: Request) -> Response:
-        name = request.query_params.get("visit", "")
-        if name not in self.visits:
-            raise HTTPException(409, "This page is not connected. Wait a moment, then try again.")
-        if name in self._uploading:
-            raise HTTPException(409, "Another clip is being uploaded. Wait for it, then try again.")
-        self._uploading.add(name)
-        try:
-            clip = await self._receive(request)
-        finally:
-            self._uploading.discard(name)
-        visit = self.visits.get(name)
+    async def _upload_clip(self, request: Request) -> Response:
+        async with self._upload(request) as (store, _):
+            clip = await self._open(store)
+        visit = self.visits.get(_visit_named(request))
         if visit is None:  # disconnected meanwhile
             clip.close()
-            raise HTTPException(409, "This page is not connected. Wait a moment, then try again.")
+            raise HTTPException(409, NOT_CONNECTED)
         visit.take_clip(clip)
         return JSONResponse(clip.about)
 
-    async def _receive(self, request: Request) -> Clip:
-        """Receive an upload and open it as a clip."""
-        most = self._most_clip_bytes
-        too_large = HTTPException(413, f"The file is too large; the limit is {most / 1e6:g} MB.")
-        length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:20]) > most:
-            raise too_large
+    async def _upload_painting(self, request: Request) -> Response:
+        """Make an upload a style of its visitor; answers with the style's name."""
+        if not self._gallery.takes_paintings:
+            raise HTTPException(404, "This page takes no paintings.")
+        visit = self.visits.get(_visit_named(request))
+        if visit is not None and len(visit.look.paintings) >= MOST_PAINTINGS:
+            raise HTTPException(
+                409, f"There are {MOST_PAINTINGS} paintings already. Remove one of them first."
+            )
+        async with self._upload(request) as (store, visit):
+            with contextlib.closing(store):
+                try:
+                    async with self._painting_turn:
+                        style = await self._in_pool(painting_style, store)
+                        await self._in_pool(visit.look.add_painting, style)
+                except StreamstyleError as error:
+                    raise HTTPException(422, f"{error}.") from error
+                except asyncio.CancelledError as error:
+                    raise HTTPException(503, STOPPING) from error
+        return JSONResponse({"name": style.name})
+
+    @contextlib.asynccontextmanager
+    async def _upload(self, request: Request) -> AsyncIterator[tuple[Store, Visit]]:
+        """Receive an upload; gives it and the visit that it is for, which has no other one until the end."""
+        name = _visit_named(request)
+        if name not in self.visits:
+            raise HTTPException(409, NOT_CONNECTED)
+        if name in self._uploading:
+            raise HTTPException(409, "Another file is being uploaded. Wait for it, then try again.")
+        visit = self.visits[name]
+        self._uploading.add(name)
         try:
-            store = Store(self._folder)
-        except OSError as error:
-            raise HTTPException(507, "The server's disk is full.") from error
-        try:
-            async with contextlib.aclosing(request.stream()) as chunks:
-                while (chunk := await asyncio.wait_for(anext(chunks, None), UPLOAD_SECONDS)) is not None:
-                    if store.bytes + len(chunk) > most:
-                        raise too_large
-                    store.write(chunk)
-            store.finish()
-        except BaseException as error:
-            store.close()
-            if isinstance(error, TimeoutError):
-                raise HTTPException(408, "The upload stalled and was aborted.") from error
-            if isinstance(error, ClientDisconnect):
-                raise HTTPException(400, "The upload was interrupted.") from error
-            if isinstance(error, OSError):
-                raise HTTPException(507, "The server's disk is full.") from error
-            raise
-        if store.bytes == 0:
-            store.close()
-            raise HTTPException(422, "The file is empty.")
+            yield await receive(request, self._folder, self._most_clip_bytes), visit
+        finally:
+            self._uploading.discard(name)
+
+    async def _open(self, store: Store) -> Clip:
+        """Open an upload as a clip."""
         begun: list[Clip] = []
         self._opening.append(begun)
         try:
@@ -242,7 +250,7 @@ class Site:
         except asyncio.CancelledError as error:  # the server stops
             for clip in begun:
                 clip.close()
-            raise HTTPException(503, "The server is stopping.") from error
+            raise HTTPException(503, STOPPING) from error
         finally:
             self._opening.remove(begun)
         return clip
@@ -287,6 +295,10 @@ class Site:
                 if newest is not None:
                     number, _, result = newest
                     yield _PART % len(result) + result + b"\r\n"
+
+
+def _visit_named(request: Request) -> str:
+    return request.query_params.get("visit", "")
 
 
 async def _error_answer(_: Request, error: Exception) -> Response:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from streamstyle.apps.web.machine import Broadcast
 
 INPUTS = ("browser", "machine", "clip")
-MESSAGES = ("want", "defaults", "input", "ready", "rate", "pause", "seek", "remember", "render")
+MESSAGES = ("want", "defaults", "input", "ready", "rate", "pause", "seek", "remember", "render", "remove")
 MAX_CHARACTERS = 10_000  # of a message
 MAX_RATE = 1000.0  # frames per second
 WAIT_SECONDS = 1.0  # for a frame of the machine's camera, before other work
@@ -45,7 +45,8 @@ class Visit:
     to undo all changes, `{"input": "machine"}`, `{"ready": true}` when it can take another frame of the
     machine or the clip, `{"rate": 30}`, how many frames a second its camera gives, 0 for a still image,
     `{"pause": true}` and `{"seek": 2.5}` for the clip, `{"remember": true}` to use the current source for
-    thumbnails, and `{"render": "clip"}`, `"sample"` or, to cancel, `""`.
+    thumbnails, `{"render": "clip"}`, `"sample"` or, to cancel, `""`, and `{"remove": "painting-…"}` for a
+    style that was uploaded.
     To the browser: frames (see IMAGE_HEADER: source, then result, both JPEG) and messages: `welcome`,
     `wanted` with the current controls, `input`, `status`, `remembered`, `render` with its progress, and
     `refused` with an error message. Each frame is answered with a frame or an error message, unless a newer
@@ -62,6 +63,7 @@ class Visit:
     Attributes:
         name: identifies the visit in uploads.
         clip: the upload that plays, if there is one.
+        look: the visitor's controls and own styles.
         downloads: what is rendered for this visitor.
     """
 
@@ -77,7 +79,7 @@ class Visit:
         self.name = secrets.token_urlsafe(9)
         self.clip: Clip | None = None
         self._socket = socket
-        self._look = Look(styles, stylizer)
+        self.look = Look(styles, stylizer)
         self._styles = styles
         self.downloads = Downloads(workers, lambda message: self._say(render=message))
         self._broadcast = broadcast
@@ -160,7 +162,7 @@ class Visit:
                 self._change(value)
                 await self._send_controls(always=True)
             elif name == "defaults":
-                self._look.restore_defaults()
+                self.look.restore_defaults()
                 await self._send_controls(always=True)
             elif name == "input":
                 self._switch(value)
@@ -177,13 +179,16 @@ class Visit:
                 await self._remember()
             elif name == "render":
                 await self._start_render(value)
+            elif name == "remove":
+                self.look.remove_painting(value)
+                await self._send_controls(always=True)
             else:
                 raise UsageError(f"unknown message {name!r}; known: {', '.join(MESSAGES)}")
 
     def _aim(self, rate: object) -> None:
         if not isinstance(rate, float) or not 0 <= rate <= MAX_RATE:
             raise UsageError(f"rate is {rate!r}, expected 0 to {MAX_RATE:g}")
-        self._look.aim(rate)
+        self.look.aim(rate)
 
     async def _steer_clip(self, name: str, value: object) -> None:
         """Pause the clip, play it on, or move it to a time in seconds."""
@@ -202,7 +207,7 @@ class Visit:
         source = self._source
         if isinstance(source, bytes):  # of the machine, mirrored already
             source = await self._in_pool(read_jpeg, source)
-        elif source is not None and self._look.controls.mirror:
+        elif source is not None and self.look.controls.mirror:
             source = source[:, ::-1]
         self._remembered = source
         await self._say(remembered=source is not None)
@@ -211,13 +216,14 @@ class Visit:
         """Render the clip or the sample with the current controls at full size; "" cancels."""
         if what not in ("clip", "sample", ""):
             raise UsageError(f"render is {what!r}, expected clip, sample, or nothing to cancel")
+        settings, paintings = self.look.settings(), self.look.shown_paintings
         if not what:
             self.downloads.drop()
             await self._say(render={"state": "cancelled"})
         elif what == "sample":
-            await self.downloads.start(RenderJob(str(SAMPLE), (), self._look.settings(), "stylized.jpg"))
+            await self.downloads.start(RenderJob(str(SAMPLE), (), settings, "stylized.jpg", paintings))
         elif self.clip is not None:
-            await self.downloads.start(self.clip.job(self._look.settings()))
+            await self.downloads.start(self.clip.job(settings, paintings))
         else:
             await self.downloads.fail("there is no clip yet; upload one")
 
@@ -228,11 +234,13 @@ class Visit:
             if name not in CONTROL_NAMES:
                 raise UsageError(f"unknown control {name!r}; known: {', '.join(CONTROL_NAMES)}")
         if self._input != "machine" or self._broadcast is None:
-            self._look.change(values)
+            self.look.change(values)
             return
         if "style" in values:
             if self._styles.dream(values["style"]) is not None:
                 raise UsageError("the server's camera is shown in styles; dream with another input")
+            if str(values["style"]) in self.look.paintings:
+                raise UsageError("the server's camera is not yours alone; use paintings with another input")
             values = {**values, "style": self._styles.resolve(values["style"])}
         values.pop("depth", None)
         self._broadcast.machine.change(**values)
@@ -249,7 +257,7 @@ class Visit:
         if name == "clip" and self.clip is not None:
             is_still = self.clip.about["kind"] == "picture"
             self._aim(0.0 if is_still else self.clip.about["fps"] or MAX_RATE)
-        self._look.play_clip(name == "clip" and not is_still)
+        self.look.play_clip(name == "clip" and not is_still)
 
     async def _process(self) -> None:
         while True:
@@ -293,8 +301,8 @@ class Visit:
 
     async def _took(self, seconds: float) -> None:
         """Record how long a frame took, and send the status from time to time."""
-        self._look.took(seconds)
-        status = {"target": self._look.target or 0.0, "lowered": self._look.lowered}
+        self.look.took(seconds)
+        status = {"target": self.look.target or 0.0, "lowered": self.look.lowered}
         if status != self._sent_status and time.monotonic() - self._status_at >= WAIT_SECONDS:
             self._status_at, self._sent_status = time.monotonic(), status
             await self._say(status=status)
@@ -319,7 +327,7 @@ class Visit:
         self._wake.set()
 
     async def _stylized(self, pixels: np.ndarray) -> np.ndarray:
-        result: np.ndarray = await self._in_stylizing_thread(self._look, pixels, time.monotonic())
+        result: np.ndarray = await self._in_stylizing_thread(self.look, pixels, time.monotonic())
         return result
 
     async def _send_controls(self, always: bool = False) -> None:
@@ -328,7 +336,7 @@ class Visit:
             controls = self._broadcast.machine.controls
             wanted = {**asdict(controls), "style": self._styles.shares(controls), "depth": 0.0}
         else:
-            wanted = self._look.wanted
+            wanted = self.look.wanted
         if always or wanted != self._sent_controls:
             self._sent_controls = wanted
             await self._say(wanted=wanted)

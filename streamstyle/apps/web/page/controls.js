@@ -15,6 +15,7 @@ export class Controls {
     this.touched = -ECHO_TIME;
     this.pending = {};
     this.chosen = new Set(); // names of the controls that the user has changed
+    this.visit = ""; // of the server
     this.picture = null; // makes the addresses of thumbnails: see showThumbnails
     for (const name of SLIDERS) {
       // Each depth begins a dream anew, so it changes only where the slider is let go.
@@ -33,30 +34,65 @@ export class Controls {
     });
   }
 
-  // styles: { kind, name, label, note }; may be called again, as when a style is added.
+  // styles: { kind, name, label, note } of the server, after a reconnection, too; the visitor's own ones stay.
   setStyles(styles) {
+    styles = [...this.own, ...styles];
     if (JSON.stringify(styles) === JSON.stringify(this.styles)) return;
     const chosen = this.style;
     this.styles = styles;
     const numbers = { style: 0, dream: 0 };
-    thumbnails.replaceChildren(...styles.map((style) => this.thumbnail(style, numbers[style.kind]++)));
-    const isMixed = second.value;
-    second.replaceChildren(new Option("none", ""),
-      ...styles.filter(({ kind }) => kind === "style").map(({ name, label }) => new Option(label, name)));
-    second.value = isMixed;
+    thumbnails.replaceChildren(...styles.map((style) => this.thumbnail(style, style.isOwn ? Infinity : numbers[style.kind]++)));
+    this.listSecond();
     byId("kinds").hidden = !numbers.dream || !numbers.style;
     if (chosen) this.radio(chosen)?.setAttribute("checked", "");
     this.showKind(this.kindOf(chosen) ?? styles[0]?.kind);
   }
 
-  // Another style for this visitor, such as one of a painting.
-  addStyle(style) {
-    this.setStyles([...this.styles.filter(({ name }) => name !== style.name), style]);
+  // The visitor's own styles, which come before the others and have no keys.
+  get own() {
+    return this.styles.filter(({ isOwn }) => isOwn);
   }
 
-  thumbnail({ kind, name, label }, number) {
+  listSecond() {
+    const isMixed = second.value;
+    second.replaceChildren(new Option("none", ""),
+      ...this.styles.filter(({ kind }) => kind === "style").map(({ name, label }) => new Option(label, name)));
+    second.value = isMixed;
+    if (!second.value) second.value = "";
+  }
+
+  // Another style of the visitor's own.
+  addStyle(style) {
+    if (this.radio(style.name)) return;
+    this.styles = [style, ...this.styles];
+    const box = this.thumbnail(style, Infinity);
+    thumbnails.prepend(box);
+    this.listSecond();
+    if (this.picture) this.loadThumbnail(box);
+  }
+
+  // One of the visitor's own styles is gone; if it was chosen, another one is.
+  removeStyle(name) {
+    const number = this.listed.findIndex((style) => style.name === name);
+    const isChosen = this.style === name, wasSecond = second.value === name;
+    this.styles = this.styles.filter((style) => style.name !== name);
+    this.radio(name)?.parentElement.remove();
+    this.listSecond();
+    if (isChosen) this.choose(Math.min(Math.max(number, 0), this.listed.length - 1));
+    else if (wasSecond) this.sendStyle();
+  }
+
+  // Choose by name.
+  select(name) {
+    this.showKind(this.kindOf(name));
+    this.radio(name).checked = true;
+    this.sendStyle();
+  }
+
+  thumbnail({ kind, name, label, isOwn }, number) {
     const box = Object.assign(document.createElement("label"), { title: keyOf(number) ? `${label} (${keyOf(number)})` : label });
     box.dataset.kind = kind;
+    if (isOwn) box.dataset.own = "";
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "style", value: name });
     const image = Object.assign(new Image(270, 180), { alt: "" });
     const text = Object.assign(document.createElement("span"), { textContent: label });
@@ -79,15 +115,21 @@ export class Controls {
     const { picture, kind } = this;
     if (!picture || picture.kinds.has(kind)) return;
     picture.kinds.add(kind);
-    const query = picture.visit ? `?visit=${encodeURIComponent(picture.visit)}&picture=${picture.number}` : "";
     for (const box of [...thumbnails.children].filter(({ dataset }) => dataset.kind === kind)) {
       if (this.picture !== picture || !box.isConnected) return; // another input is shown by now
       if (kind !== this.kind) { picture.kinds.delete(kind); return; } // to go on when it is listed again
-      const image = box.querySelector("img");
-      image.src = `/thumbnails/${encodeURIComponent(box.querySelector("input").value)}.jpg${query}`;
-      await image.decode().then(() => image.classList.add("loaded"), () => image.removeAttribute("src"));
+      await this.loadThumbnail(box);
       if (picture.moves) await new Promise((done) => setTimeout(done, THUMBNAIL_PAUSE));
     }
+  }
+
+  // The visitor's own styles are asked for by visit, also in front of the sample.
+  async loadThumbnail(box) {
+    const { visit, number } = this.picture, image = box.querySelector("img"), isOwn = "own" in box.dataset;
+    const query = new URLSearchParams(visit || isOwn ? { visit: visit || this.visit, picture: number } : {});
+    if (isOwn && !visit) query.set("sample", "");
+    image.src = `/thumbnails/${encodeURIComponent(box.querySelector("input").value)}.jpg${query.size ? `?${query}` : ""}`;
+    await image.decode().then(() => image.classList.add("loaded"), () => image.removeAttribute("src"));
   }
 
   kindOf(name) {
@@ -115,6 +157,18 @@ export class Controls {
 
   get style() {
     return thumbnails.querySelector("input:checked")?.value;
+  }
+
+  // The chosen style, for the name of a file.
+  get fileName() {
+    const style = this.styles.find(({ name }) => name === this.style);
+    return (style?.isOwn ? style.label.replace(/[^\p{L}\p{N}]+/gu, "_") : style?.name) ?? "picture";
+  }
+
+  // Choose by key: those that have one, counted from 0.
+  chooseByKey(number) {
+    const before = this.listed.filter(({ isOwn }) => isOwn).length;
+    if (before + number < this.listed.length) this.choose(before + number);
   }
 
   // Choose from the list by number, counted from 0; wraps around.
@@ -209,6 +263,7 @@ export class Controls {
   showStyle() {
     const style = this.styles.find(({ name }) => name === this.style);
     byId("note").textContent = style?.note ?? "";
+    byId("remove-painting").hidden = !style?.isOwn;
     byId("depth-row").hidden = !this.isDream;
     byId("steady-row").hidden = byId("mixture").hidden = this.isDream;
     share.disabled = !second.value;

@@ -22,10 +22,8 @@ export function listenToKeys(actions, controls, player) {
     const action = byKey[event.key.toLowerCase()];
     if (document.body.classList.contains("offline") && !"fs?".includes(event.key.toLowerCase())) return;
     if (arrow && !event.target.matches("input[type=range], [role=slider]")) controls.step(arrow);
-    else if (digit) {
-      const number = ((Number(digit) + 9) % 10) + (event.shiftKey ? 10 : 0);
-      if (number < controls.listed.length) controls.choose(number);
-    } else if (action && !event.repeat) action();
+    else if (digit) controls.chooseByKey(((Number(digit) + 9) % 10) + (event.shiftKey ? 10 : 0));
+    else if (action && !event.repeat) action();
     else return;
     event.preventDefault();
   });

@@ -5,9 +5,11 @@ import { Connection } from "/connection.js";
 import { Controls } from "/controls.js";
 import { listenToKeys } from "/keys.js";
 import { say, showProblem } from "/messages.js";
+import { Paintings } from "/paintings.js";
 import { Player } from "/player.js";
 import { Render } from "/render.js";
 import { AutoSize } from "/size.js";
+import { isUploading, upload } from "/upload.js";
 import { View } from "/view.js";
 
 const byId = (id) => document.getElementById(id);
@@ -26,7 +28,6 @@ let isUploaded = false; // the server has the clip
 let ownControls = null; // of this browser's own stylizer
 let inFlight = false, fresh = false, taken = 0, latency = null, awakeUntil = 0;
 let shown = Promise.resolve(); // resolves when the last received frame has been shown
-let upload = null;
 let isCameraLost = false; // the server's
 let status = {}; // of the server: target and lowered
 let wish = ""; // an input that was chosen before the server was there
@@ -44,6 +45,7 @@ const controls = new Controls(
   (values) => { send({ want: values }); refreshSample(); },
   () => send({ defaults: true }),
 );
+const paintings = new Paintings(controls, send, say, () => welcome?.visit ?? "");
 const player = new Player(send, say);
 // While it renders, the clip stands still, as both would be slow.
 const render = new Render(send, say, (isRunning) => player.pause(isRunning));
@@ -97,8 +99,8 @@ function rest(isOffline) {
 
 const isBrowser = () => input === "sample" || input === "camera";
 
-function greet(values) {
-  const again = welcome !== null;
+async function greet(values) {
+  const again = welcome !== null, wished = ownControls;
   welcome = values;
   showProblem("");
   rest(false);
@@ -107,20 +109,32 @@ function greet(values) {
   showLowered({});
   byId("machine-choice").hidden = !values.machine;
   byId("limit").textContent = `Clips of up to ${Math.round(values.most_clip_bytes / 1e6)} MB are stored on the server and deleted when you leave.`;
+  byId("add-painting").hidden = !values.takes_paintings;
+  controls.visit = values.visit;
   controls.setStyles(values.styles);
   served = "browser";
   inFlight = isUploaded = false;
   if (again) {
     say("Reconnected.");
-    if (ownControls) {
-      const chosen = Object.entries(ownControls).filter(([name]) => controls.chosen.has(name) && name !== "style");
-      send({ want: { ...Object.fromEntries(chosen), style: mixture(ownControls.style) } });
-    }
+    if (wished) await restoreLook(wished);
+    if (welcome !== values) return; // the connection was lost again
     rememberSoon();
     if (input === "clip" && file) uploadClip(file);
     else if (input === "machine") send({ input: "machine" });
     else { sendRate(); fresh = true; refreshSample(); }
   } else switchTo(wish || (values.machine ? "machine" : "sample"));
+}
+
+// Upload paintings again, and want what was shown before.
+async function restoreLook(wished) {
+  const began = performance.now(), visit = welcome.visit;
+  await paintings.restore(Object.keys(wished.style));
+  if (visit !== welcome.visit) return;
+  const chosen = Object.entries(wished).filter(([name]) => controls.chosen.has(name) && name !== "style");
+  const want = Object.fromEntries(chosen);
+  const isThere = Object.keys(wished.style).every((name) => name === "none" || controls.kindOf(name));
+  if (isThere && controls.touched < began) want.style = mixture(wished.style); // unless another one was chosen
+  send({ want });
 }
 
 function mixture(shares) {
@@ -284,37 +298,29 @@ function whyNot(error, device) {
   return reasons[error.name] ?? `The ${device} cannot be used: ${error.message}`;
 }
 
-function uploadClip(chosen) {
-  if (!welcome || upload) return;
+async function uploadClip(chosen) {
+  if (!welcome || isUploading()) return;
   if (chosen.size > welcome.most_clip_bytes) {
     say(`The file is too large; the limit is ${Math.round(welcome.most_clip_bytes / 1e6)} MB.`);
     return;
   }
   say("");
-  upload = new XMLHttpRequest();
-  upload.open("POST", `/clips?visit=${encodeURIComponent(welcome.visit)}`);
-  upload.responseType = "json";
-  upload.upload.onprogress = ({ loaded, total }) => { byId("progress").value = total ? loaded / total : 0; };
-  upload.onload = ({ target }) => {
-    if (target.status === 200) {
-      file = chosen;
-      isUploaded = true;
-      setMirror(false);
-      view.stop("The recording ended with the clip before.");
-      player.open(file, target.response);
-      switchTo("clip");
-      if (target.response.warning) say(`Note: ${chosen.name}: ${target.response.warning}.`);
-    } else say(target.response?.refused ?? "The file was refused.");
-  };
-  upload.onerror = () => say("The upload was interrupted. Try again.");
-  upload.onloadend = () => {
-    upload = null;
-    byId("uploading").hidden = true;
-    document.querySelector(`#inputs input[value="${input}"]`).checked = true;
-  };
-  byId("progress").value = 0;
-  byId("uploading").hidden = false;
-  upload.send(chosen);
+  const answer = await upload(`/clips?visit=${encodeURIComponent(welcome.visit)}`, chosen, "Uploading");
+  if (answer?.refused) say(answer.refused);
+  else if (answer) {
+    file = chosen;
+    isUploaded = true;
+    setMirror(false);
+    view.stop("The recording ended with the clip before.");
+    player.open(file, answer);
+    switchTo("clip");
+    if (answer.warning) say(`Note: ${chosen.name}: ${answer.warning}.`);
+  }
+  document.querySelector(`#inputs input[value="${input}"]`).checked = true;
+}
+
+function pickPainting() {
+  if (paintings.isOffered) byId("painting").click();
 }
 
 function showSpeed() {
@@ -359,7 +365,7 @@ function showStatus(values) {
     `${name.replaceAll("_", " ")}: ${typeof value === "number" ? Math.round(value * 10) / 10 : value}`).join("\n");
 }
 
-const stamp = () => `streamstyle-${controls.style ?? "picture"}-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}`;
+const stamp = () => `streamstyle-${controls.fileName}-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}`;
 
 function record() {
   if (view.isRecording) view.stop("");
@@ -375,7 +381,7 @@ function snapshot() {
 
 function download() {
   if (byId("download").hidden || byId("download").disabled) return;
-  const name = input === "clip" ? `${file.name.replace(/\.[^.]*$/, "")}-${controls.style}` : stamp();
+  const name = input === "clip" ? `${file.name.replace(/\.[^.]*$/, "")}-${controls.fileName}` : stamp();
   render.start(input, name, welcome.visit);
 }
 
@@ -406,7 +412,6 @@ document.querySelectorAll("#inputs input").forEach((radio) => radio.addEventList
   else pick.click();
 }));
 pick.addEventListener("change", () => { if (pick.files[0]) uploadClip(pick.files[0]); pick.value = ""; });
-byId("cancel").addEventListener("click", () => upload?.abort());
 byId("camera").addEventListener("change", () => openCamera(byId("camera").value).catch((error) => say(whyNot(error, "camera"))));
 byId("microphone").addEventListener("change", chooseMicrophone);
 byId("size").addEventListener("change", () => {
@@ -421,16 +426,26 @@ byId("fullscreen").addEventListener("click", fillScreen);
 byId("keys").addEventListener("click", () => byId("help").showModal());
 
 let entered = 0; // dragenter and dragleave fire for every element
-const showDrop = (change) => { entered = Math.max(0, entered + change); byId("drop").hidden = entered === 0; };
+const showDrop = (change) => {
+  entered = Math.max(0, entered + change);
+  byId("drop").hidden = entered === 0;
+  byId("drop-style").hidden = entered === 0 || !paintings.isOffered;
+};
+const isForStyles = (event) => paintings.isOffered && event.target.closest?.("#styles") !== null;
 addEventListener("dragenter", (event) => { if (event.dataTransfer?.types.includes("Files")) showDrop(1); });
 addEventListener("dragleave", () => showDrop(-1));
-addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  byId("drop-style").classList.toggle("target", isForStyles(event));
+});
 addEventListener("drop", (event) => {
   event.preventDefault();
   showDrop(-entered);
-  if (event.dataTransfer.files[0]) uploadClip(event.dataTransfer.files[0]);
+  const { files } = event.dataTransfer;
+  if (isForStyles(event)) paintings.add([...files]);
+  else if (files[0]) uploadClip(files[0]);
 });
 
-listenToKeys({ s: snapshot, r: record, d: download, f: fillScreen, "?": () => byId("help").showModal() }, controls, player);
+listenToKeys({ s: snapshot, r: record, d: download, f: fillScreen, p: pickPainting, delete: () => paintings.remove(), "?": () => byId("help").showModal() }, controls, player);
 addEventListener("beforeunload", (event) => { if (view.isRecording || render.isRunning) event.preventDefault(); });
 setInterval(() => { showSpeed(); adaptSize(); }, 500);
