@@ -19,7 +19,7 @@ class PredictSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     output: str | None = option(
-        None, "Weights file to write; by default PAINTING.safetensors.", "Output", flags=OUTPUT_FLAGS
+        None, "Style network to write; by default PAINTING.safetensors.", "Output", flags=OUTPUT_FLAGS
     )
 
 
