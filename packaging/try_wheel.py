@@ -64,6 +64,7 @@ TRIALS = (
     Trial("layers"),
     Trial("layers --image small.png --layer texture --count 2 -o layers.png", "layers.png"),
     Trial("train painting.png --steps 2 -o mine.safetensors", "mine.safetensors"),
+    Trial("predict painting.png -o predicted.safetensors", "predicted.safetensors"),
     Trial(f"stylize small.png mine.png --style mine.safetensors {TINY}", "mine.png"),
     Trial("export ink ink.onnx --size 96x64", "ink.onnx"),
     Trial("live --list"),
