@@ -1,6 +1,7 @@
 # make demo    stylize the sample clip
 # make test    check code style and types, run all tests
-# Both make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  OUT=out.mp4  PIP_ARGS="…"
+# make docs    build the pages of docs/ into site/
+# All make .venv first. Choose with: PYTHON=python3.12  CLIP=my.mp4  OUT=out.mp4  PIP_ARGS="…"
 # make features PHOTOS=folder TEACHER=mobilenet_v1.safetensors SECOND=vgg16.safetensors    retrain the feature network
 # make base PHOTOS=folder                                         then the base of all styles
 # make styles PAINTINGS=folder PHOTOS=folder                      then the styles, each from its recipe
@@ -13,11 +14,11 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS)
 
-.PHONY: help demo test features base styles
+.PHONY: help demo test docs features base styles
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,6s/^# //p' Makefile
+	@sed -n '1,7s/^# //p' Makefile
 
 demo: .venv/installed
 	@$(BIN)/streamstyle stylize "$(CLIP)" "$(OUT)" -y
@@ -28,6 +29,11 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+docs: .venv/installed-docs
+	$(BIN)/python docs/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The pages are in $(abspath site); with the search: $(BIN)/python -m http.server -d site"
 
 features: .venv/installed
 	$(BIN)/python -m streamstyle.training.distillation "$(PHOTOS)" "$(TEACHER)" \
@@ -68,5 +74,10 @@ endef
 
 .venv/installed-dev: .venv/made pyproject.toml
 	$(PIP) -e '.[dev]'
+	$(OPENCV_THAT_LOADS)
+	@touch .venv/installed $@
+
+.venv/installed-docs: .venv/made pyproject.toml
+	$(PIP) -e '.[docs]'
 	$(OPENCV_THAT_LOADS)
 	@touch .venv/installed $@

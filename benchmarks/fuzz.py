@@ -7,7 +7,7 @@ alone. Each is damaged and read by a command, in a forked child. A case fails if
 
 - shows a traceback, or dies by a signal,
 - takes more than 30 seconds, or 2 GB of memory,
-- ends with a code that the README does not name for an error of the input, or without a line that says why,
+- ends with a code that docs/exit-codes.md does not name for an error of the input, or without a line of why,
 - succeeds without an output,
 - changes a file that is not its own, or leaves one behind.
 

@@ -56,3 +56,9 @@ def test_tools_for_development_can_come_first(folder: Path) -> None:
     expected = [".[dev]", "opencv-python-headless==5.0.0.93"]
     assert installed_by(folder, ".venv/installed-dev") == expected
     assert installed_by(folder, ".venv/installed") == expected
+
+
+def test_what_builds_the_pages_is_installed_once(folder: Path) -> None:
+    (folder / "loads").touch()
+    assert installed_by(folder, ".venv/installed-docs") == [".[docs]"]
+    assert installed_by(folder, ".venv/installed-docs", ".venv/installed") == [".[docs]"]
