@@ -70,7 +70,7 @@ def opened(browser: Any, url: str, script: str = "", **options: Any) -> Iterator
     if script:
         made.add_init_script(script)
     made.goto(url)
-    made.wait_for_selector("#thumbnails input")
+    made.wait_for_selector("body:not(.offline) #thumbnails input")  # before that keys do nothing
     yield made
     context.close()
     network = ("Failed to load resource", "ERR_CONNECTION_REFUSED")  # which the browser notes by itself
