@@ -7,7 +7,7 @@ photograph is 0.4 for some and 40 for others, which would dominate. Cheng et al.
 normalized loss for improving arbitrary style transfer, https://arxiv.org/abs/2104.10064, divide by its
 largest possible value instead.
 
-The colors themselves are a style layer: without it the predictor, where it is in doubt, gives pale colors.
+The colors themselves are a style layer, too.
 
 The temporal loss counts more where the painting's features are stronger, as these styles flicker more (Gupta
 et al. 2017, Characterizing and improving stability in neural style transfer,
@@ -232,7 +232,7 @@ def stylized(network: StyleNet, weights: Mapping[str, Tensor], images: Tensor) -
 class MatrixProducts(TorchFunctionMode):
     """A context in which convolutions that are not depthwise are computed as products of matrices.
 
-    With weights that differ within a batch they would become grouped convolutions, for which cuDNN is slow.
+    Weights that differ within a batch would make them grouped convolutions; so they are one batched product.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
