@@ -30,15 +30,16 @@ from torch import Tensor
 from streamstyle.arbitrary_styles import predicted_network
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import download, low_precision, name_of
-from streamstyle.losses import LEAST_DEVIATION, OUTLIER, content_loss
+from streamstyle.losses import content_loss, difference
 from streamstyle.networks import FeatureNetwork, StyleNetwork
-from streamstyle.networks.style_predictor import mean_and_covariance, raw_moments
+from streamstyle.networks.style_predictor import Moments, mean_and_covariance, raw_moments
 from streamstyle.paintings import read_painting
 from streamstyle.styles import load_style
 from streamstyle.training import Recipe, TrainingJob, train
 from streamstyle.training.data import photograph_files, read_rgb, split, to_tensor
 from streamstyle.training.prediction import HELD_BACK
 from streamstyle.training.prediction_data import painter_of
+from streamstyle.training.prediction_loss import targets_of
 from streamstyle.training.prediction_recipe import read_prediction_recipe
 from streamstyle.weights import load_features
 
@@ -48,8 +49,6 @@ CONTENT = "relu3_3"
 SIDE = 256  # pixels, shorter side of the photographs
 COUNT = 3  # photographs
 UNDER, OVER = 0.5, 1.25
-
-Description = dict[str, tuple[Tensor, Tensor]]  # by layer: mean (C,) and covariance (C, C)
 
 
 class Judge:
@@ -69,33 +68,27 @@ class Judge:
             found = self.features(image, LAYERS)
         return {name: value.float() for name, value in found.items()}
 
-    def style_of(self, images: Sequence[Tensor]) -> Description:
-        """Means and covariances over all pixels of the images."""
+    def style_of(self, images: Sequence[Tensor]) -> Moments:
+        """The moments of the features of all pixels of the images."""
         found = [
-            {name: raw_moments(value) for name, value in self.features_of(image).items()} for image in images
+            {f"0/{name}": raw_moments(value) for name, value in self.features_of(image).items()}
+            for image in images
         ]
-        mixed = {name: torch.stack([each[name] for each in found]).mean(dim=0) for name in LAYERS}
-        described = {name: mean_and_covariance(value) for name, value in mixed.items()}
-        return {name: (mean[0], covariance[0]) for name, (mean, covariance) in described.items()}
+        return {name: torch.stack([each[name] for each in found]).mean(dim=0) for name in found[0]}
 
-    def style_loss(self, found: Description, wanted: Description) -> float:
+    def style_loss(self, found: Moments, wanted: Moments) -> float:
         """Distance to a painting: 0 = its style, about 1 = an image without any."""
-        return float(np.mean([self._distance(*found[name], *wanted[name]) for name in LAYERS]))
-
-    def _distance(self, mean: Tensor, covariance: Tensor, its_mean: Tensor, its_covariance: Tensor) -> float:
-        if self.gram:
-            gram, its = (c + torch.outer(m, m) for m, c in ((mean, covariance), (its_mean, its_covariance)))
-            return float((gram - its).square().mean() / its.square().mean())
-        deviation = its_covariance.diagonal().clamp_min(0).sqrt()
-        scale = torch.maximum(deviation, LEAST_DEVIATION * deviation.max())
-        total = 0.0
-        for value, its, by in (
-            (mean, its_mean, scale),
-            (covariance, its_covariance, torch.outer(scale, scale)),
-        ):
-            off = ((value - its) / by).abs() / (its / by).square().mean().sqrt()
-            total += float(torch.where(off < OUTLIER, off.square(), OUTLIER * (2 * off - OUTLIER)).mean())
-        return total
+        terms = []
+        for layer, style in targets_of({name: value[0] for name, value in wanted.items()}, 0, LAYERS).items():
+            own, its = found[f"0/{layer}"], wanted[f"0/{layer}"]
+            if self.gram:
+                terms.append((own - its)[..., 1:].square().mean() / its[..., 1:].square().mean())
+                continue
+            mean, covariance = mean_and_covariance(own)
+            by = style.scale.flatten(1)
+            scaled = (mean / by)[..., None, None], covariance / (by[:, :, None] * by[:, None])
+            terms += [difference(*pair) for pair in zip(scaled, style.description, strict=True)]
+        return float(torch.stack(terms).sum()) / len(LAYERS)
 
 
 @torch.no_grad()

@@ -172,11 +172,15 @@ def style_loss(
     terms = []
     for name, style in targets.items():
         described = statistic(features[name] / style.scale)
-        for found, target in zip(described, style.description, strict=True):
-            rms = target.square().mean().clamp_min(EPSILON).sqrt()
-            off = (found - target).abs() / rms
-            terms.append(torch.where(off < OUTLIER, off.square(), OUTLIER * (2 * off - OUTLIER)).mean())
+        terms += [difference(*pair) for pair in zip(described, style.description, strict=True)]
     return torch.stack(terms).sum() / len(targets)
+
+
+def difference(found: Tensor, target: Tensor) -> Tensor:
+    """Mean square of the difference from the target, in units of its root mean square; see `style_loss`."""
+    rms = target.square().mean().clamp_min(EPSILON).sqrt()
+    off = (found - target).abs() / rms
+    return torch.where(off < OUTLIER, off.square(), OUTLIER * (2 * off - OUTLIER)).mean()
 
 
 def normalized(features: Tensor) -> Tensor:

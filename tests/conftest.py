@@ -70,6 +70,15 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
+def page(browser: Any, studio: Any) -> Iterator[Any]:
+    """The page of the module's `studio`."""
+    from tests.browsers import opened
+
+    with opened(browser, studio.url) as made:
+        yield made
+
+
+@pytest.fixture
 def fake_device(monkeypatch):
     """Tensors on the CPU take the way of a device; functions that are called often become recorded graphs.
 

@@ -28,7 +28,7 @@ LAYERS = [  # highest first; a module may import its own layer and those below
     {"images", "image_recognition", "arrays"},
     {"pictures"},
     {"planes_opencv", "planes_torch"},
-    {"grids", "constants"},
+    {"grids", "constants", "noise"},
     {"frames", "files", "errors", "cores"},
 ]
 APPS = ["cli", "web", "live"]  # highest first, too

@@ -25,12 +25,6 @@ def studio():
         yield made
 
 
-@pytest.fixture
-def page(browser, studio: Studio):
-    with opened(browser, studio.url) as made:
-        yield made
-
-
 def test_the_sample_is_painted_before_anything_is_allowed(page) -> None:
     until(lambda: not is_like(pixels(page, "result", 0.1, 0.1), pixels(page, "source", 0.1, 0.1), 20))
     assert page.locator("#thumbnails label:not([hidden]) input").count() == len(STYLES)

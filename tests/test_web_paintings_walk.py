@@ -30,12 +30,6 @@ def studio():
         yield made
 
 
-@pytest.fixture
-def page(browser, studio: Studio):
-    with opened(browser, studio.url) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def painting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("paintings") / "My painting.jpg"

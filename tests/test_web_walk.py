@@ -34,12 +34,6 @@ def studio():
         yield made
 
 
-@pytest.fixture
-def page(browser, studio: Studio):
-    with opened(browser, studio.url) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
     """Three seconds with sound."""

@@ -19,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle.networks.style_net import StyleNet
+from streamstyle.noise import noise
 
-SHARE = 0.75  # of the way to the painting's palette: single images have fewer colors than images at large
-LARGEST_GAIN = 4.0  # of any mixture of colors; more would show noise
+SHARE = 0.75  # of the way to the painting's palette: noise looks paler in these networks than photographs do
+LARGEST_GAIN = 4.0  # of any mixture of colors, as grain grows with it
 DARKEST = 0.03  # colors are brought this far from 0 and 1, where the inverse of the sigmoid is infinite
-LEAST = 1e-6  # variance below which a mixture of colors is left as it is
+LEAST = 1e-6  # smallest variance of a mixture of colors that is reckoned with
 SIDES = 192, 256  # pixels, of the images by which a network is measured
 COUNT = 4
 
@@ -72,27 +73,12 @@ def power(matrix: Tensor, exponent: float) -> Tensor:
 
 @lru_cache(1)
 def noise_images() -> Tensor:
-    """(COUNT, 3, *SIDES) in [0, 1]: clouds of colors with the spectrum of photographs; always the same.
-
-    Reference: amplitudes fall about with the frequency, Field (1987), Relations between the statistics of
-    natural images and the response properties of cortical cells.
-    """
+    """(COUNT, 3, *SIDES) in [0, 1]: clouds of colors with the spectrum of photographs; always the same."""
     rng = np.random.default_rng(0)
     images = []
     for _ in range(COUNT):
-        light, warmth, tint = (clouds(rng, slope) for slope in (1.25, 1.4, 1.4))
+        light, warmth, tint = (noise(rng, SIDES, slope) for slope in (1.25, 1.4, 1.4))
         light, warmth, tint = light + 0.06 * tint, 0.28 * warmth, 0.2 * tint
         images.append(np.stack((light + warmth, light - warmth / 2, light - warmth / 5 - 1.3 * tint)))
     values = 0.45 + 0.23 * np.stack(images)
     return torch.from_numpy(values.clip(0, 1).astype(np.float32))
-
-
-def clouds(rng: np.random.Generator, slope: float) -> np.ndarray:
-    """SIDES, float, mean 0 and deviation 1; amplitudes fall with the frequency to the power `slope`."""
-    rows, columns = np.fft.fftfreq(SIDES[0])[:, None], np.fft.rfftfreq(SIDES[1])[None]
-    frequency = np.hypot(rows, columns)
-    frequency[0, 0] = np.inf
-    phases = np.exp(2j * np.pi * rng.random(frequency.shape))
-    field = np.fft.irfft2(phases * frequency**-slope, SIDES)
-    result: np.ndarray = (field - field.mean()) / field.std()
-    return result

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from streamstyle.training.scenes import color, noise
+from streamstyle.noise import noise
+from streamstyle.training.scenes import color
 
 COUNT = 64
 WIDTH, HEIGHT = 640, 512  # pixels
@@ -43,8 +44,8 @@ def pattern(number: int) -> Image.Image:
 
 def field(rng: np.random.Generator) -> np.ndarray:
     """(HEIGHT, WIDTH) tones in [0, 1]: what the pattern shows, smooth with some edges."""
-    smooth = noise(rng, WIDTH, rng.uniform(1.4, 2.2))[:HEIGHT]
-    edges = np.sign(noise(rng, WIDTH, 1.8)[:HEIGHT])
+    smooth = noise(rng, (WIDTH, WIDTH), rng.uniform(1.4, 2.2))[:HEIGHT]
+    edges = np.sign(noise(rng, (WIDTH, WIDTH), 1.8)[:HEIGHT])
     tones = smooth + rng.uniform(0, 1) * edges
     result: np.ndarray = np.clip((tones - tones.mean()) / (4 * tones.std()) + 0.5, 0, 1)
     return result
@@ -65,7 +66,11 @@ def shaded(tones: np.ndarray, palette: np.ndarray) -> np.ndarray:
 def hatching(rng: np.random.Generator, tones: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Lines in up to three directions, more of them where it is dark."""
     (y, x), paper, ink = places(), palette[-1], palette[0]
-    period, drawn, wobble = rng.uniform(6, 14), np.zeros_like(tones), 3 * noise(rng, WIDTH, 1.6)[:HEIGHT]
+    period, drawn, wobble = (
+        rng.uniform(6, 14),
+        np.zeros_like(tones),
+        3 * noise(rng, (WIDTH, WIDTH), 1.6)[:HEIGHT],
+    )
     for number in range(int(rng.integers(1, 4))):
         angle = rng.uniform(0, np.pi)
         wave = np.cos(2 * np.pi * (np.cos(angle) * x + np.sin(angle) * y + wobble) / period)

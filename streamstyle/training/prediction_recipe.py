@@ -7,8 +7,7 @@ from pathlib import Path
 
 from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.files import read_toml
-from streamstyle.networks.style_net import StyleNet
-from streamstyle.training.recipe import CUT
+from streamstyle.training.recipe import check_crop
 
 LEAST_PAINTING = 128  # pixels; half of it is the least that the feature network describes well
 
@@ -69,8 +68,7 @@ class PredictionRecipe:
         for name in ("steps", "styles", "photos"):
             if not isinstance(value := getattr(self, name), int) or value < 1:
                 raise UsageError(f"{name} is {value!r}, expected at least 1")
-        if self.crop % StyleNet.multiple or self.crop < 2 * CUT:
-            raise UsageError(f"crop is {self.crop}, expected a multiple of 8 of at least {2 * CUT}")
+        check_crop(self.crop)
         if self.painting_crop < max(LEAST_PAINTING, self.crop):
             least = max(LEAST_PAINTING, self.crop)
             raise UsageError(f"painting_crop is {self.painting_crop}, expected at least {least}")

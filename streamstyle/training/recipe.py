@@ -73,8 +73,7 @@ class Recipe:
             object.__setattr__(self, "minutes", None)
         if not all(isinstance(value, int) for value in (self.crop, self.batch, self.steps or 1)):
             raise TypeError(f"steps, batch and crop are {self.steps!r}, {self.batch!r} and {self.crop!r}")
-        if self.crop % StyleNet.multiple or self.crop < 2 * CUT:
-            raise UsageError(f"crop is {self.crop}, expected a multiple of 8 of at least {2 * CUT}")
+        check_crop(self.crop)
         if self.batch < 1 or (self.steps is not None and self.steps < 1):
             raise UsageError(f"steps and batch are {self.steps} and {self.batch}, expected at least 1")
         if self.steps is None and not (self.minutes is not None and 0 < self.minutes <= 100_000):
@@ -98,6 +97,12 @@ class Recipe:
                 raise UsageError(f"{name} weight is {value:g}, expected 0 to 1000000")
         if not 0 < self.learning_rate <= 1:
             raise UsageError(f"learning rate is {self.learning_rate:g}, expected more than 0 and at most 1")
+
+
+def check_crop(side: int) -> None:
+    """Raises UsageError if no network can be trained on crops of this side."""
+    if side % StyleNet.multiple or side < 2 * CUT:
+        raise UsageError(f"crop is {side}, expected a multiple of 8 of at least {2 * CUT}")
 
 
 def recipe_from(values: Mapping[str, object], where: str) -> Recipe:

@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from streamstyle.noise import noise
+
 COUNT = 96
 SIDE = 320  # pixels
 FINE = 2  # supersampling factor, for smooth edges
@@ -50,17 +52,6 @@ def scene(number: int) -> Image.Image:
     return Image.fromarray((np.asarray(image) + grain).clip(0, 255).astype(np.uint8))
 
 
-def noise(rng: np.random.Generator, size: int, slope: float) -> np.ndarray:
-    """(size, size) float with mean 0 and deviation 1; amplitudes fall with frequency to the power `slope`."""
-    rows, columns = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
-    frequency = np.hypot(rows, columns)
-    frequency[0, 0] = np.inf
-    phases = np.exp(2j * np.pi * rng.random(frequency.shape))
-    field = np.fft.irfft2(phases * frequency**-slope, (size, size))
-    result: np.ndarray = (field - field.mean()) / field.std()
-    return result
-
-
 def color(rng: np.random.Generator, hue: float, spread: float = 0.1) -> Color:
     """A random color about a hue in [0, 1), seldom very saturated, as in nature."""
     rgb = colorsys.hsv_to_rgb(
@@ -77,7 +68,7 @@ def textured(rng: np.random.Generator, size: int, shade: Color) -> Image.Image:
     y, x = np.mgrid[:size, :size] / size
     angle = rng.uniform(0, 2 * np.pi)
     along = np.cos(angle) * x + np.sin(angle) * y
-    pattern = noise(rng, size, rng.uniform(0.8, 1.8)) if kind in (1, 2) else np.zeros((size, size))
+    pattern = noise(rng, (size, size), rng.uniform(0.8, 1.8)) if kind in (1, 2) else np.zeros((size, size))
     if kind == 2:
         pattern = np.sin(along * rng.uniform(30, 160) * size / SIDE + 0.6 * pattern)
     light = 60 * (along - along.mean()) * rng.uniform(0, 1.5)
@@ -149,7 +140,7 @@ def sky(rng: np.random.Generator, size: int) -> Image.Image:
     """A gradient with clouds."""
     top, low = (np.array(color(rng, rng.choice([0.58, 0.6, 0.08]), 0.04), np.float32) for _ in range(2))
     share = np.linspace(0, 1, size)[:, None, None]
-    clouds = (noise(rng, size, 1.6) - rng.uniform(-0.5, 1.5)).clip(0, 1)[..., None]
+    clouds = (noise(rng, (size, size), 1.6) - rng.uniform(-0.5, 1.5)).clip(0, 1)[..., None]
     pixels = top * (1 - share) + low * share
     return Image.fromarray((pixels * (1 - clouds) + 240 * clouds).clip(0, 255).astype(np.uint8))
 
