@@ -23,6 +23,9 @@ LEAST_DEVIATION = 0.1  # lower bound of a channel's standard deviation, as a sha
 OUTLIER = 1.0  # difference of style statistics above which the loss is linear, in units of the painting's RMS
 LUMA = (0.2126, 0.7152, 0.0722)  # weights of red, green and blue, ITU-R BT.709
 QUANTILES = 128  # number of quantiles at which distributions are compared
+COARSE = 33  # side in pixels, odd, of the squares whose means are not part of a pattern
+STROKE = 7  # shifts in pixels up to this are within a stroke, where everything resembles itself
+CHANCE = 0.04  # autocorrelation that patterns without a period have by chance
 
 Description = tuple[Tensor, ...]  # the values of a statistic, with one entry per image: (N, …) each
 
@@ -274,6 +277,52 @@ def total_variation(image: Tensor) -> Tensor:
     across = (image[..., 1:] - image[..., :-1]).square().mean()
     down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     return across + down
+
+
+def regularity_loss(image: Tensor, source: Tensor) -> Tensor:
+    """Marks that repeat at equal distances in an image but not in its source, like a wallpaper's.
+
+    Where a photograph is flat, a network that is to paint strokes otherwise repeats one of them.
+
+    Args:
+        image, source: (N, 3, H, W) in [0, 1], at least 32 pixels high and wide.
+
+    Returns:
+        Scalar: sum over the shifts of the squared autocorrelation beyond the source's own and CHANCE.
+    """
+    found, own = autocorrelation(image), autocorrelation(source)
+    return F.relu(found - own.clamp_min(0) - CHANCE).square().sum(dim=(1, 2)).mean()
+
+
+def autocorrelation(image: Tensor) -> Tensor:
+    """How much the fine part of the luma resembles itself at a distance.
+
+    Computed from the power spectrum (the Wiener-Khinchin theorem).
+
+    Args:
+        image: (N, 3, H, W) in [0, 1].
+
+    Returns:
+        (N, W / 2, W / 4), by shift, down and across: 1 = the shifted image is the same, 0 = it is unrelated,
+        or the shift is within a stroke.
+    """
+    fine = luma(image).squeeze(1)
+    fine = fine - F.avg_pool2d(fine, COARSE, stride=1, padding=COARSE // 2, count_include_pad=False)
+    height, width = fine.shape[1:]
+    power = torch.fft.rfft2(fine, s=(2 * height, 2 * width)).abs().square()  # padded: nothing wraps around
+    products = torch.fft.irfft2(power, s=(2 * height, 2 * width)) / (height * width)
+    longest = width // 4
+    products = torch.cat((products[:, -longest:, :longest], products[:, :longest, :longest]), dim=1)
+    variance = products[:, longest : longest + 1, :1]
+    far = constant(("far", longest), partial(far_shifts, longest), image.device)
+    return far * products / (variance + EPSILON)
+
+
+def far_shifts(longest: int) -> np.ndarray:
+    """(2 longest, longest): 1 where a shift in a half plane is longer than STROKE, else 0."""
+    down, across = np.mgrid[-longest:longest, :longest]
+    result: np.ndarray = (down**2 + across**2 > STROKE**2).astype(np.float32)
+    return result
 
 
 def temporal_loss(result: Tensor, carried: Tensor, change: Tensor, confidence: Tensor) -> Tensor:

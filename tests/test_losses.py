@@ -10,6 +10,7 @@ from streamstyle.losses import (
     content_loss,
     gram_matrix,
     luma,
+    regularity_loss,
     style_loss,
     style_of,
     temporal_loss,
@@ -168,3 +169,16 @@ def test_a_statistic_that_was_first_taken_for_inference_can_be_trained_with():
     features = torch.rand(1, 7, 4, 4, requires_grad=True)
     torch.stack([part.sum() for part in wasserstein(features)]).sum().backward()
     assert features.grad is not None
+
+
+def test_regularity_is_what_repeats_in_the_image_alone():
+    generator = torch.Generator().manual_seed(0)
+    tile = torch.rand(1, 3, 16, 16, generator=generator)
+    wallpaper = tile.repeat(1, 1, 8, 8)
+    noise = torch.rand(1, 3, 128, 128, generator=generator)
+    assert regularity_loss(wallpaper, noise) > 3
+    assert regularity_loss(noise, wallpaper) == regularity_loss(wallpaper, wallpaper) == 0
+    gray = torch.full((1, 3, 128, 128), 0.5, requires_grad=True)
+    regularity_loss(gray, noise).backward()
+    assert gray.grad is not None
+    assert torch.isfinite(gray.grad).all()

@@ -64,6 +64,13 @@ def test_each_step_is_reported_with_its_losses(pictures, features):
     assert seen[-1].eta_seconds == 0
 
 
+def test_regularity_is_scored_where_it_has_a_weight(pictures, features):
+    seen: list[TrainingProgress] = []
+    recipe = replace(QUICK, steps=1, regularity_weight=2.0)
+    a_training(pictures, features, recipe).run(seen.append)
+    assert "regularity" in seen[0].losses
+
+
 def test_a_style_comes_closer_to_its_painting(pictures, features):
     seen: list[TrainingProgress] = []
     # Of these images, which are noise, style and content cannot both be had.

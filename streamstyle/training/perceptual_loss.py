@@ -1,4 +1,4 @@
-"""The losses of a training step: style, content, brightness, tone, variation and temporal loss.
+"""The losses of a training step: style, content, brightness, tone, variation, regularity and temporal loss.
 
 The losses are computed on a random crop of the result, for two reasons. Borders are never scored, so the
 network does not learn to paint one. And the strides of the feature network do not stay aligned with those of
@@ -20,6 +20,7 @@ from streamstyle.losses import (
     StyleStatistics,
     brightness_loss,
     content_loss,
+    regularity_loss,
     style_loss,
     style_of,
     temporal_loss,
@@ -102,6 +103,8 @@ class PerceptualLoss:
         else:
             losses = self.style(result, photo) if self.targets else self.reconstruction(result, photo)
         losses["variation"] = self.recipe.variation_weight * total_variation(result)
+        if self.recipe.regularity_weight:
+            losses["regularity"] = self.recipe.regularity_weight * regularity_loss(result, photo)
         warped = warp(results[:1], pair.flow)
         temporal = temporal_loss(results[-1:], warped, pair.change, pair.confidence)
         return losses | {"temporal": self.recipe.temporal_weight * temporal}

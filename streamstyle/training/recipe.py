@@ -37,7 +37,7 @@ class Recipe:
         style_together: compare the style of the whole batch with the painting, as if it were one image; a
             dark photograph may then stay darker than the painting. Otherwise compare each image.
         content_layers: layers for content, with their weights; None = the network's defaults.
-        style_weight, content_weight, brightness_weight, tone_weight, variation_weight,
+        style_weight, content_weight, brightness_weight, tone_weight, variation_weight, regularity_weight,
             temporal_weight: weights of the losses.
         learning_rate: maximum, for Adam; it decays to 0 along a cosine.
         seed: of all random choices.
@@ -62,6 +62,7 @@ class Recipe:
     brightness_weight: float = 0.5
     tone_weight: float = 0.0
     variation_weight: float = 1.0
+    regularity_weight: float = 0.0
     temporal_weight: float = 40.0
     learning_rate: float = 3e-3
     seed: int = 0
@@ -92,7 +93,7 @@ class Recipe:
             raise UsageError(f"unknown statistic {self.statistic!r}{hint}; known: {', '.join(STATISTICS)}")
         if not 1 <= self.style_scales <= 4:
             raise UsageError(f"style scales is {self.style_scales}, expected 1 to 4")
-        for name in ("style", "content", "brightness", "tone", "variation", "temporal"):
+        for name in ("style", "content", "brightness", "tone", "variation", "regularity", "temporal"):
             if not 0 <= (value := getattr(self, f"{name}_weight")) <= 1e6:
                 raise UsageError(f"{name} weight is {value:g}, expected 0 to 1000000")
         if not 0 < self.learning_rate <= 1:
