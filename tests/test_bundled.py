@@ -13,7 +13,7 @@ from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
 from streamstyle.styles import load_style
 from streamstyle.training.bundled import entry_of, find_painting, train_bundled
-from streamstyle.training.recipe import Recipe, read_recipe
+from streamstyle.training.recipe import Recipe, read_recipes
 from streamstyle.weights import STYLES, WEIGHTS
 from streamstyle.weights.table import FOLDER, read_table, write_table
 
@@ -23,13 +23,14 @@ CARDS = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_was_trained_by_its_recipe_from_the_base(name):
-    recipe, painting = read_recipe(ROOT / "configs" / "styles" / f"{name}.toml")
+    recipe, painting, finish = read_recipes(ROOT / "configs" / "styles" / f"{name}.toml")
     about = load_style(name).metadata
     assert about["painting_sha256"] == painting["sha256"]
     assert (about["painting"], about["painter"]) == (painting["title"], painting["painter"])
     assert about["base_sha256"] == WEIGHTS["base"].sha256
-    assert Recipe(**json.loads(about["recipe"])) == recipe
-    assert recipe.temporal_weight > 0
+    assert Recipe(**json.loads(about.get("first_recipe", about["recipe"]))) == recipe
+    assert finish is None or Recipe(**json.loads(about["recipe"])) == finish
+    assert (finish or recipe).temporal_weight > 0
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -83,3 +84,9 @@ def test_a_style_is_trained_into_the_folder_with_its_entry(tmp_path: Path):
     assert (entry.painting, entry.painter, entry.year) == ("T", "P", 9)
     assert entry.sha256 == sha256_of(tmp_path / "mine.safetensors")
     assert not (tmp_path / "mine.preview.png").exists()
+    first = load_style(tmp_path / "mine.safetensors").metadata
+    recipe.write_text(f"steps = 1\nbatch = 1\ncrop = 64\n[finish]\nsteps = 2\n{painting}")
+    assert train_bundled(recipe, tmp_path, tmp_path / "photos", tmp_path).sha256 != entry.sha256
+    about = load_style(tmp_path / "mine.safetensors").metadata
+    assert about["first_recipe"] == first["recipe"]
+    assert json.loads(about["recipe"]) == {**json.loads(first["recipe"]), "steps": 2}

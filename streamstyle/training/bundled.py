@@ -1,23 +1,29 @@
 """Training of the bundled styles: `python -m streamstyle.training.bundled PAINTINGS PHOTOS [NAME ...]`.
 
 Each recipe in configs/styles identifies its painting by its hash; the file is looked up in PAINTINGS and in
-samples/. Do not put photographs with which you evaluate styles into PHOTOS.
+samples/. Do not put photographs with which you evaluate styles into PHOTOS. Where a recipe has a table
+[finish], the training goes on with its changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 
+from streamstyle.device import choose
 from streamstyle.errors import InputError
 from streamstyle.files import sha256_of
-from streamstyle.styles import load_style
+from streamstyle.networks import StyleNet
+from streamstyle.styles import load_style, save_style
+from streamstyle.training.data import Photographs, painting_for
 from streamstyle.training.job import TrainingJob, train
-from streamstyle.training.loop import TrainingProgress
-from streamstyle.training.recipe import read_recipe
-from streamstyle.weights import parameters_of
+from streamstyle.training.loop import Training, TrainingProgress
+from streamstyle.training.recipe import Recipe, read_recipes
+from streamstyle.weights import load_features, parameters_of
 from streamstyle.weights.table import FOLDER, Entry, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +71,7 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
     Raises:
         StreamstyleError: as `train`, or the painting is not found.
     """
-    settings, about = read_recipe(recipe)
+    settings, about, finish = read_recipes(recipe)
     painting = find_painting(about.pop("sha256", ""), (paintings, ROOT / "samples"))
     named = {name: str(value) for name, value in about.items()}
     job = TrainingJob(painting=str(painting), photos=str(photos), start="base", about=named)
@@ -77,7 +83,31 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
     output = folder / f"{recipe.stem}.safetensors"
     train(job, output, settings, overwrite=True, on_progress=log)
     output.with_suffix(".preview.png").unlink(missing_ok=True)
+    if finish is not None:
+        go_on(output, painting, photos, finish, log)
     return entry_of(recipe.stem, folder)
+
+
+def go_on(
+    style: Path,
+    painting: Path,
+    photos: Path,
+    recipe: Recipe,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+) -> None:
+    """Trains a style further by another recipe, and replaces it.
+
+    Raises:
+        StreamstyleError: as `train`.
+    """
+    loaded = load_style(style)
+    assert isinstance(loaded.network, StyleNet)
+    target = painting_for(painting, recipe)
+    images, device = Photographs(photos), choose("auto")
+    training = Training(target, images, load_features(), recipe, base=loaded.network, device=device)
+    network = training.run(on_progress)
+    first = {"first_recipe": loaded.metadata["recipe"]}
+    save_style(style, network, {**loaded.metadata, **first, "recipe": json.dumps(asdict(training.recipe))})
 
 
 def main() -> None:

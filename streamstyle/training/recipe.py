@@ -130,8 +130,19 @@ def read_recipe(path: Path) -> tuple[Recipe, dict[str, object]]:
     Raises:
         InputError: the file cannot be read, is not TOML, or has unknown keys.
     """
+    recipe, painting, _ = read_recipes(path)
+    return recipe, painting
+
+
+def read_recipes(path: Path) -> tuple[Recipe, dict[str, object], Recipe | None]:
+    """As `read_recipe`, and the recipe by which the training goes on afterwards, if there is one.
+
+    It is the first with the changes of the table [finish].
+    """
     table = read_toml(path, "a training recipe")
-    painting = table.pop("painting", {})
-    if not isinstance(painting, dict):
-        raise InputError(f"{path}: painting is {painting!r}, expected a table")
-    return recipe_from(table, str(path)), painting
+    painting, changes = table.pop("painting", {}), table.pop("finish", {})
+    for name, value in (("painting", painting), ("finish", changes)):
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: {name} is {value!r}, expected a table")
+    finish = recipe_from({**table, **changes}, f"{path}, [finish]") if changes else None
+    return recipe_from(table, str(path)), painting, finish
