@@ -95,7 +95,7 @@ def main() -> None:
             rows.append(frames_of(result, options.seconds))
             measured = json.loads(run("evaluate", video, result, "-t", options.seconds, "--json"))
             print(f"{video.name}: {name}: style loss {style_losses(options.painting, rows[-1]):.3f}")
-            print(f"  {json.dumps(measured)}", flush=True)
+            print(f"  {json.dumps(measured['summary'])}", flush=True)
         shown = np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)
         sheet = np.concatenate([np.concatenate([row[index] for index in shown], axis=1) for row in rows])
         Image.fromarray(sheet).save(folder / "sheet.png")

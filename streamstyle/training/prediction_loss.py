@@ -7,7 +7,7 @@ photograph is 0.4 for some and 40 for others, which would dominate. Cheng et al.
 normalized loss for improving arbitrary style transfer, https://arxiv.org/abs/2104.10064, divide by its
 largest possible value instead.
 
-The colors themselves and the edges at full resolution are style layers, too.
+The colors themselves are a style layer, too.
 
 The temporal loss counts more where the painting's features are stronger, as these styles flicker more (Gupta
 et al. 2017, Characterizing and improving stability in neural style transfer,
@@ -32,7 +32,6 @@ from streamstyle.losses import (
     StyleStatistics,
     brightness_loss,
     content_loss,
-    regularity_loss,
     style_loss,
     temporal_loss,
     total_variation,
@@ -46,17 +45,14 @@ from streamstyle.networks.style_predictor import (
     StylePredictor,
     mean_and_covariance,
     moments_of,
-    raw_moments,
 )
 from streamstyle.optical_flow import warp
-from streamstyle.training.edges import edges
 from streamstyle.training.perceptual_loss import pyramid, square, together
 from streamstyle.training.prediction_recipe import PredictionRecipe
 from streamstyle.training.recipe import CUT
 from streamstyle.training.synthetic_motion import Motion, move
 
 STRENGTH_LAYER = "0/relu2_2"  # whose mean square says how strong a painting's features are
-EDGES = "edges"  # see `edges`
 FACTORS = 0.5, 2.0  # smallest and largest factor of the temporal loss
 
 Found = Mapping[str, Tensor]  # activations by layer
@@ -115,8 +111,6 @@ class PredictionLoss:
         """The moments of the paintings, some mixed with those of the next."""
         with torch.no_grad(), low_precision(paintings.device):
             found = moments_of(paintings, self.features)
-            for number, image in enumerate(pyramid(paintings, SCALES)):
-                found[f"{number}/{EDGES}"] = raw_moments(edges(image))
         return {
             name: torch.lerp(value, value.roll(-1, 0), shares[:, None, None]) for name, value in found.items()
         }
@@ -143,8 +137,8 @@ class PredictionLoss:
         # The feature network sees the results of all styles as one batch.
         half = pyramid(result, SCALES)[-1]
         compared = (
-            shallow(result) | self.activations(result, {*self.style_layers, *self.content_layers}),
-            shallow(half) | self.activations(half, self.style_layers),
+            {IMAGE: result, **self.activations(result, {*self.style_layers, *self.content_layers})},
+            {IMAGE: half, **self.activations(half, self.style_layers)},
             expected,
             {"result": result, "photo": photo},
         )
@@ -176,8 +170,7 @@ class PredictionLoss:
             images: "result" and "photo", (N, 3, H, W).
         """
         recipe, result, photo = self.recipe, images["result"], images["photo"]
-        layers = IMAGE, EDGES, *self.style_layers
-        targets = [targets_of(moments, scale, layers) for scale in range(SCALES)]
+        targets = [targets_of(moments, scale, (IMAGE, *self.style_layers)) for scale in range(SCALES)]
         terms = [
             style_loss(together(dict(found)), target)
             for found, target in zip((full, half), targets, strict=True)
@@ -189,7 +182,6 @@ class PredictionLoss:
             "content": recipe.content_weight * content,
             "brightness": recipe.brightness_weight * brightness_loss(result, photo),
             "variation": recipe.variation_weight * total_variation(result),
-            "regularity": recipe.regularity_weight * regularity_loss(result, photo),
             "identity": recipe.identity_weight * identity * (result - photo).square().mean(),
         }
 
@@ -202,11 +194,6 @@ class PredictionLoss:
     def factor(self, moments: Moments) -> Tensor:
         """Of the temporal loss."""
         return (strength_of(moments) / self.strength).clamp(*FACTORS)
-
-
-def shallow(image: Tensor) -> dict[str, Tensor]:
-    """The layers that need no feature network."""
-    return {IMAGE: image, EDGES: edges(image)}
 
 
 class AnyLayout(nn.Module):

@@ -27,8 +27,8 @@ class PredictionRecipe:
         mixed: share of the paintings whose moments are mixed with those of another one.
         patterns: share of the paintings that are replaced by rendered patterns.
         recolored: share of the paintings whose colors are changed.
-        style_weight, content_weight, brightness_weight, variation_weight, regularity_weight, temporal_weight,
-            identity_weight: weights of the losses.
+        style_weight, content_weight, brightness_weight, variation_weight, temporal_weight, identity_weight:
+            weights of the losses.
         style_floor: the style loss below which it is nearly linear; above, its logarithm counts.
         learning_rate: maximum, for Adam; constant, then it falls to 0 along a line.
         cooling: share of the steps in which it falls.
@@ -53,7 +53,6 @@ class PredictionRecipe:
     content_weight: float = 3.0
     brightness_weight: float = 0.5
     variation_weight: float = 1.0
-    regularity_weight: float = 0.0
     temporal_weight: float = 40.0
     identity_weight: float = 40.0
     learning_rate: float = 1e-3
