@@ -285,7 +285,7 @@ def regularity_loss(image: Tensor, source: Tensor) -> Tensor:
     Where a photograph is flat, a network that is to paint strokes otherwise repeats one of them.
 
     Args:
-        image, source: (N, 3, H, W) in [0, 1], at least 32 pixels high and wide.
+        image, source: (N, 3, H, W) in [0, 1], squares of at least 32 pixels, or nearly.
 
     Returns:
         Scalar: sum over the shifts of the squared autocorrelation beyond the source's own and CHANCE.
