@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 from streamstyle import StylizeSettings, render
+from streamstyle.apps.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -70,17 +76,28 @@ def clone(folder: Path, width: int) -> Path:
 
 
 def run_shell(folder: Path, commands: str) -> str:
-    """Run commands in a clone, one after the other; what they print."""
-    script = f'set -e\nPATH="{folder}/bin:$PATH"\n{commands}'
-    done = subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Run commands in a clone, one after the other; what they print.
+
+    Those of the program alone run within this process, as starting it takes longer than most of them.
+    """
+    printed = ""
+    for line in commands.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["streamstyle"] and not set("|<>&;$") & set(line.partition("#")[0]):
+            with chdir(folder):
+                result = CliRunner().invoke(app, words[1:])
+            assert result.exit_code == 0, (line, result.output)
+            printed += result.stdout
+        else:
+            script = f'set -e\nPATH="{folder}/bin:$PATH"\n{line}'
+            done = subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True)
+            assert done.returncode == 0, (line, done.stderr)
+            printed += done.stdout
+    return printed
 
 
 def run_python(folder: Path, program: str) -> str:
-    """Run a program in a clone; what it prints."""
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Run a program in a clone, within this process; what it prints."""
+    with chdir(folder), redirect_stdout(StringIO()) as printed:
+        exec(compile(program, "program", "exec"), {"__name__": "__main__"})
+    return printed.getvalue()

@@ -69,8 +69,10 @@ def test_what_is_lowered_to_hold_the_rate_is_told() -> None:
     tint = Tint()
     with studio(stylizer=lambda: tint) as made, Visitor(made) as visitor:
         visitor.paint(picture())
+        while not tint.durations:  # the server notes how long it took once the picture is sent
+            time.sleep(0.01)
         tint.lowered = "strokes 1.4x"
-        visitor.paint(picture())
+        visitor.socket.send(picture())
         assert visitor.hear("status") == {"target": 24.0, "lowered": "strokes 1.4x"}
         visitor.say(rate=15)
         visitor.say(want={})
