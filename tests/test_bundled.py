@@ -23,13 +23,15 @@ CARDS = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_was_trained_by_its_recipe_from_the_base(name):
-    recipe, painting, finish = read_recipes(ROOT / "configs" / "styles" / f"{name}.toml")
+    recipe, painting, finish, teacher = read_recipes(ROOT / "configs" / "styles" / f"{name}.toml")
     about = load_style(name).metadata
     assert about["painting_sha256"] == painting["sha256"]
     assert (about["painting"], about["painter"]) == (painting["title"], painting["painter"])
     assert about["base_sha256"] == WEIGHTS["base"].sha256
     assert Recipe(**json.loads(about.get("first_recipe", about["recipe"]))) == recipe
     assert finish is None or Recipe(**json.loads(about["recipe"])) == finish
+    taught = [Recipe(**each) for each in json.loads(about.get("teacher_recipes", "[]"))]
+    assert taught == list(teacher)
     assert (finish or recipe).temporal_weight > 0
 
 

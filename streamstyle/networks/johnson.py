@@ -99,6 +99,10 @@ class Johnson(StyleNetwork):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to the same shape; H and W multiples of 4, at least 8."""
+        return (self.unlimited(image) / 255).clamp(0, 1)
+
+    def unlimited(self, image: Tensor) -> Tensor:
+        """The result in [0, 255], before it is clipped."""
         y = F.relu(self.in1(self.conv1(image * 255)))
         y = F.relu(self.in2(self.conv2(y)))
         y = F.relu(self.in3(self.conv3(y)))
@@ -107,7 +111,7 @@ class Johnson(StyleNetwork):
         y = F.relu(self.in4(self.deconv1(y)))
         y = F.relu(self.in5(self.deconv2(y)))
         result: Tensor = self.deconv3(y)
-        return (result / 255).clamp(0, 1)
+        return result
 
 
 def without_running_statistics(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

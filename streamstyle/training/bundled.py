@@ -2,7 +2,8 @@
 
 Each recipe in configs/styles identifies its painting by its hash; the file is looked up in PAINTINGS and in
 samples/. Do not put photographs with which you evaluate styles into PHOTOS. Where a recipe has a table
-[finish], the training goes on with its changes.
+[finish], the training goes on with its changes; where it has [[teacher]], too, it then imitates a large
+network that is trained by those.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from streamstyle.training.data import Photographs, painting_for
 from streamstyle.training.job import TrainingJob, train
 from streamstyle.training.loop import Training, TrainingProgress
 from streamstyle.training.recipe import Recipe, read_recipes
+from streamstyle.training.teacher import train_teacher
 from streamstyle.weights import load_features, parameters_of
 from streamstyle.weights.table import FOLDER, Entry, read_table, write_table
 
@@ -71,7 +73,7 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
     Raises:
         StreamstyleError: as `train`, or the painting is not found.
     """
-    settings, about, finish = read_recipes(recipe)
+    settings, about, finish, teacher = read_recipes(recipe)
     painting = find_painting(about.pop("sha256", ""), (paintings, ROOT / "samples"))
     named = {name: str(value) for name, value in about.items()}
     job = TrainingJob(painting=str(painting), photos=str(photos), start="base", about=named)
@@ -84,7 +86,7 @@ def train_bundled(recipe: Path, paintings: Path, photos: Path, folder: Path = FO
     train(job, output, settings, overwrite=True, on_progress=log)
     output.with_suffix(".preview.png").unlink(missing_ok=True)
     if finish is not None:
-        go_on(output, painting, photos, finish, log)
+        go_on(output, painting, photos, finish, log, teacher=teacher)
     return entry_of(recipe.stem, folder)
 
 
@@ -94,20 +96,29 @@ def go_on(
     photos: Path,
     recipe: Recipe,
     on_progress: Callable[[TrainingProgress], None] | None = None,
+    *,
+    teacher: Sequence[Recipe] = (),
 ) -> None:
     """Trains a style further by another recipe, and replaces it.
+
+    With recipes for a teacher, one is trained first, and its results are imitated.
 
     Raises:
         StreamstyleError: as `train`.
     """
     loaded = load_style(style)
     assert isinstance(loaded.network, StyleNet)
+    large = train_teacher(painting, photos, teacher, on_progress) if teacher else None
     target = painting_for(painting, recipe)
     images, device = Photographs(photos), choose("auto")
-    training = Training(target, images, load_features(), recipe, base=loaded.network, device=device)
+    training = Training(
+        target, images, load_features(), recipe, base=loaded.network, teacher=large, device=device
+    )
     network = training.run(on_progress)
-    first = {"first_recipe": loaded.metadata["recipe"]}
-    save_style(style, network, {**loaded.metadata, **first, "recipe": json.dumps(asdict(training.recipe))})
+    about = {**loaded.metadata, "first_recipe": loaded.metadata["recipe"]}
+    if teacher:
+        about["teacher_recipes"] = json.dumps([asdict(each) for each in teacher])
+    save_style(style, network, {**about, "recipe": json.dumps(asdict(training.recipe))})
 
 
 def main() -> None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamstyle.networks.features import FeatureNetwork
 from streamstyle.networks.style_net import StyleNet
+from streamstyle.networks.style_network import StyleNetwork
 from streamstyle.training.crops import crop_source, crops_of_step
 from streamstyle.training.data import TrainingImages
 from streamstyle.training.optimization import Diverged, optimizer_state, restore_optimizer, steps_of
@@ -66,6 +67,7 @@ class Training:
         features: network for the perceptual loss; it is copied.
         recipe: how to train.
         base: network to start from; it is not changed. By default the weights start at random.
+        teacher: network whose results the trained one learns to imitate, instead of the painting's style.
         device: where to train.
 
     Attributes:
@@ -84,13 +86,15 @@ class Training:
         features: FeatureNetwork,
         recipe: Recipe,
         *,
-        base: StyleNet | None = None,
+        base: StyleNetwork | None = None,
+        teacher: nn.Module | None = None,
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")
         self.recipe, self.step = recipe, 0
         self.images = crop_source(images, device)
         self.pairs = images if isinstance(images, Pairs) else None
+        self.teacher = None if teacher is None else copy.deepcopy(teacher).to(device).requires_grad_(False)
         self.network = fresh_network(recipe.seed, base)
         self.network.to(device).to(memory_format=torch.channels_last).train()
         # A copy, as the caller may move the network to another device while the training still uses it.
@@ -101,7 +105,7 @@ class Training:
         self.steps = steps_of(self.network, self._losses, clip=1.0, betas=(0.9, 0.99))
         self.optimizer = self.steps.optimizer
 
-    def run(self, on_progress: Callable[[TrainingProgress], None] | None = None) -> StyleNet:
+    def run(self, on_progress: Callable[[TrainingProgress], None] | None = None) -> StyleNetwork:
         """Trains to the end.
 
         Args:
@@ -171,6 +175,9 @@ class Training:
 
     def _losses(self, photos: Tensor, corner: Tensor, *others: Tensor) -> dict[str, Tensor]:
         motion, painted = Motion(*others[: len(Motion._fields)]), others[len(Motion._fields) :]
+        if self.teacher is not None:
+            with torch.no_grad():
+                painted = (self.teacher(photos),)
         return self.perceptual_loss.losses(self.network, photos, corner, motion, *painted)
 
     def _diverged(self, error: Diverged) -> Diverged:
@@ -233,7 +240,7 @@ def learning_rate(step: int, recipe: Recipe) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def fresh_network(seed: int, base: StyleNet | None) -> StyleNet:
+def fresh_network(seed: int, base: StyleNetwork | None) -> StyleNetwork:
     """A copy of `base` on the CPU, or a network with random weights; the global random state is unchanged."""
     if base is not None:
         return copy.deepcopy(base).cpu().to(memory_format=torch.contiguous_format)

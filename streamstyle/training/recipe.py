@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from streamstyle.errors import InputError, UsageError, did_you_mean
 from streamstyle.files import read_toml
@@ -124,25 +125,50 @@ def recipe_from(values: Mapping[str, object], where: str) -> Recipe:
         raise InputError(f"{where}: not a training recipe: {exc}") from exc
 
 
+class Recipes(NamedTuple):
+    """What a bundled style is trained by.
+
+    Attributes:
+        style: the first recipe.
+        painting: the entries of the table [painting]: title, painter, year, sha256.
+        finish: how the training goes on, the first recipe with the changes of [finish]; None: not at all.
+        teacher: how a large network is trained, whose results are imitated when the training goes on: the
+            first recipe with the changes of each [[teacher]], one after the other.
+    """
+
+    style: Recipe
+    painting: dict[str, object]
+    finish: Recipe | None
+    teacher: tuple[Recipe, ...]
+
+
 def read_recipe(path: Path) -> tuple[Recipe, dict[str, object]]:
-    """A recipe, and the entries of its [painting] table: title, painter, year, sha256.
+    """The first recipe, and the entries of its [painting] table.
+
+    Raises:
+        InputError: as `read_recipes`.
+    """
+    recipes = read_recipes(path)
+    return recipes.style, recipes.painting
+
+
+def read_recipes(path: Path) -> Recipes:
+    """Everything that the file of a recipe says.
 
     Raises:
         InputError: the file cannot be read, is not TOML, or has unknown keys.
-    """
-    recipe, painting, _ = read_recipes(path)
-    return recipe, painting
-
-
-def read_recipes(path: Path) -> tuple[Recipe, dict[str, object], Recipe | None]:
-    """As `read_recipe`, and the recipe by which the training goes on afterwards, if there is one.
-
-    It is the first with the changes of the table [finish].
     """
     table = read_toml(path, "a training recipe")
     painting, changes = table.pop("painting", {}), table.pop("finish", {})
     for name, value in (("painting", painting), ("finish", changes)):
         if not isinstance(value, dict):
             raise InputError(f"{path}: {name} is {value!r}, expected a table")
-    finish = recipe_from({**table, **changes}, f"{path}, [finish]") if changes else None
-    return recipe_from(table, str(path)), painting, finish
+    teachers = table.pop("teacher", [])
+    if not (isinstance(teachers, list) and all(isinstance(value, dict) for value in teachers)):
+        raise InputError(f"{path}: teacher is {teachers!r}, expected tables [[teacher]]")
+    return Recipes(
+        recipe_from(table, str(path)),
+        painting,
+        recipe_from({**table, **changes}, f"{path}, [finish]") if changes else None,
+        tuple(recipe_from({**table, **value}, f"{path}, [[teacher]]") for value in teachers),
+    )
