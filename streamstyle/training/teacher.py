@@ -1,7 +1,7 @@
 """A large network learns a style first, and the style network learns from its results.
 
-A style network has a tenth of the weights. Trained on the losses of a style it stays with soft shapes; asked
-for the results of a large network, which finds crisp ones within the same losses, it gives them, too.
+A style network has a tenth of the weights. Trained on the losses of a style it may keep soft shapes, where a
+large network finds crisp ones (seen with udnie). Asked for the large network's results, it gives them, too.
 
 Reference: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network,
 https://arxiv.org/abs/1503.02531; here of images instead of classes.
