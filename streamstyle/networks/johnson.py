@@ -102,7 +102,7 @@ class Johnson(StyleNetwork):
         return (self.unlimited(image) / 255).clamp(0, 1)
 
     def unlimited(self, image: Tensor) -> Tensor:
-        """The result in [0, 255], before it is clipped."""
+        """What the last layer gives, (N, 3, H, W): in 1/255, not yet clipped."""
         y = F.relu(self.in1(self.conv1(image * 255)))
         y = F.relu(self.in2(self.conv2(y)))
         y = F.relu(self.in3(self.conv3(y)))
