@@ -19,6 +19,7 @@ from streamstyle.training import Diverged, Photographs, Recipe, Training, loop, 
 from streamstyle.training.optimization import CapturedSteps
 from streamstyle.training.perceptual_loss import square
 from streamstyle.training.synthetic_motion import NOISE, move, random_motion
+from streamstyle.training.teacher import LargeNetwork
 from streamstyle.weights import load_features
 from tests.device_fakes import FakeDevice
 
@@ -90,16 +91,21 @@ def test_a_captured_training_goes_as_on_the_cpu(pictures, features, base, fake_d
         {"statistic": "moments"},
         {"painting": None, "content_weight": 0.1},
         {"features": "vgg16"},
+        {"regularity_weight": 1.0},
+        {"teacher": LargeNetwork(width=4, blocks=1)},
+        {"base": LargeNetwork(width=4, blocks=1)},
     ],
-    ids=lambda changes: next(iter(changes.values())) or "base",
+    ids=lambda changes: "-".join(changes),
 )
 def test_every_kind_of_training_is_captured(pictures, features, fake_device: FakeDevice, changes):
     """The graph forbids all access to the host."""
     judge = untrained("vgg16") if "features" in changes else features
-    settings = {name: value for name, value in changes.items() if name not in ("features", "painting")}
+    networks = {name: changes[name] for name in ("teacher", "base") if name in changes}
+    others = {"features", "painting", *networks}
+    settings = {name: value for name, value in changes.items() if name not in others}
     recipe = replace(RECIPE, steps=WARM_UP + 2, **settings)
     painting = None if "painting" in changes else painting_for(pictures / "painting.png", recipe)
-    training = Training(painting, Photographs(pictures / "photos"), judge, recipe)
+    training = Training(painting, Photographs(pictures / "photos"), judge, recipe, **networks)
     before = weights_of(training.network).clone()
     training.run()
     assert len(fake_device.graphs) == 2 and fake_device.replays == 4
