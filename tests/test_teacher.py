@@ -80,6 +80,9 @@ def test_the_recipes_of_a_teacher_are_changes_of_the_first(tmp_path: Path):
     file.write_text(TABLES)
     recipes = read_recipes(file)
     assert recipes.teacher == (replace(QUICK, style_weight=20.0), replace(QUICK, steps=3))
+    file.write_text(TABLES.replace("[finish]\nsteps = 2\n", ""))
+    with pytest.raises(InputError, match=r"mine.toml: \[\[teacher\]\] needs a table \[finish\]"):
+        read_recipes(file)
     file.write_text("teacher = 3\n")
     with pytest.raises(InputError, match=r"mine.toml: teacher is 3, expected tables \[\[teacher\]\]"):
         read_recipes(file)

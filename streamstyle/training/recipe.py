@@ -156,7 +156,7 @@ def read_recipes(path: Path) -> Recipes:
     """Everything that the file of a recipe says.
 
     Raises:
-        InputError: the file cannot be read, is not TOML, or has unknown keys.
+        InputError: the file cannot be read, is not TOML, has unknown keys, or a teacher without [finish].
     """
     table = read_toml(path, "a training recipe")
     painting, changes = table.pop("painting", {}), table.pop("finish", {})
@@ -166,6 +166,8 @@ def read_recipes(path: Path) -> Recipes:
     teachers = table.pop("teacher", [])
     if not (isinstance(teachers, list) and all(isinstance(value, dict) for value in teachers)):
         raise InputError(f"{path}: teacher is {teachers!r}, expected tables [[teacher]]")
+    if teachers and not changes:
+        raise InputError(f"{path}: [[teacher]] needs a table [finish]: how its results are imitated")
     return Recipes(
         recipe_from(table, str(path)),
         painting,
