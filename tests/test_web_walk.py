@@ -195,7 +195,7 @@ def test_five_seconds_are_recorded_at_a_constant_rate_with_the_microphone(page, 
         video, audio = container.streams.video[0], container.streams.audio[0]
         seconds = container.duration / 1e6
         assert times[2] - times[1] - 0.2 < seconds < times[3] - times[0] + 0.2
-        assert video.average_rate == 24 and abs(float(audio.duration * audio.time_base) - seconds) < 0.3
+        assert video.average_rate == 24 and abs(float(audio.duration * audio.time_base) - seconds) < 0.1
         frames = list(container.decode(video))
     assert len({after.pts - before.pts for before, after in pairwise(frames)}) == 1
     assert is_like(frames[-1].to_ndarray(format="rgb24")[80:96, 240:256].mean((0, 1)), pixels_of(page), 30)

@@ -88,9 +88,15 @@ class Recorder {
   hear(samples) {
     if (this.speech.state !== "configured") return;
     // Sound that begins late, or has gaps, is filled with silence, so that it stays with the picture.
-    const missing = Math.round(this.seconds * AUDIO_RATE) - this.heard - samples.length;
-    if (missing > (this.heard ? AUDIO_RATE / 5 : 0)) this.encodeSound(new Float32Array(missing));
+    this.hush(this.seconds - samples.length / AUDIO_RATE, this.heard ? 0.2 : 0);
     this.encodeSound(samples);
+  }
+
+  // Silence up to a time, where more than `most` seconds are missing.
+  hush(seconds, most = 0) {
+    const end = Math.round(seconds * AUDIO_RATE);
+    if (this.speech?.state !== "configured" || end - this.heard <= most * AUDIO_RATE) return;
+    while (this.heard < end) this.encodeSound(new Float32Array(Math.min(AUDIO_RATE, end - this.heard)));
   }
 
   encodeSound(samples) {
@@ -106,6 +112,7 @@ class Recorder {
     const last = Math.max(1, Math.round(this.seconds * this.rate));
     const { width, height, rate, codec } = this;
     this.encode(last, Infinity);
+    this.hush(last / rate);
     if (!this.error) await this.encoder.flush().catch((error) => { this.error ??= error; });
     if (this.speech?.state === "configured") await this.speech.flush().catch(() => {});
     await this.context?.close();
