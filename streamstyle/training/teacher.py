@@ -1,7 +1,8 @@
 """A large network learns a style first, and the style network learns from its results.
 
 A style network has a tenth of the weights. Trained on the losses of a style it may keep soft shapes, where a
-large network finds crisp ones (seen with udnie). Asked for the large network's results, it gives them, too.
+large network finds crisp ones (seen with udnie). Asked for the large network's results, it comes closer to
+them.
 
 Reference: Hinton, Vinyals, Dean (2015), Distilling the knowledge in a neural network,
 https://arxiv.org/abs/1503.02531; here of images instead of classes.

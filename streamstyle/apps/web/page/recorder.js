@@ -24,6 +24,7 @@ class Recorder {
     this.video = []; // samples for mp4()
     this.audio = [];
     this.frames = this.heard = 0; // frames of video, samples of audio
+    this.end = Infinity; // in seconds, once it is stopped
     this.error = null;
   }
 
@@ -88,8 +89,9 @@ class Recorder {
   hear(samples) {
     if (this.speech.state !== "configured") return;
     // Sound that begins late, or has gaps, is filled with silence, so that it stays with the picture.
-    this.hush(this.seconds - samples.length / AUDIO_RATE, this.heard ? 0.2 : 0);
-    this.encodeSound(samples);
+    this.hush(Math.min(this.seconds, this.end) - samples.length / AUDIO_RATE, this.heard ? 0.2 : 0);
+    const within = samples.subarray(0, Math.max(0, Math.round(this.end * AUDIO_RATE) - this.heard));
+    if (within.length) this.encodeSound(within);
   }
 
   // Silence up to a time, where more than `most` seconds are missing.
@@ -111,9 +113,10 @@ class Recorder {
     clearInterval(this.clock);
     const last = Math.max(1, Math.round(this.seconds * this.rate));
     const { width, height, rate, codec } = this;
+    this.end = last / rate;
     this.encode(last, Infinity);
-    this.hush(last / rate);
     if (!this.error) await this.encoder.flush().catch((error) => { this.error ??= error; });
+    this.hush(this.end); // where the microphone lags
     if (this.speech?.state === "configured") await this.speech.flush().catch(() => {});
     await this.context?.close();
     if (this.encoder.state !== "closed") this.encoder.close();
