@@ -35,7 +35,16 @@ from tests.device_fakes import host_access_forbidden
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "configs" / "prediction").glob("*.toml"))
-TINY = PredictionRecipe(steps=4, styles=2, photos=1, crop=64, painting_crop=128, identity=0.3, mixed=0.5)
+TINY = PredictionRecipe(
+    steps=4,
+    styles=2,
+    photos=1,
+    crop=64,
+    painting_crop=128,
+    identity=0.3,
+    mixed=0.5,
+    regularity_weight=50.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +139,12 @@ def test_a_photograph_that_is_its_own_style_is_what_is_stylized(
 ) -> None:
     data = a_training(folder, features, networks).data
     for step in range(1, 20):
-        paintings, colors, shares, photos, identity, *_ = data.inputs_of_step(step)
-        for number in np.flatnonzero(identity.numpy()):
+        paintings, colors, shares, photos, expected, known, *_ = data.inputs_of_step(step)
+        assert torch.equal(expected, photos)
+        for number in np.flatnonzero(known.numpy()):
             assert torch.equal(photos[number, 0], paintings[number][:, 32:96, 32:96])
             assert shares[number] == 0 and torch.equal(colors[number, :, :3], torch.eye(3))
-        if identity.any() and shares.any():
+        if known.any() and shares.any():
             return
     raise AssertionError("no step had both")
 

@@ -6,6 +6,7 @@ trains until the minutes are over or the recipe's steps are done, and writes OUT
 the weights. Run again, it goes on from the .state file beside OUTPUT, with the same images; the recipe may
 change, and `--steps` overrides its number of steps. It runs on a CPU with few styles a step, and on
 CUDA with many. `--start WEIGHTS` begins with a trained predictor, to go on by another recipe.
+`--known FOLDER` has paintings of bundled styles, whose results are imitated if the recipe says so.
 `--install` makes OUTPUT the bundled predictor; with `--minutes 0` it does only that.
 """
 
@@ -30,6 +31,8 @@ from streamstyle.networks import FeatureNetwork, StyleNet
 from streamstyle.networks.style_predictor import StylePredictor, moments_of
 from streamstyle.styles import load_style
 from streamstyle.training.data import Photographs, TrainingImages, split
+from streamstyle.training.known_styles import KnownStyle, read_known_styles
+from streamstyle.training.likeness import learn_likeness
 from streamstyle.training.loop import State, parts_of
 from streamstyle.training.optimization import optimizer_state, restore_optimizer, steps_of
 from streamstyle.training.prediction_data import Paintings, PredictionData
@@ -60,6 +63,7 @@ class PredictionTraining:
         recipe: how to train.
         networks: style networks trained for single paintings, fewer than numbers in a code; their mean is the
             trunk whose weights are changed, and the first codes lead to them.
+        known: the first of these networks with their paintings; their results may be imitated.
         device: where to train.
 
     Attributes:
@@ -76,11 +80,12 @@ class PredictionTraining:
         recipe: PredictionRecipe,
         networks: Sequence[StyleNet],
         *,
+        known: Sequence[KnownStyle] = (),
         device: torch.device | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
-        self.recipe, self.step = recipe, 0
-        self.data = PredictionData(paintings, photos, recipe, self.device)
+        self.recipe, self.known, self.step, self.started = recipe, known, 0, False
+        self.data = PredictionData(paintings, photos, recipe, self.device, known)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.predictor = StylePredictor(mean_of(networks))
@@ -91,9 +96,16 @@ class PredictionTraining:
         self.steps = steps_of(self.predictor, self.loss, clip=1.0, betas=(0.9, 0.99))
         self.averaged = copy.deepcopy(self.predictor).requires_grad_(False)
 
-    @torch.no_grad()
     def prepare(self) -> None:
-        """Sets the averages and deviations of the statistics, before the first step."""
+        """What comes before the first step: normalizes the statistics; the encoder learns known styles."""
+        self.normalize()
+        if self.known and not self.started:
+            learn_likeness(self.predictor, self.loss.features, self.data, self.known)
+            self.averaged.load_state_dict(self.predictor.state_dict())
+
+    @torch.no_grad()
+    def normalize(self) -> None:
+        """Sets the averages and deviations of the statistics."""
         statistics, strengths = [], []
         for part in torch.split(self.data.sample(SAMPLE), SAMPLED_AT_ONCE):
             with low_precision(self.device):
@@ -111,6 +123,7 @@ class PredictionTraining:
         """Takes over the weights of a trained predictor, before the first step."""
         for network in (self.predictor, self.averaged):
             network.load_state_dict(trained.state_dict())
+        self.started = True
 
     def run(self, seconds: float, on_step: Callable[[dict[str, float]], None] | None = None) -> None:
         """Trains until the recipe's steps are done or so many seconds have passed.
@@ -180,9 +193,10 @@ def bundled_networks(left_out: Collection[str]) -> list[StyleNet]:
     return [network for network in loaded if isinstance(network, StyleNet)]
 
 
-def identity_of(paintings: Paintings, photos: TrainingImages) -> dict[str, str]:
+def identity_of(paintings: Paintings, photos: TrainingImages, known: Sequence[KnownStyle]) -> dict[str, str]:
     """What has to be the same when a training goes on."""
-    return {"paintings": paintings.identity, "photos": photos.identity}
+    names = " ".join(style.name for style in known)
+    return {"paintings": paintings.identity, "photos": photos.identity, "known styles": names}
 
 
 def train_predictor(
@@ -194,6 +208,7 @@ def train_predictor(
     seconds: float,
     device: torch.device,
     start: Path | None = None,
+    known: Sequence[Path] = (),
 ) -> PredictionTraining:
     """Starts or goes on with a training, and writes `output` and its state.
 
@@ -203,18 +218,23 @@ def train_predictor(
         seconds: for which to train.
         device: on which to train.
         start: weights of a predictor to begin with.
+        known: folders with paintings of bundled styles, which the recipe says whether to imitate.
 
     Raises:
         InputError: the state is damaged, or the images are not those of its training.
         OutputError: a file cannot be written.
         Diverged: a loss is not finite; the state is that of the last time it was saved.
     """
-    networks = bundled_networks(recipe.styles_left_out)
-    training = PredictionTraining(paintings, photos, load_features(), recipe, networks, device=device)
-    kept, identity = output.with_suffix(".state"), identity_of(paintings, photos)
+    styles = read_known_styles(known, recipe.styles_left_out)
+    others = bundled_networks({*recipe.styles_left_out, *(style.name for style in styles)})
+    networks = [*(style.network for style in styles), *others]
+    training = PredictionTraining(
+        paintings, photos, load_features(), recipe, networks, known=styles, device=device
+    )
+    kept, identity = output.with_suffix(".state"), identity_of(paintings, photos, styles)
     if kept.exists():
         tensors, metadata = read_safetensors(kept, LARGEST_STATE)
-        if changed := [name for name, value in identity.items() if metadata.get(name) != value]:
+        if changed := [name for name, value in identity.items() if metadata.get(name, "") != value]:
             raise InputError(
                 f"{kept}: the {' and '.join(changed)} have changed since the training was started"
             )
@@ -288,6 +308,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="in all; by default those of the recipe")
     parser.add_argument("--most", type=int, help="number of paintings at most, taken evenly")
     parser.add_argument("--start", type=Path, help="weights of a predictor to begin with")
+    parser.add_argument("--known", type=Path, action="append", default=[], help="paintings of bundled styles")
     parser.add_argument("--install", action="store_true", help="make OUTPUT the bundled predictor")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     options = parser.parse_args()
@@ -308,6 +329,7 @@ def main() -> None:
         seconds=60 * options.minutes,
         device=device,
         start=options.start,
+        known=options.known,
     )
     if options.install:
         install(options.output)

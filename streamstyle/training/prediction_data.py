@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from streamstyle.errors import InputError
 from streamstyle.paintings import painting_image
 from streamstyle.training.crops import CropSource, crop_source
 from streamstyle.training.data import TrainingImages, photograph_files
+from streamstyle.training.known_styles import KnownStyle, KnownStyles
 from streamstyle.training.patterns import Patterns
 from streamstyle.training.perceptual_loss import random_choices
+from streamstyle.training.prediction_loss import recolored
 from streamstyle.training.prediction_recipe import PredictionRecipe
 
 TO_GRAY = np.full((3, 3), 1 / 3)
@@ -73,12 +76,22 @@ class PredictionData:
         photos: content images.
         recipe: how many of each, and how they are changed.
         device: where the images are kept.
+        known: styles for whose paintings the results are known.
+
+    Attributes:
+        images: the paintings.
     """
 
     def __init__(
-        self, paintings: Paintings, photos: TrainingImages, recipe: PredictionRecipe, device: torch.device
+        self,
+        paintings: Paintings,
+        photos: TrainingImages,
+        recipe: PredictionRecipe,
+        device: torch.device,
+        known: Sequence[KnownStyle] = (),
     ) -> None:
-        self.recipe, self.device = recipe, device
+        self.images, self.recipe, self.device = paintings, recipe, device
+        self.known = KnownStyles(known, device) if known else None
         self.paintings, self.photos = crop_source(paintings, device), crop_source(photos, device)
         self.patterns = crop_source(Patterns(), device)
 
@@ -100,13 +113,25 @@ class PredictionData:
                 photo = self.crops(self.photos, 1, recipe.painting_crop, rng, whole=True)[0]
                 paintings[number] = photo
                 photos[number] = photo[:, kept : kept + recipe.crop, kept : kept + recipe.crop]
-        colors = np.stack([random_colors(rng, 0 if each else recipe.recolored) for each in identity])
-        mixed = (rng.random(count) < recipe.mixed) & ~identity
+        changes = np.stack([random_colors(rng, 0 if each else recipe.recolored) for each in identity])
+        colors = torch.from_numpy(changes.astype(np.float32))
+        imitated = kinds >= (1 - recipe.imitated if self.known else 1)
+        expected = photos.clone()
+        for number in np.flatnonzero(imitated).tolist():
+            paintings[number], results = self.known_results(photos[number], rng)
+            expected[number] = recolored(results, colors[number].to(results).expand(len(results), 3, 4))
+        mixed = (rng.random(count) < recipe.mixed) & ~identity & ~imitated
         shares = np.where(mixed, rng.random(count), 0.0)
         corner, motion = random_choices(recipe.crop, rng)
-        numbers = (torch.from_numpy(each.astype(np.float32)) for each in (colors, shares, identity))
-        colors_, shares_, identity_ = numbers
-        return paintings, colors_, shares_, photos, identity_, corner, *motion
+        numbers = (torch.from_numpy(each.astype(np.float32)) for each in (shares, identity | imitated))
+        shares_, known = numbers
+        return paintings, colors, shares_, photos, expected, known, corner, *motion
+
+    def known_results(self, photos: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """A part of known styles' paintings, (3, side, side), and the results for photographs."""
+        assert self.known is not None
+        part, shares = self.known.painting(self.recipe.painting_crop, rng)
+        return part, self.known.results(photos, shares)
 
     def crops(
         self, source: CropSource, count: int, side: int, rng: np.random.Generator, *, whole: bool = False

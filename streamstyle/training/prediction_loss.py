@@ -32,6 +32,7 @@ from streamstyle.losses import (
     StyleStatistics,
     brightness_loss,
     content_loss,
+    regularity_loss,
     style_loss,
     temporal_loss,
     total_variation,
@@ -84,7 +85,8 @@ class PredictionLoss:
         colors: Tensor,
         shares: Tensor,
         photos: Tensor,
-        identity: Tensor,
+        expected: Tensor,
+        known: Tensor,
         corner: Tensor,
         *motion: Tensor,
     ) -> dict[str, Tensor]:
@@ -95,11 +97,12 @@ class PredictionLoss:
             colors: (S, 3, 4), by which each painting is recolored; see `recolored`.
             shares: (S,), of the next painting's moments in those of each painting.
             photos: (S, N, 3, crop, crop) in [0, 1], to be stylized after each painting.
-            identity: (S,), 1 where the painting is the photograph itself, else 0.
+            expected: the same shape, the results where they are known, else the photographs.
+            known: (S,), 1 where the results are known, else 0.
             corner, motion: from `perceptual_loss.random_choices`.
         """
         moments = self.moments(recolored(paintings, colors), shares)
-        each = self.predictor(moments), moments, photos, identity
+        each = self.predictor(moments), moments, photos, expected, known
         if devices.on_host(photos):  # one after the other, as they do not fit into the caches together
             parts = [entries(each, number) for number in range(len(photos))]
         else:
@@ -120,7 +123,8 @@ class PredictionLoss:
         weights: dict[str, Tensor],
         moments: Moments,
         photos: Tensor,
-        identity: Tensor,
+        expected: Tensor,
+        known: Tensor,
         corner: Tensor,
         motion: Motion,
     ) -> dict[str, Tensor]:
@@ -131,16 +135,16 @@ class PredictionLoss:
         )
         carried = warp(results[:, 0], pair.flow)
         side = photos.shape[-1] - CUT
-        result, photo = (square(images.flatten(0, 1), corner, side) for images in (results[:, :-1], photos))
+        result, goal = (square(images.flatten(0, 1), corner, side) for images in (results[:, :-1], expected))
         with torch.no_grad():
-            expected = self.activations(photo, self.content_layers)
+            content = self.activations(goal, self.content_layers)
         # The feature network sees the results of all styles as one batch.
         half = pyramid(result, SCALES)[-1]
         compared = (
             {IMAGE: result, **self.activations(result, {*self.style_layers, *self.content_layers})},
             {IMAGE: half, **self.activations(half, self.style_layers)},
-            expected,
-            {"result": result, "photo": photo},
+            content,
+            {"result": result, "goal": goal},
         )
         apart = [
             {name: value.reshape(len(photos), -1, *value.shape[1:]) for name, value in found.items()}
@@ -148,28 +152,29 @@ class PredictionLoss:
         ]
 
         def one(
-            moments: Moments, result: Tensor, carried: Tensor, change: Tensor, identity: Tensor, *found: Found
+            moments: Moments, result: Tensor, carried: Tensor, change: Tensor, known: Tensor, *found: Found
         ) -> dict[str, Tensor]:
             temporal = temporal_loss(result[None], carried[None], change[None], pair.confidence)
             factor = self.recipe.temporal_weight * self.factor(moments)
-            return {**self.compared(moments, identity, *found), "temporal": factor * temporal}
+            return {**self.compared(moments, known, *found), "temporal": factor * temporal}
 
         found = one_by_one(one) if devices.on_host(photos) else torch.func.vmap(one)
-        losses: dict[str, Tensor] = found(moments, results[:, -1], carried, pair.change, identity, *apart)
+        losses: dict[str, Tensor] = found(moments, results[:, -1], carried, pair.change, known, *apart)
         return losses
 
     def compared(
-        self, moments: Moments, identity: Tensor, full: Found, half: Found, expected: Found, images: Found
+        self, moments: Moments, known: Tensor, full: Found, half: Found, expected: Found, images: Found
     ) -> dict[str, Tensor]:
         """The losses of one painting's results, apart from the temporal one.
 
         Args:
-            moments, identity: of the painting.
+            moments: of the painting.
+            known: whether the results are known.
             full, half: activations of the results, and of the results in half size.
-            expected: activations of the photographs.
-            images: "result" and "photo", (N, 3, H, W).
+            expected: activations of the known results or the photographs.
+            images: "result" and "goal", the known results or the photographs, (N, 3, H, W).
         """
-        recipe, result, photo = self.recipe, images["result"], images["photo"]
+        recipe, result, goal = self.recipe, images["result"], images["goal"]
         targets = [targets_of(moments, scale, (IMAGE, *self.style_layers)) for scale in range(SCALES)]
         terms = [
             style_loss(together(dict(found)), target)
@@ -177,12 +182,14 @@ class PredictionLoss:
         ]
         style = (torch.stack(terms).mean() / recipe.style_floor).log1p()
         content = content_loss(full, expected, self.content_layers)
+        regularity = regularity_loss(result, goal) if recipe.regularity_weight else result.new_zeros(())
         return {
             "style": recipe.style_weight * style,
             "content": recipe.content_weight * content,
-            "brightness": recipe.brightness_weight * brightness_loss(result, photo),
+            "brightness": recipe.brightness_weight * brightness_loss(result, goal),
             "variation": recipe.variation_weight * total_variation(result),
-            "identity": recipe.identity_weight * identity * (result - photo).square().mean(),
+            "regularity": recipe.regularity_weight * regularity,
+            "known": recipe.known_weight * known * (result - goal).square().mean(),
         }
 
     def activations(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:

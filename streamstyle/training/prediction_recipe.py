@@ -26,9 +26,11 @@ class PredictionRecipe:
         identity: share of the paintings that are replaced by a photograph, which is to stay as it is.
         mixed: share of the paintings whose moments are mixed with those of another one.
         patterns: share of the paintings that are replaced by rendered patterns.
+        imitated: share of the paintings that are replaced by those of bundled styles, whose results are then
+            imitated; see `known_styles`.
         recolored: share of the paintings whose colors are changed.
-        style_weight, content_weight, brightness_weight, variation_weight, temporal_weight, identity_weight:
-            weights of the losses.
+        style_weight, content_weight, brightness_weight, variation_weight, regularity_weight, temporal_weight,
+            known_weight: weights of the losses; the last is that of the difference from a known result.
         style_floor: the style loss below which it is nearly linear; above, its logarithm counts.
         learning_rate: maximum, for Adam; constant, then it falls to 0 along a line.
         cooling: share of the steps in which it falls.
@@ -47,14 +49,16 @@ class PredictionRecipe:
     identity: float = 0.1
     mixed: float = 0.2
     patterns: float = 0.05
+    imitated: float = 0.0
     recolored: float = 0.4
     style_weight: float = 6.0
     style_floor: float = 0.3
     content_weight: float = 3.0
     brightness_weight: float = 0.5
     variation_weight: float = 1.0
+    regularity_weight: float = 0.0
     temporal_weight: float = 40.0
-    identity_weight: float = 40.0
+    known_weight: float = 40.0
     learning_rate: float = 1e-3
     cooling: float = 0.3
     average: float = 0.998
@@ -72,9 +76,14 @@ class PredictionRecipe:
         if self.painting_crop < max(LEAST_PAINTING, self.crop):
             least = max(LEAST_PAINTING, self.crop)
             raise UsageError(f"painting_crop is {self.painting_crop}, expected at least {least}")
-        for name in ("smallest", "identity", "mixed", "patterns", "recolored", "cooling", "average"):
+        shares = "smallest", "identity", "mixed", "patterns", "imitated", "recolored", "cooling", "average"
+        for name in shares:
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise UsageError(f"{name} is {share:g}, expected 0 to 1")
+        if self.identity + self.patterns + self.imitated > 1:
+            raise UsageError(
+                "identity, patterns and imitated are more than 1 together, but share the paintings"
+            )
         if not 0 < self.learning_rate <= 1:
             raise UsageError(f"learning_rate is {self.learning_rate:g}, expected more than 0 and at most 1")
 
