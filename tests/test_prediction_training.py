@@ -191,6 +191,45 @@ def test_a_training_goes_on_to_the_same_weights(
     assert not torch.equal(weights_of(whole.averaged), weights_of(whole.predictor))
 
 
+def test_a_result_keeps_a_share_of_the_first_weights(
+    folder: Path, features: FeatureNetwork, networks: list[StyleNet]
+) -> None:
+    training = a_training(folder, features, networks)
+    training.prepare()
+    before = weights_of(training.predictor).clone()
+    training.advance()
+    again = a_training(folder, features, networks)
+    again.restore(training.state())
+    after = weights_of(again.averaged)
+    assert torch.equal(weights_of(again.result()), after) and not torch.equal(before, after)
+    again.recipe = replace(TINY, kept=0.25)
+    torch.testing.assert_close(weights_of(again.result()), 0.25 * before + 0.75 * after)
+
+
+def test_what_teachers_give_is_imitated(
+    folder: Path, features: FeatureNetwork, networks: list[StyleNet]
+) -> None:
+    training = a_training(folder, features, networks)
+    training.prepare()
+    paintings, colors, shares, photos, expected, known, corner, *motion = training.data.inputs_of_step(1)
+    known, loss = torch.tensor([1.0, 0.0]), training.loss
+    inputs = paintings, colors, shares, photos, expected, known, corner, *motion
+    moments = loss.moments(recolored(paintings, colors), shares)
+    second = StylePredictor(networks[2])
+    loss.teachers = [training.predictor, second]
+    goals, all_known = loss.taught(moments, photos, expected, known)
+    assert all_known.tolist() == [1, 1] and torch.equal(goals[0], expected[0])
+    between = training.predictor.network({name: value[1:] for name, value in moments.items()})
+    with torch.no_grad():
+        for value, other in zip(between.parameters(), networks[2].parameters(), strict=True):
+            value.lerp_(other, 0.5)
+        torch.testing.assert_close(goals[1], between(photos[1]), rtol=1e-3, atol=1e-3)
+    loss.teachers = [training.predictor]
+    own = loss(*inputs)["known"]
+    loss.teachers = [second]
+    assert loss(*inputs)["known"] > own + 0.01
+
+
 def test_steps_lower_the_losses(folder: Path, features: FeatureNetwork, networks: list[StyleNet]) -> None:
     training = a_training(folder, features, networks)
     training.prepare()

@@ -3,11 +3,13 @@
     python -m streamstyle.training.prediction PAINTINGS PHOTOS RECIPE OUTPUT [--minutes 170]
 
 trains until the minutes are over or the recipe's steps are done, and writes OUTPUT with the moving average of
-the weights. Run again, it goes on from the .state file beside OUTPUT, with the same images; the recipe may
-change, and `--steps` overrides its number of steps. It runs on a CPU with few styles a step, and on
-CUDA with many. `--start WEIGHTS` begins with a trained predictor, to go on by another recipe.
-`--known FOLDER` has paintings of bundled styles, whose results are imitated if the recipe says so.
-`--install` makes OUTPUT the bundled predictor; with `--minutes 0` it does only that.
+the weights, or with weights between it and the first ones. Run again, it goes on from the .state file beside
+OUTPUT, with the same images; the recipe may change, and `--steps` overrides its number of steps. It runs on a
+CPU with few styles a step, and on CUDA with many. `--start WEIGHTS` begins with a trained predictor, to go on
+by another recipe. `--known FOLDER` has paintings of bundled styles: a new predictor begins with those styles
+that a painting is like, and their results are imitated if the recipe says so. With `--teacher WEIGHTS`, for
+all other paintings the results of a predictor are imitated, or those of the mean of several. `--install`
+makes OUTPUT the bundled predictor; with `--minutes 0` it does only that.
 """
 
 from __future__ import annotations
@@ -64,10 +66,12 @@ class PredictionTraining:
         networks: style networks trained for single paintings, fewer than numbers in a code; their mean is the
             trunk whose weights are changed, and the first codes lead to them.
         known: the first of these networks with their paintings; their results may be imitated.
+        teachers: see `PredictionLoss`.
         device: where to train.
 
     Attributes:
         predictor: on the device.
+        first: as the predictor was before the first step.
         averaged: the moving average of its weights.
         step: number of completed steps.
     """
@@ -81,6 +85,7 @@ class PredictionTraining:
         networks: Sequence[StyleNet],
         *,
         known: Sequence[KnownStyle] = (),
+        teachers: Sequence[StylePredictor] = (),
         device: torch.device | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
@@ -92,16 +97,19 @@ class PredictionTraining:
             self.predictor.learn(networks)
         self.predictor.to(self.device).train()
         judge = copy.deepcopy(features).to(self.device).to(memory_format=torch.channels_last).eval()
-        self.loss = PredictionLoss(self.predictor, judge.requires_grad_(False), recipe)
+        taught_by = [teacher.to(self.device) for teacher in teachers]
+        self.loss = PredictionLoss(self.predictor, judge.requires_grad_(False), recipe, teachers=taught_by)
         self.steps = steps_of(self.predictor, self.loss, clip=1.0, betas=(0.9, 0.99))
         self.averaged = copy.deepcopy(self.predictor).requires_grad_(False)
+        self.first = copy.deepcopy(self.averaged)
 
     def prepare(self) -> None:
         """What comes before the first step: normalizes the statistics; the encoder learns known styles."""
         self.normalize()
         if self.known and not self.started:
             learn_likeness(self.predictor, self.loss.features, self.data, self.known)
-            self.averaged.load_state_dict(self.predictor.state_dict())
+        for network in (self.averaged, self.first):
+            network.load_state_dict(self.predictor.state_dict())
 
     @torch.no_grad()
     def normalize(self) -> None:
@@ -151,11 +159,28 @@ class PredictionTraining:
                 mean.lerp_(value, share)
         return values
 
+    @torch.no_grad()
+    def result(self) -> StylePredictor:
+        """The predictor that is saved.
+
+        Between the weights before and after a training lie networks that keep what they knew and have learned
+        most of what was new (Wortsman et al. 2022, Robust fine-tuning of zero-shot models,
+        https://arxiv.org/abs/2109.01903).
+        """
+        result = copy.deepcopy(self.averaged)
+        for value, before in zip(result.parameters(), self.first.parameters(), strict=True):
+            value.lerp_(before, self.recipe.kept)
+        return result
+
     def state(self) -> dict[str, Tensor]:
-        """Copies of everything that changes, on the CPU."""
+        """Copies of everything that changes, and of the first weights, on the CPU."""
         self.steps.finish()
-        state = {f"network.{name}": value for name, value in self.predictor.state_dict().items()}
-        state |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
+        networks = {"network": self.predictor, "averaged": self.averaged, "first": self.first}
+        state = {
+            f"{key}.{name}": value
+            for key, network in networks.items()
+            for name, value in network.state_dict().items()
+        }
         kept = optimizer_state(self.predictor, self.steps.optimizer)
         state |= {f"optimizer.{name}": value for name, value in kept.items()}
         state |= {"step": torch.tensor(self.step), "strength": torch.tensor(self.loss.strength)}
@@ -166,6 +191,7 @@ class PredictionTraining:
         self.step, self.loss.strength = int(state["step"]), float(state["strength"])
         self.predictor.load_state_dict(parts_of(state, "network."))
         self.averaged.load_state_dict(parts_of(state, "averaged."))
+        self.first.load_state_dict(parts_of(state, "first."))
         restore_optimizer(self.predictor, self.steps, parts_of(state, "optimizer."))
         self.steps.restart(self.step)
 
@@ -209,6 +235,7 @@ def train_predictor(
     device: torch.device,
     start: Path | None = None,
     known: Sequence[Path] = (),
+    teachers: Sequence[Path] = (),
 ) -> PredictionTraining:
     """Starts or goes on with a training, and writes `output` and its state.
 
@@ -219,6 +246,7 @@ def train_predictor(
         device: on which to train.
         start: weights of a predictor to begin with.
         known: folders with paintings of bundled styles, which the recipe says whether to imitate.
+        teachers: weights of predictors to imitate for all other paintings.
 
     Raises:
         InputError: the state is damaged, or the images are not those of its training.
@@ -229,7 +257,14 @@ def train_predictor(
     others = bundled_networks({*recipe.styles_left_out, *(style.name for style in styles)})
     networks = [*(style.network for style in styles), *others]
     training = PredictionTraining(
-        paintings, photos, load_features(), recipe, networks, known=styles, device=device
+        paintings,
+        photos,
+        load_features(),
+        recipe,
+        networks,
+        known=styles,
+        teachers=[copy.deepcopy(load_predictor(teacher)) for teacher in teachers],
+        device=device,
     )
     kept, identity = output.with_suffix(".state"), identity_of(paintings, photos, styles)
     if kept.exists():
@@ -246,7 +281,7 @@ def train_predictor(
     def save() -> None:
         write_safetensors(kept, training.state(), identity)
         about = {"recipe": json.dumps(asdict(recipe)), "step": str(training.step)}
-        save_predictor(output, training.averaged, about | {"licence": "MIT"})
+        save_predictor(output, training.result(), about | {"licence": "MIT"})
 
     sums: dict[str, float] = {}
 
@@ -309,6 +344,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="number of paintings at most, taken evenly")
     parser.add_argument("--start", type=Path, help="weights of a predictor to begin with")
     parser.add_argument("--known", type=Path, action="append", default=[], help="paintings of bundled styles")
+    parser.add_argument("--teacher", type=Path, action="append", default=[], help="predictors to imitate")
     parser.add_argument("--install", action="store_true", help="make OUTPUT the bundled predictor")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     options = parser.parse_args()
@@ -330,6 +366,7 @@ def main() -> None:
         device=device,
         start=options.start,
         known=options.known,
+        teachers=options.teacher,
     )
     if options.install:
         install(options.output)

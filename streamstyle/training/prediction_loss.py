@@ -67,6 +67,7 @@ class PredictionLoss:
         features: the feature network, on the same device.
         recipe: weights of the losses.
         strength: mean square of STRENGTH_LAYER among all paintings.
+        teachers: predictors; where results are not known, those of the mean of their networks are imitated.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class PredictionLoss:
         features: FeatureNetwork,
         recipe: PredictionRecipe,
         strength: float = 1.0,
+        teachers: Sequence[StylePredictor] = (),
     ) -> None:
         self.predictor, self.features, self.recipe, self.strength = predictor, features, recipe, strength
+        self.teachers = teachers
         self.style_layers, self.content_layers = features.style_layers, features.content_layers
 
     def __call__(
@@ -102,6 +105,8 @@ class PredictionLoss:
             corner, motion: from `perceptual_loss.random_choices`.
         """
         moments = self.moments(recolored(paintings, colors), shares)
+        if self.teachers:
+            expected, known = self.taught(moments, photos, expected, known)
         each = self.predictor(moments), moments, photos, expected, known
         if devices.on_host(photos):  # one after the other, as they do not fit into the caches together
             parts = [entries(each, number) for number in range(len(photos))]
@@ -117,6 +122,16 @@ class PredictionLoss:
         return {
             name: torch.lerp(value, value.roll(-1, 0), shares[:, None, None]) for name, value in found.items()
         }
+
+    @torch.no_grad()
+    def taught(
+        self, moments: Moments, photos: Tensor, expected: Tensor, known: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The results to imitate, and that all are known; arguments as for a step."""
+        written = [teacher(moments) for teacher in self.teachers]
+        weights = {name: torch.stack([each[name] for each in written]).mean(dim=0) for name in written[0]}
+        results = stylized(self.predictor.writer.trunk, weights, photos)
+        return torch.lerp(results, expected, known[:, None, None, None, None]), torch.ones_like(known)
 
     def losses(
         self,

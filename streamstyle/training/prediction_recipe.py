@@ -10,6 +10,17 @@ from streamstyle.files import read_toml
 from streamstyle.training.recipe import check_crop
 
 LEAST_PAINTING = 128  # pixels; half of it is the least that the feature network describes well
+SHARES = (
+    "smallest",
+    "identity",
+    "mixed",
+    "patterns",
+    "imitated",
+    "recolored",
+    "cooling",
+    "average",
+    "kept",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +45,8 @@ class PredictionRecipe:
         style_floor: the style loss below which it is nearly linear; above, its logarithm counts.
         learning_rate: maximum, for Adam; constant, then it falls to 0 along a line.
         cooling: share of the steps in which it falls.
-        average: share of the past in the moving average of the weights, which is what is saved.
+        average: share of the past in the moving average of the weights.
+        kept: share of the weights before the first step in those that are saved; the rest is the average.
         held_out: painters, by the start of their files' names up to "_", whose paintings are not used.
         styles_left_out: bundled styles that are not used to start from, to compare with.
         seed: of all random choices.
@@ -62,6 +74,7 @@ class PredictionRecipe:
     learning_rate: float = 1e-3
     cooling: float = 0.3
     average: float = 0.998
+    kept: float = 0.0
     held_out: tuple[str, ...] = ()
     styles_left_out: tuple[str, ...] = ()
     seed: int = 0
@@ -76,8 +89,7 @@ class PredictionRecipe:
         if self.painting_crop < max(LEAST_PAINTING, self.crop):
             least = max(LEAST_PAINTING, self.crop)
             raise UsageError(f"painting_crop is {self.painting_crop}, expected at least {least}")
-        shares = "smallest", "identity", "mixed", "patterns", "imitated", "recolored", "cooling", "average"
-        for name in shares:
+        for name in SHARES:
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise UsageError(f"{name} is {share:g}, expected 0 to 1")
         if self.identity + self.patterns + self.imitated > 1:
