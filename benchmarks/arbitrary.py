@@ -30,16 +30,16 @@ from torch import Tensor
 from streamstyle.arbitrary_styles import predicted_network
 from streamstyle.contact_sheet import Cell, sheet
 from streamstyle.device import download, low_precision, name_of
-from streamstyle.losses import content_loss, difference
+from streamstyle.losses import content_loss
 from streamstyle.networks import FeatureNetwork, StyleNetwork
-from streamstyle.networks.style_predictor import Moments, mean_and_covariance, raw_moments
+from streamstyle.networks.style_predictor import Moments, raw_moments
 from streamstyle.paintings import read_painting
 from streamstyle.styles import load_style
 from streamstyle.training import Recipe, TrainingJob, train
 from streamstyle.training.data import photograph_files, read_rgb, split, to_tensor
 from streamstyle.training.prediction import HELD_BACK
 from streamstyle.training.prediction_data import painter_of
-from streamstyle.training.prediction_loss import targets_of
+from streamstyle.training.prediction_loss import style_difference
 from streamstyle.training.prediction_recipe import read_prediction_recipe
 from streamstyle.weights import load_features
 
@@ -78,17 +78,11 @@ class Judge:
 
     def style_loss(self, found: Moments, wanted: Moments) -> float:
         """Distance to a painting: 0 = its style, about 1 = an image without any."""
-        terms = []
-        for layer, style in targets_of({name: value[0] for name, value in wanted.items()}, 0, LAYERS).items():
-            own, its = found[f"0/{layer}"], wanted[f"0/{layer}"]
-            if self.gram:
-                terms.append((own - its)[..., 1:].square().mean() / its[..., 1:].square().mean())
-                continue
-            mean, covariance = mean_and_covariance(own)
-            by = style.scale.flatten(1)
-            scaled = (mean / by)[..., None, None], covariance / (by[:, :, None] * by[:, None])
-            terms += [difference(*pair) for pair in zip(scaled, style.description, strict=True)]
-        return float(torch.stack(terms).sum()) / len(LAYERS)
+        if not self.gram:
+            return float(style_difference(found, wanted, 0, LAYERS))
+        pairs = [(found[f"0/{layer}"], wanted[f"0/{layer}"]) for layer in LAYERS]
+        terms = [(own - its)[..., 1:].square().mean() / its[..., 1:].square().mean() for own, its in pairs]
+        return float(torch.stack(terms).mean())
 
 
 @torch.no_grad()

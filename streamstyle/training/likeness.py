@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamstyle.device import low_precision
-from streamstyle.losses import difference, luma
+from streamstyle.losses import luma
 from streamstyle.networks import FeatureNetwork
 from streamstyle.networks.style_predictor import (
     CODE,
@@ -25,20 +25,19 @@ from streamstyle.networks.style_predictor import (
     SCALES,
     Moments,
     StylePredictor,
-    mean_and_covariance,
     moments_of,
 )
 from streamstyle.training.data import to_tensor
 from streamstyle.training.known_styles import KnownStyle
 from streamstyle.training.prediction_data import PredictionData, random_colors
-from streamstyle.training.prediction_loss import recolored, targets_of
+from streamstyle.training.prediction_loss import recolored, style_difference
 
 CONTRAST = 0.2  # deviation of the luma of what is compared
 TEMPERATURE = 0.03  # difference in distance by which the share of a style falls to 1/e
 LEAST_SHARE = 0.03  # smaller shares are 0
 STEPS, BATCH, RATE = 3000, 128, 1e-2
-LOG = logging.getLogger("streamstyle")
 NOISE = 0.15  # deviation of what is added to the statistics, of which there are many more than examples
+LOG = logging.getLogger("streamstyle")
 
 
 class Counts(NamedTuple):
@@ -67,16 +66,9 @@ def moments_of_strokes(image: Tensor, features: FeatureNetwork) -> Moments:
 
 def distance(one: Moments, other: Moments, layers: tuple[str, ...]) -> float:
     """How unlike two images are in style, from their moments; 0 = the same."""
-    terms = []
-    for found, wanted in ((one, other), (other, one)):
-        for scale in range(SCALES):
-            targets = targets_of({name: value[0] for name, value in wanted.items()}, scale, layers)
-            for layer, style in targets.items():
-                mean, covariance = mean_and_covariance(found[f"{scale}/{layer}"])
-                by = style.scale.flatten(1)
-                scaled = (mean / by)[..., None, None], covariance / (by[:, :, None] * by[:, None])
-                terms += [difference(*pair) for pair in zip(scaled, style.description, strict=True)]
-    return float(torch.stack(terms).mean())
+    both = ((one, other), (other, one))
+    terms = [style_difference(*pair, scale, layers) for pair in both for scale in range(SCALES)]
+    return float(torch.stack(terms).mean()) / 2
 
 
 def mixture(distances: Sequence[float]) -> Tensor:

@@ -269,7 +269,7 @@ def train_predictor(
     kept, identity = output.with_suffix(".state"), identity_of(paintings, photos, styles)
     if kept.exists():
         tensors, metadata = read_safetensors(kept, LARGEST_STATE)
-        if changed := [name for name, value in identity.items() if metadata.get(name, "") != value]:
+        if changed := [name for name, value in identity.items() if metadata.get(name) != value]:
             raise InputError(
                 f"{kept}: the {' and '.join(changed)} have changed since the training was started"
             )

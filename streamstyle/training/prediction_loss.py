@@ -32,6 +32,7 @@ from streamstyle.losses import (
     StyleStatistics,
     brightness_loss,
     content_loss,
+    difference,
     regularity_loss,
     style_loss,
     temporal_loss,
@@ -324,6 +325,17 @@ def targets_of(moments: Moments, scale: int, layers: tuple[str, ...]) -> dict[st
             by[..., None, None], ((mean / by)[..., None, None], covariance / (by[:, :, None] * by[:, None]))
         )
     return targets
+
+
+def style_difference(found: Moments, wanted: Moments, scale: int, layers: tuple[str, ...]) -> Tensor:
+    """`losses.style_loss` between two images, from their moments, (1, C, 1 + C) by layer."""
+    terms = []
+    for layer, style in targets_of({name: value[0] for name, value in wanted.items()}, scale, layers).items():
+        mean, covariance = mean_and_covariance(found[f"{scale}/{layer}"])
+        by = style.scale.flatten(1)
+        scaled = (mean / by)[..., None, None], covariance / (by[:, :, None] * by[:, None])
+        terms += [difference(*pair) for pair in zip(scaled, style.description, strict=True)]
+    return torch.stack(terms).sum() / len(layers)
 
 
 def recolored(images: Tensor, colors: Tensor) -> Tensor:
