@@ -16,6 +16,7 @@ from streamstyle.errors import InputError, UsageError
 from streamstyle.networks import FeatureNetwork, StyleNet
 from streamstyle.networks.style_predictor import StylePredictor
 from streamstyle.training import Photographs
+from streamstyle.training.drawing import drawn
 from streamstyle.training.patterns import pattern
 from streamstyle.training.prediction import (
     PredictionTraining,
@@ -149,7 +150,9 @@ def test_a_photograph_that_is_its_own_style_is_what_is_stylized(
     raise AssertionError("no step had both")
 
 
+@pytest.mark.parametrize("outlines", [None, 1.0])
 def test_on_a_device_all_styles_at_once_give_the_same_losses_and_gradients(
+    outlines: float | None,
     folder: Path,
     features: FeatureNetwork,
     networks: list[StyleNet],
@@ -157,6 +160,9 @@ def test_on_a_device_all_styles_at_once_give_the_same_losses_and_gradients(
 ) -> None:
     training = a_training(folder, features, networks)
     training.prepare()
+    if outlines is not None:
+        training.loss.teachers = [StylePredictor(networks[2])]
+        training.loss.recipe = replace(TINY, outlines=outlines)
     inputs, found = training.data.inputs_of_step(3), []
     for on_host in (True, False):
         training.predictor.zero_grad()
@@ -217,7 +223,7 @@ def test_what_teachers_give_is_imitated(
     moments = loss.moments(recolored(paintings, colors), shares)
     second = StylePredictor(networks[2])
     loss.teachers = [training.predictor, second]
-    goals, all_known = loss.taught(moments, photos, expected, known)
+    goals, all_known = loss.taught(moments, torch.zeros(2), photos, expected, known)
     assert all_known.tolist() == [1, 1] and torch.equal(goals[0], expected[0])
     between = training.predictor.network({name: value[1:] for name, value in moments.items()})
     with torch.no_grad():
@@ -228,6 +234,43 @@ def test_what_teachers_give_is_imitated(
     own = loss(*inputs)["known"]
     loss.teachers = [second]
     assert loss(*inputs)["known"] > own + 0.01
+
+
+def test_outlines_are_drawn_on_what_teachers_give(
+    folder: Path, features: FeatureNetwork, networks: list[StyleNet]
+) -> None:
+    training = a_training(folder, features, networks)
+    training.prepare()
+    paintings, colors, shares, photos, expected, _, corner, *motion = training.data.inputs_of_step(1)
+    known, loss = torch.zeros(2), training.loss
+    loss.teachers, amounts = [training.predictor], torch.tensor([1.0, 0.5])
+    moments = loss.moments(paintings, shares)
+    plain, _ = loss.taught(moments, amounts, photos, expected, known)
+    loss.recipe = replace(TINY, outlines=1.0)
+    goals, _ = loss.taught(moments, amounts, photos, expected, known)
+    for goal, result, photo, amount in zip(goals, plain, photos, amounts, strict=True):
+        torch.testing.assert_close(goal, drawn(result, photo, amount[None]), atol=1e-2, rtol=0)
+        assert (goal - result).abs().max() > 0.1
+    inputs = paintings, colors, shares, photos, expected, known, corner, *motion
+    full = loss(*inputs)["known"]
+    loss.recipe = replace(TINY, outlines=0.2)
+    assert loss(*inputs)["known"] != full
+
+
+def test_results_alone_can_be_imitated_without_the_feature_network(
+    folder: Path, features: FeatureNetwork, networks: list[StyleNet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = a_training(folder, features, networks)
+    training.prepare()
+    inputs = training.data.inputs_of_step(1)
+    plain = replace(TINY, style_weight=0.0, content_weight=0.0)
+    loss = PredictionLoss(training.predictor, features, plain, training.loss.strength)
+    expected = training.loss(*inputs)
+    seen: list[object] = []
+    monkeypatch.setattr(loss, "activations", lambda image, layers: seen.extend(layers) or {})
+    found = loss(*inputs)
+    assert not seen and found["style"] == found["content"] == 0
+    torch.testing.assert_close(found["temporal"], expected["temporal"])
 
 
 def test_steps_lower_the_losses(folder: Path, features: FeatureNetwork, networks: list[StyleNet]) -> None:

@@ -49,6 +49,7 @@ from streamstyle.networks.style_predictor import (
     moments_of,
 )
 from streamstyle.optical_flow import warp
+from streamstyle.training.drawing import amount_of_lines, drawn
 from streamstyle.training.perceptual_loss import pyramid, square, together
 from streamstyle.training.prediction_recipe import PredictionRecipe
 from streamstyle.training.recipe import CUT
@@ -81,7 +82,8 @@ class PredictionLoss:
     ) -> None:
         self.predictor, self.features, self.recipe, self.strength = predictor, features, recipe, strength
         self.teachers = teachers
-        self.style_layers, self.content_layers = features.style_layers, features.content_layers
+        self.style_layers = features.style_layers if recipe.style_weight else ()
+        self.content_layers = features.content_layers if recipe.content_weight else {}
 
     def __call__(
         self,
@@ -105,9 +107,12 @@ class PredictionLoss:
             known: (S,), 1 where the results are known, else 0.
             corner, motion: from `perceptual_loss.random_choices`.
         """
-        moments = self.moments(recolored(paintings, colors), shares)
+        paintings = recolored(paintings, colors)
+        moments = self.moments(paintings, shares)
         if self.teachers:
-            expected, known = self.taught(moments, photos, expected, known)
+            amounts = amount_of_lines(paintings)
+            amounts = self.recipe.outlines * torch.lerp(amounts, amounts.roll(-1), shares)
+            expected, known = self.taught(moments, amounts, photos, expected, known)
         each = self.predictor(moments), moments, photos, expected, known
         if devices.on_host(photos):  # one after the other, as they do not fit into the caches together
             parts = [entries(each, number) for number in range(len(photos))]
@@ -126,12 +131,15 @@ class PredictionLoss:
 
     @torch.no_grad()
     def taught(
-        self, moments: Moments, photos: Tensor, expected: Tensor, known: Tensor
+        self, moments: Moments, amounts: Tensor, photos: Tensor, expected: Tensor, known: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The results to imitate, and that all are known; arguments as for a step."""
+        """The results to imitate, and that all are known; arguments as for a step, and (S,) of outlines."""
         written = [teacher(moments) for teacher in self.teachers]
         weights = {name: torch.stack([each[name] for each in written]).mean(dim=0) for name in written[0]}
         results = stylized(self.predictor.writer.trunk, weights, photos)
+        if self.recipe.outlines:
+            each = amounts.repeat_interleave(photos.shape[1])
+            results = drawn(results.flatten(0, 1), photos.flatten(0, 1), each).reshape(results.shape)
         return torch.lerp(results, expected, known[:, None, None, None, None]), torch.ones_like(known)
 
     def losses(
@@ -197,7 +205,9 @@ class PredictionLoss:
             for found, target in zip((full, half), targets, strict=True)
         ]
         style = (torch.stack(terms).mean() / recipe.style_floor).log1p()
-        content = content_loss(full, expected, self.content_layers)
+        content = result.new_zeros(())
+        if self.content_layers:
+            content = content_loss(full, expected, self.content_layers)
         regularity = regularity_loss(result, goal) if recipe.regularity_weight else result.new_zeros(())
         return {
             "style": recipe.style_weight * style,
