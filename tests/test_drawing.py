@@ -1,4 +1,4 @@
-"""Outlines and calm flat areas, drawn on results for a predictor to imitate."""
+"""What is made of results for a predictor to imitate: colors, strokes, calm flat areas, outlines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ import torch
 from torch import Tensor
 
 from streamstyle.training import drawing
-from streamstyle.training.drawing import amount_of_lines, drawn, edges, guided, outlines
+from streamstyle.training.drawing import (
+    amount_of_lines,
+    averaged,
+    color_statistics,
+    edges,
+    guided,
+    matched,
+    outlines,
+    redrawn,
+)
 
 
 def scene(line: float = 0.5, ground: float = 0.6) -> Tensor:
@@ -43,10 +52,10 @@ def test_lines_are_averaged_along_the_edges() -> None:
 
 
 def test_the_direction_is_along_the_edge() -> None:
-    along, coherence = edges(scene()[:, :1])
+    along, coherence = edges(scene()[:, :1], 0.7, 2.0)
     assert along[0, 1, 20:-20, 44:52].abs().min() > 0.99  # down
     assert coherence[0, 0, 20:-20, 44:52].min() > 0.99
-    across, _ = edges(scene()[:, :1].transpose(2, 3))
+    across, _ = edges(scene()[:, :1].transpose(2, 3), 0.7, 2.0)
     assert across[0, 0, 44:52, 20:-20].abs().min() > 0.99
 
 
@@ -63,7 +72,7 @@ def test_the_guide_says_where_edges_stay() -> None:
 def test_outlines_are_drawn_by_their_amount_in_darker_colors_of_the_same_hue() -> None:
     photo = scene().expand(2, -1, -1, -1)
     results = torch.tensor((0.8, 0.4, 0.4))[:, None, None].expand(2, 3, 96, 96)
-    none, full = drawn(results, photo, torch.tensor((0.0, 1.0)))
+    none, full = redrawn(results, photo, color_statistics(results), torch.tensor((0.0, 1.0)))
     torch.testing.assert_close(none, results[0], atol=1e-3, rtol=0)
     ink = full[:, 20:-20, 48]
     assert ink[0].max() < 0.6 and (ink[0] > 1.5 * ink[1]).all()
@@ -71,13 +80,14 @@ def test_outlines_are_drawn_by_their_amount_in_darker_colors_of_the_same_hue() -
 
 
 def test_marks_stay_where_the_photograph_has_detail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "SHARPENED", 0.0)
+    monkeypatch.setattr(drawing, "sharpened", lambda images: images)
+    monkeypatch.setattr(drawing, "averaged", lambda values, *_: values)
     photo = noisy(torch.full((1, 3, 96, 192), 0.5), 0.2)
     photo[..., :96] = 0.5
     result = noisy(torch.full((1, 3, 96, 192), 0.5), 0.1)
-    found = drawn(result, photo, torch.zeros(1))
+    found = redrawn(result, photo, color_statistics(result), torch.zeros(1))
     calm, lively = (found[..., 16:-16, part].std() for part in (slice(16, 70), slice(120, 176)))
-    assert calm < 0.4 * result.std()
+    assert calm < 0.5 * result.std()
     assert lively > 0.9 * result.std()
 
 
@@ -90,3 +100,38 @@ def test_paintings_with_dark_lines_have_more_of_them_than_soft_ones() -> None:
     found = amount_of_lines(torch.cat((across, faint, lined, 1 - lined)))
     assert found[0] == 0 and 0 <= found[1] < 0.5 and found[2] == 1
     assert found.shape == (4,)
+
+
+def test_each_result_gets_the_colors_of_the_painting_by_itself() -> None:
+    painting = noisy(torch.tensor((0.7, 0.4, 0.2))[:, None, None].expand(1, 3, 64, 64), 0.1)
+    dark, gray = (noisy(torch.full((1, 3, 64, 64), level), 0.05) for level in (0.1, 0.5))
+    wanted = color_statistics(painting)
+    found = matched(torch.cat((dark, gray)), wanted.expand(2, -1, -1))
+    for one, before in zip(found, (dark, gray), strict=True):
+        mean, deviation = color_statistics(one[None])[0]
+        old_mean, old_deviation = color_statistics(before)[0]
+        torch.testing.assert_close(mean, torch.lerp(old_mean, wanted[0, 0], 0.6), atol=2e-2, rtol=0)
+        gain = (wanted[0, 1] / old_deviation).clamp(1 / 4, 4)
+        torch.testing.assert_close(deviation / old_deviation, 1 + 0.6 * (gain - 1), atol=5e-2, rtol=0)
+
+
+def test_colors_that_are_the_paintings_own_stay() -> None:
+    image = noisy(torch.full((1, 3, 64, 64), 0.5), 0.1)
+    torch.testing.assert_close(matched(image, color_statistics(image)), image, atol=1e-4, rtol=0)
+
+
+def test_strokes_follow_the_edges_and_do_not_cross_them() -> None:
+    image = scene(line=0.2)
+    along, _ = edges(image[:, :1], 1.0, 2.5)
+    dashed = image.clone()
+    dashed[..., ::4, 47:50] = 0.6
+    found = averaged(dashed, along, 8)
+    ground, line = found[..., 20:-20, 60:70], found[..., 20:-20, 48]
+    torch.testing.assert_close(ground, image[..., 20:-20, 60:70], atol=1e-3, rtol=0)
+    assert line.std() < 0.2 * dashed[..., 20:-20, 48].std()
+
+
+def test_what_is_redrawn_stays_in_its_range_at_any_size() -> None:
+    images = noisy(torch.rand((2, 3, 64, 88), generator=torch.Generator().manual_seed(1)), 0.3)
+    found = redrawn(images, images.flip(0), color_statistics(images), torch.ones(2))
+    assert found.shape == images.shape and found.min() >= 0 and found.max() <= 1

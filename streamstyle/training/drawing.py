@@ -1,81 +1,144 @@
-"""Draws on the results of a style network: outlines where its painting has lines, and calm flat areas.
+"""Redraws the results of a style network: strokes along the forms, outlines where its painting has lines.
 
-Networks that learn from style losses alone leave out lines, as thin ones count little, and repeat one mark
-where a photograph is flat. A network that imitates results that are drawn on learns both.
+Networks that learn from style losses alone leave out lines, as thin ones count little, repeat one mark where
+a photograph is flat, and keep to the photograph's colors. A network that imitates results that are redrawn
+learns to do without that.
 
-Reference: lines from differences of Gaussians, averaged along the edges, after Kang, Lee and Chui (2007),
-Coherent line drawing; He, Sun and Tang (2010), Guided image filtering.
+References: strokes are averages along the edges, as in Kyprianidis and Kang (2011), Image and video
+abstraction by coherence-enhancing filtering; outlines are differences of Gaussians, averaged likewise, after
+Kang, Lee and Chui (2007), Coherent line drawing; colors are matched as by Reinhard et al. (2001), Color
+transfer between images; flat areas are found by He, Sun and Tang (2010), Guided image filtering.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamstyle.constants import constant
 from streamstyle.effects.resizing import blurred
 from streamstyle.losses import luma
 from streamstyle.optical_flow import warp
 
 # All lengths are in pixels.
-THIN, WIDE = 1.1, 1.76  # deviations of the two Gaussians; their ratio is that of Kang et al.
-ALONG, STEPS = 3.0, 5  # deviation of the average along an edge, and its reach in steps of a pixel
-CONTRAST, SURROUNDINGS, LEAST_CONTRAST = 0.2, 8.0, 0.07  # lines are found in dark places, too
-THRESHOLD, STEEPNESS = 0.006, 70.0  # of the difference of Gaussians
-INK = 0.8  # how much of the color a full line takes away
+AXES = ((3**-0.5,) * 3, (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))  # gray, red-blue, green
+DARKEST = 0.01  # colors are brought this far from 0 and 1, where the inverse of the sigmoid is infinite
+MATCHED, LARGEST_GAIN = 0.6, 4.0  # share of the way to the painting's colors, and how much contrasts grow
+STROKE, SECOND_STROKE = 8, 3  # reach of the averages along the edges
 GUIDED, EPSILON = 14, 5e-4  # radius and regularization of the guided filter
 FLAT, ACTIVE = 0.01, 0.06  # deviation of luma within CALM, where a photograph is flat, and where it is not
-CALM, LEFT = 4.0, 0.25  # LEFT: share of the marks that flat areas keep
-SHARPENED = 0.6
-FEWEST, MOST = 0.06, 0.20  # strength of a painting's dark lines for no lines and for full ones
+CALM, LEFT = 4.0, 0.35  # LEFT: share of the marks that flat areas keep
+SHARPENED = 1.5  # deviation of the Gaussian; strokes are sharpened before and after the second average
+THIN, WIDE, LINE = 1.1, 1.76, 5  # deviations of the two Gaussians of an outline; reach along it
+CONTRAST, SURROUNDINGS, LEAST_CONTRAST = 0.2, 8.0, 0.07  # outlines are found in dark places, too
+THRESHOLD, STEEPNESS = 0.006, 70.0  # of the difference of Gaussians
+INK = 0.8  # how much of the color a full outline takes away
+FEWEST, MOST = 0.06, 0.20  # strength of a painting's dark lines for no outlines and for full ones
 
 
-def drawn(results: Tensor, photos: Tensor, amounts: Tensor) -> Tensor:
-    """Results with outlines of what the photographs show, and with fewer marks where these are flat.
+def redrawn(results: Tensor, photos: Tensor, colors: Tensor, amounts: Tensor) -> Tensor:
+    """Results in strokes that follow the forms, with outlines, and with fewer marks in flat areas.
 
     Args:
         results, photos: (N, 3, H, W) in [0, 1], at least 64 pixels high and wide.
+        colors: (N, 2, 3), those of the paintings; see `color_statistics`.
         amounts: (N,), of outlines, 0 to 1; see `amount_of_lines`.
 
     Returns:
         (N, 3, H, W) in [0, 1].
     """
     gray = luma(photos)
-    smooth = guided(gray, guided(gray, results))
+    painted = matched(results, colors)
+    along, _ = edges((gray + luma(painted)) / 2, 1.0, 2.5)
+    painted = averaged(painted, along, STROKE)
+    smooth = guided(gray, guided(gray, painted))
     active = ((deviation(gray, CALM) - FLAT) / (ACTIVE - FLAT)).clamp(0, 1)
-    marks = (LEFT + (1 - LEFT) * active) * (results - smooth)
-    painted = smooth + marks
-    painted = (painted + SHARPENED * (painted - blurred(painted, 2.0))).clamp(0, 1)
+    painted = sharpened(smooth + (LEFT + (1 - LEFT) * active) * (painted - smooth))
+    painted = sharpened(averaged(painted, along, SECOND_STROKE))
     ink = 0.35 * painted.square()  # darker, and of the same hue
     strength = amounts[:, None, None, None] * INK * (1.3 * outlines(gray)).clamp(0, 1)
     return torch.lerp(painted, ink, strength)
 
 
-def outlines(gray: Tensor) -> Tensor:
-    """(N, 1, H, W) in [0, 1] to the same shape: 1 = on a line, 0 = on none."""
-    local = (gray - blurred(gray, SURROUNDINGS)) / (deviation(gray, SURROUNDINGS) + LEAST_CONTRAST) * CONTRAST
-    difference = blurred(local, THIN) - 0.99 * blurred(local, WIDE)
-    along, coherence = edges(gray)
-    total, weights = difference, 1.0
+def sharpened(images: Tensor) -> Tensor:
+    """Unsharp masking, (N, 3, H, W) in [0, 1]."""
+    return (2 * images - blurred(images, SHARPENED)).clamp(0, 1)
+
+
+def color_statistics(images: Tensor) -> Tensor:
+    """(N, 3, H, W) in [0, 1] to (N, 2, 3): mean and deviation of the colors along AXES, before a sigmoid."""
+    values = along_axes(images)
+    return torch.stack((values.mean(dim=(2, 3)), values.std(dim=(2, 3), correction=0)), dim=1)
+
+
+def along_axes(images: Tensor) -> Tensor:
+    """(N, 3, H, W), the colors before a sigmoid, along AXES."""
+    return torch.einsum("ij,njhw->nihw", axes(images.device), torch.logit(images, DARKEST))
+
+
+def axes(device: torch.device) -> Tensor:
+    """(3, 3), AXES on the device."""
+    return constant("axes of colors", lambda: np.array(AXES, np.float32), device)
+
+
+def matched(images: Tensor, wanted: Tensor) -> Tensor:
+    """Images (N, 3, H, W) whose colors are moved to those of paintings, each by itself.
+
+    Args:
+        images: in [0, 1].
+        wanted: (N, 2, 3), as from `color_statistics`.
+    """
+    (mean, spread), (goal, contrast) = color_statistics(images).unbind(1), wanted.unbind(1)
+    gain = (contrast / spread.clamp_min(1e-3)).clamp(1 / LARGEST_GAIN, LARGEST_GAIN)
+    gain, middle = (1 + MATCHED * (gain - 1))[..., None, None], torch.lerp(mean, goal, MATCHED)
+    values = gain * (along_axes(images) - mean[..., None, None]) + middle[..., None, None]
+    return torch.einsum("ji,njhw->nihw", axes(images.device), values).sigmoid()
+
+
+def averaged(values: Tensor, along: Tensor, reach: int) -> Tensor:
+    """(N, C, H, W), averages along lines with these directions, (N, 2, H, W) of length 1."""
+    total, weights = values, 1.0
+    for distance, path in paths(along, reach):
+        weight = math.exp(-0.5 * (distance / (0.6 * reach)) ** 2)
+        total, weights = total + weight * warp(values, path, "bilinear"), weights + weight
+    return total / weights
+
+
+def paths(along: Tensor, reach: int) -> Iterator[tuple[int, Tensor]]:
+    """To both sides, in steps of a pixel: the distance, and where a line from each pixel is then."""
     for sign in (1.0, -1.0):
         step, path = sign * along, torch.zeros_like(along)
-        for number in range(1, STEPS + 1):
+        for distance in range(1, reach + 1):
             path = path + step
-            weight = math.exp(-0.5 * (number / ALONG) ** 2)
-            total, weights = total + weight * warp(difference, path, "bilinear"), weights + weight
+            yield distance, path
             ahead = warp(along, path, "bilinear")
             turn = (ahead * step).sum(dim=1, keepdim=True)  # directions have no sign
             step = torch.where(turn < 0, -ahead, ahead)
-    dark = torch.tanh(STEEPNESS * (-total / weights - THRESHOLD)).clamp_min(0)
+
+
+def outlines(gray: Tensor) -> Tensor:
+    """(N, 1, H, W) in [0, 1] to the same shape: 1 = on a dark line, 0 = on none."""
+    local = (gray - blurred(gray, SURROUNDINGS)) / (deviation(gray, SURROUNDINGS) + LEAST_CONTRAST) * CONTRAST
+    along, coherence = edges(gray, 0.7, 2.0)
+    difference = averaged(blurred(local, THIN) - 0.99 * blurred(local, WIDE), along, LINE)
+    dark = torch.tanh(STEEPNESS * (-difference - THRESHOLD)).clamp_min(0)
     return blurred(dark * (1.6 * coherence - 0.3).clamp(0, 1), 0.6)
 
 
-def edges(gray: Tensor) -> tuple[Tensor, Tensor]:
-    """The direction along the edges, (N, 2, H, W) of length 1, and how clear it is, (N, 1, H, W), 0 to 1."""
-    down, across = torch.gradient(blurred(gray, 0.7), dim=(2, 3))
-    products = blurred(torch.cat((across * across, across * down, down * down), dim=1), 2.0)
+def edges(gray: Tensor, fine: float, coarse: float) -> tuple[Tensor, Tensor]:
+    """The direction along the edges, (N, 2, H, W) of length 1, and how clear it is, (N, 1, H, W), 0 to 1.
+
+    Args:
+        gray: (N, 1, H, W).
+        fine, coarse: deviations of the Gaussians that blur it and the structure tensor.
+    """
+    down, across = torch.gradient(blurred(gray, fine), dim=(2, 3))
+    products = blurred(torch.cat((across * across, across * down, down * down), dim=1), coarse)
     xx, xy, yy = products[:, 0:1], products[:, 1:2], products[:, 2:3]
     angle = 0.5 * torch.atan2(2 * xy, xx - yy) + torch.pi / 2
     coherence = ((xx - yy).square() + 4 * xy.square()).sqrt() / (xx + yy + 1e-7)

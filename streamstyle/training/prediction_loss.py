@@ -49,7 +49,7 @@ from streamstyle.networks.style_predictor import (
     moments_of,
 )
 from streamstyle.optical_flow import warp
-from streamstyle.training.drawing import amount_of_lines, drawn
+from streamstyle.training.drawing import amount_of_lines, color_statistics, redrawn
 from streamstyle.training.perceptual_loss import pyramid, square, together
 from streamstyle.training.prediction_recipe import PredictionRecipe
 from streamstyle.training.recipe import CUT
@@ -110,9 +110,7 @@ class PredictionLoss:
         paintings = recolored(paintings, colors)
         moments = self.moments(paintings, shares)
         if self.teachers:
-            amounts = amount_of_lines(paintings)
-            amounts = self.recipe.outlines * torch.lerp(amounts, amounts.roll(-1), shares)
-            expected, known = self.taught(moments, amounts, photos, expected, known)
+            expected, known = self.taught(moments, paintings, photos, expected, known)
         each = self.predictor(moments), moments, photos, expected, known
         if devices.on_host(photos):  # one after the other, as they do not fit into the caches together
             parts = [entries(each, number) for number in range(len(photos))]
@@ -131,15 +129,20 @@ class PredictionLoss:
 
     @torch.no_grad()
     def taught(
-        self, moments: Moments, amounts: Tensor, photos: Tensor, expected: Tensor, known: Tensor
+        self, moments: Moments, paintings: Tensor, photos: Tensor, expected: Tensor, known: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The results to imitate, and that all are known; arguments as for a step, and (S,) of outlines."""
+        """The results to imitate, and that all are known; arguments as for a step."""
         written = [teacher(moments) for teacher in self.teachers]
         weights = {name: torch.stack([each[name] for each in written]).mean(dim=0) for name in written[0]}
         results = stylized(self.predictor.writer.trunk, weights, photos)
-        if self.recipe.outlines:
-            each = amounts.repeat_interleave(photos.shape[1])
-            results = drawn(results.flatten(0, 1), photos.flatten(0, 1), each).reshape(results.shape)
+        if self.recipe.redrawn:
+            count, flat = photos.shape[1], results.flatten(0, 1)
+            colors, amounts = (
+                each.repeat_interleave(count, dim=0)
+                for each in (color_statistics(paintings), amount_of_lines(paintings))
+            )
+            drawn = redrawn(flat, photos.flatten(0, 1), colors, amounts)
+            results = torch.lerp(flat, drawn, self.recipe.redrawn).reshape(results.shape)
         return torch.lerp(results, expected, known[:, None, None, None, None]), torch.ones_like(known)
 
     def losses(

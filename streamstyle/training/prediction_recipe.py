@@ -17,7 +17,7 @@ SHARES = (
     "patterns",
     "imitated",
     "recolored",
-    "outlines",
+    "redrawn",
     "cooling",
     "average",
     "kept",
@@ -41,8 +41,8 @@ class PredictionRecipe:
         imitated: share of the paintings that are replaced by those of bundled styles, whose results are then
             imitated; see `known_styles`.
         recolored: share of the paintings whose colors are changed.
-        outlines: how strong outlines are that are drawn on the results of teachers, for paintings with strong
-            lines; then flat areas keep fewer marks, too. 0: these results are imitated as they are.
+        redrawn: share of the way from the results of teachers to what `drawing` makes of them, in what is
+            imitated.
         style_weight, content_weight, brightness_weight, variation_weight, regularity_weight, temporal_weight,
             known_weight: weights of the losses; the last is that of the difference from a known result.
         style_floor: the style loss below which it is nearly linear; above, its logarithm counts.
@@ -66,7 +66,7 @@ class PredictionRecipe:
     patterns: float = 0.05
     imitated: float = 0.0
     recolored: float = 0.4
-    outlines: float = 0.0
+    redrawn: float = 0.0
     style_weight: float = 6.0
     style_floor: float = 0.3
     content_weight: float = 3.0
