@@ -1,6 +1,6 @@
 """How well networks predicted for paintings stylize, on painters that the predictor has not seen.
 
-    python benchmarks/arbitrary.py PAINTINGS PHOTOS JUDGE [--most 120] [--trained 6 --minutes 5]
+    python benchmarks/arbitrary.py PAINTINGS PHOTOS JUDGE [--most 120] [--train 6]
 
 PAINTINGS and PHOTOS are the folders of the training; what it holds out is used. JUDGE has the weights of
 VGG-16. In its eyes (relu1_2, 2_2, 3_3, 4_3) the style loss is that of `streamstyle/losses.py`, of all
@@ -9,15 +9,19 @@ layer divided by its mean square on the painting, which depends mostly on bright
 content loss is `losses.content_loss` at relu3_3.
 
 For each painting: the share of the way in style loss from the photograph to the painting; and the rank of its
-own painting among all, by the style loss of the result. For `--trained` of them, networks are trained for
-`--minutes`, or read from `--networks FOLDER`; then the share of the way from the photograph to these, and how
-many paintings are under- (below 0.5) and over-painted (content loss above 1.25 times theirs). The last lines
-are medians, the 10th percentile, and the shares of paintings found first and among five.
+own painting among all, by the style loss of the result. The last lines are medians, the 10th percentile, and
+the shares of paintings found first and among five.
+
+trained_networks.json, beside this program, has the losses of networks that were trained for single paintings
+(STEPS from the base, some 12 minutes of a core each). For these paintings: the share of the way from the
+photograph to the trained network, and how many are under- (below 0.5) and over-painted (content loss above
+1.25 times its). `--train N` first trains networks for N more paintings, and adds their losses.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,6 +53,8 @@ CONTENT = "relu3_3"
 SIDE = 256  # pixels, shorter side of the photographs
 COUNT = 3  # photographs
 UNDER, OVER = 0.5, 1.25
+STEPS = 3500  # five minutes on two cores with AVX-512
+LOSSES = Path(__file__).with_name("trained_networks.json")
 
 
 class Judge:
@@ -109,15 +115,28 @@ def read_photos(folder: Path, count: int) -> list[Tensor]:
     return photos
 
 
-def trained_network(painting: Path, options: argparse.Namespace) -> StyleNetwork:
-    """The network of a training from the base; kept in the folder of networks."""
-    path = options.networks / f"{painting.stem}.safetensors"
-    if not path.exists():
-        options.networks.mkdir(parents=True, exist_ok=True)
-        recipe = Recipe(steps=options.steps) if options.steps else Recipe(minutes=options.minutes)
-        job = TrainingJob(painting=str(painting), photos=str(options.photos), start="base", device="cpu")
-        train(job, path, recipe)
-    return load_style(path).network
+def read_losses() -> dict[str, dict[str, float]]:
+    """The style and content losses of trained networks, by the name of the painting's file."""
+    found: dict[str, dict[str, float]] = json.loads(LOSSES.read_text()) if LOSSES.exists() else {}
+    return found
+
+
+def train_networks(options: argparse.Namespace, files: Sequence[Path], judge: Judge) -> None:
+    """Trains networks for paintings that have none, painters in turn, and writes down their losses."""
+    photos, painters = read_photos(options.photos, COUNT), [painter_of(path) for path in files]
+    turns = [painters[:number].count(painter) for number, painter in enumerate(painters)]
+    order = [files[number] for number in np.argsort(turns, kind="stable")]
+    for path in [path for path in order if path.stem not in read_losses()][: options.train]:
+        output = options.networks / f"{path.stem}.safetensors"
+        if not output.exists():
+            options.networks.mkdir(parents=True, exist_ok=True)
+            job = TrainingJob(painting=str(path), photos=str(options.photos), start="base", device="cpu")
+            train(job, output, Recipe(steps=STEPS))
+        results = stylized(load_style(output).network, photos)
+        style = judge.style_loss(judge.style_of(results), judge.style_of([read_painting(path)]))
+        losses = {"style": round(style, 4), "content": round(content(judge, results, photos), 4)}
+        known = dict(sorted({**read_losses(), path.stem: losses}.items()))
+        LOSSES.write_text(json.dumps(known, indent=1) + "\n")
 
 
 def write_sheet(path: Path, paintings: Sequence[Path], photos: Sequence[Tensor]) -> None:
@@ -146,9 +165,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("judge", type=Path)
     parser.add_argument("--recipe", type=Path, default=ROOT / "configs" / "prediction" / "cpu.toml")
     parser.add_argument("--most", type=int, default=120, help="number of paintings")
-    parser.add_argument("--trained", type=int, default=0, help="for how many networks are trained")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--steps", type=int, help="instead of --minutes")
+    parser.add_argument("--train", type=int, default=0, help="for how many more networks are trained")
     parser.add_argument("--networks", type=Path, default=Path("networks"), help="folder of these networks")
     parser.add_argument("--gram", action="store_true", help="compare Gram matrices")
     parser.add_argument("--sheet", type=Path, help="image to write, of 12 paintings and 5 photographs")
@@ -165,10 +182,11 @@ def main() -> None:
         chosen = [files[number * len(files) // 12] for number in range(12)]
         write_sheet(options.sheet, chosen, read_photos(options.photos, 5))
     judge, photos = Judge(load_features(options.judge), options.gram), read_photos(options.photos, COUNT)
-    plain = judge.style_of(photos)
+    if options.train:
+        train_networks(options, files, judge)
+    plain, trained = judge.style_of(photos), {} if options.gram else read_losses()
     wanted = [judge.style_of([read_painting(path)]) for path in files]
     ways, ranks, shares, contents = [], [], [], []
-    trained = {number * len(files) // max(options.trained, 1) for number in range(options.trained)}
     for number, path in enumerate(files):
         results = stylized(predicted_network(read_painting(path)), photos)
         found = judge.style_of(results)
@@ -177,17 +195,17 @@ def main() -> None:
         ways.append(1 - losses[number] / before)
         ranks.append(sum(loss < losses[number] for loss in losses))
         line = f"{path.stem}: photograph {before:.3f}, predicted {losses[number]:.3f}, rank {ranks[-1] + 1}"
-        if number in trained:
-            others = stylized(trained_network(path, options), photos)
-            after = judge.style_loss(judge.style_of(others), wanted[number])
+        if path.stem in trained:
+            after = trained[path.stem]["style"]
             shares.append((before - losses[number]) / (before - after))
-            contents.append(content(judge, results, photos) / content(judge, others, photos))
+            contents.append(content(judge, results, photos) / trained[path.stem]["content"])
             line += f", trained {after:.3f}, share {shares[-1]:.3f}, content {contents[-1]:.2f} of its"
         print(line, flush=True)
     report("way_to_the_painting", ways)
     print(f"found_first: {np.mean(np.array(ranks) == 0):.3f}")
     print(f"found_among_five: {np.mean(np.array(ranks) < 5):.3f}")
     if shares:
+        print(f"trained: {len(shares)}")
         report("share_of_the_trained", shares)
         print(f"under_painted: {np.mean(np.array(shares) < UNDER):.3f}")
         print(f"over_painted: {np.mean(np.array(contents) > OVER):.3f}")
