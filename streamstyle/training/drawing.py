@@ -1,8 +1,7 @@
 """Redraws the results of a style network: strokes along the forms, outlines where its painting has lines.
 
-Networks that learn from style losses alone leave out lines, as thin ones count little, repeat one mark where
-a photograph is flat, and keep to the photograph's colors. A network that imitates results that are redrawn
-learns to do without that.
+Networks that a predictor learned from style losses drew no outlines, repeated one mark where a photograph is
+flat, and kept near its colors. Results redrawn by these filters are imitated instead.
 
 References: strokes are averages along the edges, as in Kyprianidis and Kang (2011), Image and video
 abstraction by coherence-enhancing filtering; outlines are differences of Gaussians, averaged likewise, after
@@ -153,19 +152,20 @@ def deviation(gray: Tensor, reach: float) -> Tensor:
 def guided(guide: Tensor, image: Tensor) -> Tensor:
     """The image, smooth except where the guide, (N, 1, H, W), has edges."""
 
+    side = 2 * GUIDED + 1
+
     def mean(values: Tensor) -> Tensor:
+        # From sums since the start: for windows of this size much faster than pooling.
         sums = F.pad(values, (GUIDED,) * 4, mode="reflect")
-        for dim in (2, 3):  # sums of windows as differences of sums from the start
-            ends = F.pad(sums, (0, 0, 1, 0) if dim == 2 else (1, 0)).cumsum(dim)
-            sums = ends.narrow(dim, side, ends.shape[dim] - side) - ends.narrow(
-                dim, 0, ends.shape[dim] - side
-            )
+        for dim, before in ((2, (0, 0, 1, 0)), (3, (1, 0))):
+            sums = F.pad(sums, before).cumsum(dim)
+            length = sums.shape[dim] - side
+            sums = sums.narrow(dim, side, length) - sums.narrow(dim, 0, length)
         return sums / side**2
 
-    side = 2 * GUIDED + 1
     middle, average = mean(guide), mean(image)
-    slope = (mean(guide * image) - middle * average) / (mean(guide.square()) - middle.square() + EPSILON)
-    return mean(slope) * guide + mean(average - slope * middle)
+    factor = (mean(guide * image) - middle * average) / (mean(guide.square()) - middle.square() + EPSILON)
+    return mean(factor) * guide + mean(average - factor * middle)
 
 
 def amount_of_lines(paintings: Tensor) -> Tensor:
@@ -174,8 +174,8 @@ def amount_of_lines(paintings: Tensor) -> Tensor:
     A line is where the luma curves up in one direction, and little in the other.
     """
     gray = blurred(luma(paintings), 1.0)
-    xx = smoothed(curvature(gray, 3), 2)
-    yy = smoothed(curvature(gray, 2), 3)
+    xx = smoothed(gray.diff(n=2, dim=3), 2)
+    yy = smoothed(gray.diff(n=2, dim=2), 3)
     xy = slope(slope(gray, 3), 2)
     middle, radius = (xx + yy) / 2, (((xx - yy) / 2).square() + xy.square()).sqrt()
     most, least = middle + radius, middle - radius
@@ -185,17 +185,12 @@ def amount_of_lines(paintings: Tensor) -> Tensor:
 
 
 def slope(values: Tensor, dim: int) -> Tensor:
-    """Differences over two pixels; shorter by two, as are those below."""
+    """Differences over two pixels; two fewer than the values."""
     return values.narrow(dim, 2, values.shape[dim] - 2) - values.narrow(dim, 0, values.shape[dim] - 2)
 
 
-def curvature(values: Tensor, dim: int) -> Tensor:
-    """Second differences."""
-    return values.diff(n=2, dim=dim)
-
-
 def smoothed(values: Tensor, dim: int) -> Tensor:
-    """Sums weighted by 1, 2, 1, as in Sobel filters."""
+    """Sums weighted by 1, 2, 1, as in Sobel filters; two fewer than the values."""
     inner = values.shape[dim] - 1
     pairs = values.narrow(dim, 0, inner) + values.narrow(dim, 1, inner)
     return pairs.narrow(dim, 0, inner - 1) + pairs.narrow(dim, 1, inner - 1)
