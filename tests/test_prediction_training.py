@@ -15,7 +15,7 @@ from streamstyle import device as devices
 from streamstyle.errors import InputError, UsageError
 from streamstyle.networks import FeatureNetwork, StyleNet
 from streamstyle.networks.style_predictor import StylePredictor
-from streamstyle.training import Photographs
+from streamstyle.training import Photographs, prediction_loss
 from streamstyle.training.drawing import amount_of_lines, color_statistics, redrawn
 from streamstyle.training.patterns import pattern
 from streamstyle.training.prediction import (
@@ -251,6 +251,20 @@ def test_what_teachers_give_is_redrawn(
         colors, amounts = color_statistics(painting[None]), amount_of_lines(painting[None])
         halfway = torch.lerp(result, redrawn(result, photo, colors, amounts), 0.5)
         assert (goal - halfway).abs().mean() < 1e-3 < 1e-2 < (goal - result).abs().mean()
+
+
+def test_the_style_of_what_is_redrawn_counts_instead_of_the_paintings(
+    folder: Path, features: FeatureNetwork, networks: list[StyleNet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = a_training(folder, features, networks)
+    training.prepare()
+    paintings, colors, shares, photos, expected, _, *choices = training.data.inputs_of_step(1)
+    inputs, loss = (paintings, colors, shares, photos, expected, torch.zeros(2), *choices), training.loss
+    loss.teachers = [training.predictor]
+    monkeypatch.setattr(prediction_loss, "redrawn", lambda results, *_: results)
+    painting = loss(*inputs)["style"]
+    loss.recipe = replace(TINY, redrawn=1.0)
+    assert loss(*inputs)["style"] < 0.02 * painting
 
 
 def test_results_alone_can_be_imitated_without_the_feature_network(

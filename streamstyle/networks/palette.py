@@ -21,7 +21,6 @@ from torch import Tensor
 from streamstyle.networks.style_net import StyleNet
 from streamstyle.noise import noise
 
-SHARE = 0.75  # of the way to the painting's palette: noise looks paler in these networks than photographs do
 LARGEST_GAIN = 4.0  # of any mixture of colors, as grain grows with it
 DARKEST = 0.03  # colors are brought this far from 0 and 1, where the inverse of the sigmoid is infinite
 LEAST = 1e-6  # smallest variance of a mixture of colors that is reckoned with
@@ -39,8 +38,8 @@ def match_palette(network: StyleNet, painting: Tensor) -> None:
     """
     mean, covariance = color_moments(network(noise_images()))
     wanted, spread = color_moments(F.avg_pool2d(painting, 2))
-    linear = torch.lerp(torch.eye(3), transport(covariance, spread), SHARE)
-    shift = torch.lerp(mean, wanted, SHARE) - linear @ mean
+    linear = transport(covariance, spread)
+    shift = wanted - linear @ mean
     layer = network.to_full.conv
     assert layer.bias is not None
     for value in (layer.weight, layer.bias):

@@ -27,16 +27,15 @@ from streamstyle.optical_flow import warp
 # All lengths are in pixels.
 AXES = ((3**-0.5,) * 3, (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))  # gray, red-blue, green
 DARKEST = 0.01  # colors are brought this far from 0 and 1, where the inverse of the sigmoid is infinite
-MATCHED, LARGEST_GAIN = 0.6, 4.0  # share of the way to the painting's colors, and how much contrasts grow
+LARGEST_GAIN = 4.0  # how much the contrasts of colors grow or shrink
 STROKE, SECOND_STROKE = 8, 3  # reach of the averages along the edges
 GUIDED, EPSILON = 14, 5e-4  # radius and regularization of the guided filter
 FLAT, ACTIVE = 0.01, 0.06  # deviation of luma within CALM, where a photograph is flat, and where it is not
 CALM, LEFT = 4.0, 0.35  # LEFT: share of the marks that flat areas keep
-SHARPENED = 1.5  # deviation of the Gaussian; strokes are sharpened before and after the second average
 THIN, WIDE, LINE = 1.1, 1.76, 5  # deviations of the two Gaussians of an outline; reach along it
 CONTRAST, SURROUNDINGS, LEAST_CONTRAST = 0.2, 8.0, 0.07  # outlines are found in dark places, too
 THRESHOLD, STEEPNESS = 0.006, 70.0  # of the difference of Gaussians
-INK = 0.8  # how much of the color a full outline takes away
+INK = 0.7  # how much of the color a full outline takes away
 FEWEST, MOST = 0.06, 0.20  # strength of a painting's dark lines for no outlines and for full ones
 
 
@@ -57,16 +56,11 @@ def redrawn(results: Tensor, photos: Tensor, colors: Tensor, amounts: Tensor) ->
     painted = averaged(painted, along, STROKE)
     smooth = guided(gray, guided(gray, painted))
     active = ((deviation(gray, CALM) - FLAT) / (ACTIVE - FLAT)).clamp(0, 1)
-    painted = sharpened(smooth + (LEFT + (1 - LEFT) * active) * (painted - smooth))
-    painted = sharpened(averaged(painted, along, SECOND_STROKE))
+    painted = torch.lerp(smooth, painted, LEFT + (1 - LEFT) * active)
+    painted = averaged(painted, along, SECOND_STROKE).clamp(0, 1)
     ink = 0.35 * painted.square()  # darker, and of the same hue
     strength = amounts[:, None, None, None] * INK * (1.3 * outlines(gray)).clamp(0, 1)
     return torch.lerp(painted, ink, strength)
-
-
-def sharpened(images: Tensor) -> Tensor:
-    """Unsharp masking, (N, 3, H, W) in [0, 1]."""
-    return (2 * images - blurred(images, SHARPENED)).clamp(0, 1)
 
 
 def color_statistics(images: Tensor) -> Tensor:
@@ -86,7 +80,7 @@ def axes(device: torch.device) -> Tensor:
 
 
 def matched(images: Tensor, wanted: Tensor) -> Tensor:
-    """Images (N, 3, H, W) whose colors are moved to those of paintings, each by itself.
+    """Images (N, 3, H, W) with the colors of paintings, each by itself.
 
     Args:
         images: in [0, 1].
@@ -94,8 +88,8 @@ def matched(images: Tensor, wanted: Tensor) -> Tensor:
     """
     (mean, spread), (goal, contrast) = color_statistics(images).unbind(1), wanted.unbind(1)
     gain = (contrast / spread.clamp_min(1e-3)).clamp(1 / LARGEST_GAIN, LARGEST_GAIN)
-    gain, middle = (1 + MATCHED * (gain - 1))[..., None, None], torch.lerp(mean, goal, MATCHED)
-    values = gain * (along_axes(images) - mean[..., None, None]) + middle[..., None, None]
+    values = along_axes(images) - mean[..., None, None]
+    values = gain[..., None, None] * values + goal[..., None, None]
     return torch.einsum("ji,njhw->nihw", axes(images.device), values).sigmoid()
 
 

@@ -9,6 +9,9 @@ largest possible value instead.
 
 The colors themselves are a style layer, too.
 
+Where results are redrawn to be imitated (see `drawing`), their style counts, not the painting's, which would
+bring back the marks that were taken out of flat areas.
+
 The temporal loss counts more where the painting's features are stronger, as these styles flicker more (Gupta
 et al. 2017, Characterizing and improving stability in neural style transfer,
 https://arxiv.org/abs/1705.02092).
@@ -165,6 +168,8 @@ class PredictionLoss:
         result, goal = (square(images.flatten(0, 1), corner, side) for images in (results[:, :-1], expected))
         with torch.no_grad():
             content = self.activations(goal, self.content_layers)
+            drawn = self.teachers and self.recipe.redrawn and self.style_layers
+            wanted = self.style_of(goal, len(photos)) if drawn else moments
         # The feature network sees the results of all styles as one batch.
         half = pyramid(result, SCALES)[-1]
         compared = (
@@ -179,15 +184,31 @@ class PredictionLoss:
         ]
 
         def one(
-            moments: Moments, result: Tensor, carried: Tensor, change: Tensor, known: Tensor, *found: Found
+            moments: Moments,
+            result: Tensor,
+            carried: Tensor,
+            change: Tensor,
+            known: Tensor,
+            wanted: Moments,
+            *found: Found,
         ) -> dict[str, Tensor]:
             temporal = temporal_loss(result[None], carried[None], change[None], pair.confidence)
             factor = self.recipe.temporal_weight * self.factor(moments)
-            return {**self.compared(moments, known, *found), "temporal": factor * temporal}
+            return {**self.compared(wanted, known, *found), "temporal": factor * temporal}
 
         found = one_by_one(one) if devices.on_host(photos) else torch.func.vmap(one)
-        losses: dict[str, Tensor] = found(moments, results[:, -1], carried, pair.change, known, *apart)
+        losses: dict[str, Tensor] = found(
+            moments, results[:, -1], carried, pair.change, known, wanted, *apart
+        )
         return losses
+
+    def style_of(self, images: Tensor, styles: int) -> Moments:
+        """The moments of each style's images, (styles N, 3, H, W), together."""
+        with low_precision(images.device):
+            found = moments_of(images, self.features)
+        return {
+            name: value.reshape(styles, -1, *value.shape[1:]).mean(dim=1) for name, value in found.items()
+        }
 
     def compared(
         self, moments: Moments, known: Tensor, full: Found, half: Found, expected: Found, images: Found
