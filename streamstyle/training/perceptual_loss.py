@@ -75,7 +75,7 @@ class PerceptualLoss:
     def activations(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
         """Activations in single precision, computed in lower precision where that is faster."""
         with low_precision(image.device):
-            found: dict[str, Tensor] = self.features(image, layers)
+            found: dict[str, Tensor] = self.features(image.float(), layers)
         return {name: value.float() for name, value in found.items()}
 
     def losses(
